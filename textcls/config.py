@@ -1,0 +1,112 @@
+"""What a classifier is made of and trained on: checked here, at the door, and trusted inside.
+
+The models are frozen and strict: an unknown key, a text where a number belongs or a value out of
+bounds is refused. `tune.config` composes the same models into a search, so a key means the same
+on both command lines.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SYNTHETIC = "synthetic"
+CORPUS_VECTORS = "corpus"
+RANDOM_VECTORS = "random"
+
+ModelName = Literal["cnn", "rnn", "gru"]
+
+
+class Section(BaseModel):
+    """One section of a configuration: frozen, strict, no unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
+
+class DataConfig(Section):
+    """Where the texts come from and how they become tokens."""
+
+    name: str = "ag_news"
+    """A hub name, a local file or folder, or "synthetic" (the embedded corpus)."""
+    subset: str | None = None
+    """The hub set's configuration, where it has several."""
+    offline: str | None = None
+    """What to use instead, with a notice, when the hub cannot be reached."""
+    text_columns: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
+    """Columns that make a text, joined by a space; by default text, or title and description."""
+    label_column: str | None = None
+    """The column that holds the label; by default label."""
+    max_length: int = Field(default=128, ge=1)
+    """Tokens kept of each text, counted from its start."""
+    min_count: int = Field(default=1, ge=1)
+    """Occurrences in train that a word needs to enter the vocabulary."""
+    validation_fraction: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of train carved off as validation, stratified by label; 0 carves none."""
+    test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
+    """Share of train split off as test, stratified by label, where the data has no test split."""
+    bad_rows: Literal["error", "skip"] = "error"
+    """What to do with rows that cannot be used: stop, or count them, say so and go on."""
+    train_size: int = Field(default=20_000, ge=8)
+    """Texts in the train split of the embedded corpus; local and hub data ignore it."""
+    test_size: int = Field(default=4_000, ge=8)
+    """Texts in the test split of the embedded corpus; local and hub data ignore it."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the splits and of the embedded corpus."""
+
+
+class EmbeddingConfig(Section):
+    """Where the word vectors come from."""
+
+    name: str = "glove-twitter-50"
+    """A name of gensim's downloader, a local vector file, "corpus" (trained on the train split) or "random"."""
+    offline: Literal["corpus", "random"] | None = None
+    """What to use instead, with a notice, when the hub cannot be reached."""
+    dim: int = Field(default=50, ge=1)
+    """Numbers per vector of "corpus" and "random"; vectors that are loaded bring their own."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of "corpus", "random" and the rows of words that the vectors lack."""
+
+
+class ModelConfig(Section):
+    """The classifier: embedding, encoder, dropout, linear layer."""
+
+    name: ModelName = "gru"
+    """The encoder."""
+    hidden_size: int = Field(default=50, ge=1, le=4096)
+    """Units of the recurrent state, or channels of the convolutions."""
+    layers: int = Field(default=1, ge=1, le=8)
+    """Recurrent layers on top of each other (rnn, gru)."""
+    bidirectional: bool = False
+    """Read the text from both ends (rnn, gru)."""
+    pooling: Literal["last", "max", "mean"] = "last"
+    """How the states of the tokens become one vector; the cnn has no last state and takes max for it."""
+    kernel_sizes: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (3,)
+    """Kernel sizes of the convolutions; several make parallel branches (cnn)."""
+    blocks: int = Field(default=3, ge=1, le=6)
+    """Convolution blocks of stride 2 in a branch (cnn)."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Dropout between encoder and linear layer."""
+    embedding_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Dropout on the word vectors."""
+    init: Literal["default", "uniform"] = "default"
+    """How recurrent weights start; "uniform" draws from U(0, 1), as the reference experiment did."""
+
+
+class TrainConfig(Section):
+    """How the classifier is trained."""
+
+    epochs: float = Field(default=1.0, gt=0.0)
+    """Passes over the train split; fractions are allowed."""
+    batch_size: int = Field(default=32, ge=1)
+    """Texts in an optimizer step."""
+    learning_rate: float = Field(default=1e-2, gt=0.0)
+    """Adam's learning rate."""
+    max_grad_norm: float = Field(default=1.0, gt=0.0)
+    """The gradient is scaled down to this norm, embeddings included, before each step."""
+    freeze_iters: int = Field(default=0, ge=0)
+    """Steps at the start during which the embeddings stay as they are."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the initial weights, the order of the batches and dropout."""
+    threads: int | None = Field(default=None, ge=1)
+    """Torch's threads; by default the cores of the trial, or torch's own choice outside a search."""
