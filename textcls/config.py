@@ -5,9 +5,11 @@ bounds is refused. `tune.config` composes the same models into a search, so a ke
 on both command lines.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 SYNTHETIC = "synthetic"
 CORPUS_VECTORS = "corpus"
@@ -17,10 +19,14 @@ ModelName = Literal["cnn", "rnn", "gru"]
 
 
 class Section(BaseModel):
-    """One section of a configuration: frozen, strict, no unknown keys."""
+    """One section of a configuration: frozen, strict, finite numbers only, no unknown keys."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 
@@ -59,7 +65,7 @@ class EmbeddingConfig(Section):
     """Where the word vectors come from."""
 
     name: str = "glove-twitter-50"
-    """A name of gensim's downloader, a local vector file, "corpus" (trained on the train split) or "random"."""
+    """A name of gensim's downloader, a vector file, "corpus" (trained on train) or "random"."""
     offline: Literal["corpus", "random"] | None = None
     """What to use instead, with a notice, when the hub cannot be reached."""
     dim: int = Field(default=50, ge=1)
@@ -80,8 +86,8 @@ class ModelConfig(Section):
     bidirectional: bool = False
     """Read the text from both ends (rnn, gru)."""
     pooling: Literal["last", "max", "mean"] = "last"
-    """How the states of the tokens become one vector; the cnn has no last state and takes max for it."""
-    kernel_sizes: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (3,)
+    """How the tokens' states become one vector; the cnn has no last state and takes max for it."""
+    kernel_sizes: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = (3,)
     """Kernel sizes of the convolutions; several make parallel branches (cnn)."""
     blocks: int = Field(default=3, ge=1, le=6)
     """Convolution blocks of stride 2 in a branch (cnn)."""
@@ -90,7 +96,19 @@ class ModelConfig(Section):
     embedding_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Dropout on the word vectors."""
     init: Literal["default", "uniform"] = "default"
-    """How recurrent weights start; "uniform" draws from U(0, 1), as the reference experiment did."""
+    """How recurrent weights start; "uniform" is U(0, 1), as in the reference experiment (rnn, gru)."""
+
+
+ENCODERS_WITH: Mapping[str, tuple[ModelName, ...]] = MappingProxyType(
+    {
+        "layers": ("rnn", "gru"),
+        "bidirectional": ("rnn", "gru"),
+        "init": ("rnn", "gru"),
+        "kernel_sizes": ("cnn",),
+        "blocks": ("cnn",),
+    }
+)
+"""The encoders that read a field of `ModelConfig`; a field that is not listed serves them all."""
 
 
 class TrainConfig(Section):
@@ -106,7 +124,22 @@ class TrainConfig(Section):
     """The gradient is scaled down to this norm, embeddings included, before each step."""
     freeze_iters: int = Field(default=0, ge=0)
     """Steps at the start during which the embeddings stay as they are."""
+    freeze_fraction: float = Field(default=0.0, ge=0.0, le=1.0)
+    """The same as a share of all steps of the run; excludes freeze_iters."""
     seed: int = Field(default=0, ge=0)
     """Seed of the initial weights, the order of the batches and dropout."""
     threads: int | None = Field(default=None, ge=1)
-    """Torch's threads; by default the cores of the trial, or torch's own choice outside a search."""
+    """Torch's threads; by default the trial's cores, or torch's own choice outside a search."""
+
+    @model_validator(mode="after")
+    def _one_way_to_freeze(self) -> Self:
+        if self.freeze_iters > 0 and self.freeze_fraction > 0:
+            raise ValueError(
+                "freeze_iters and freeze_fraction exclude each other, "
+                f"but are {self.freeze_iters} and {self.freeze_fraction}"
+            )
+        return self
+
+    def frozen_steps(self, steps: int) -> int:
+        """How many of a run's `steps` leave the embeddings as they are, from the first on."""
+        return min(steps, self.freeze_iters or round(self.freeze_fraction * steps))
