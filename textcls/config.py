@@ -96,7 +96,7 @@ class ModelConfig(Section):
     embedding_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Dropout on the word vectors."""
     init: Literal["default", "uniform"] = "default"
-    """How recurrent weights start; "uniform" is U(0, 1), as in the reference experiment (rnn, gru)."""
+    """How recurrent weights start; "uniform" is U(0, 1), as in the reference (rnn, gru)."""
 
 
 ENCODERS_WITH: Mapping[str, tuple[ModelName, ...]] = MappingProxyType(

@@ -1,0 +1,231 @@
+"""What is wrong with a configuration, in words: key, what it must be and what it was.
+
+pydantic finds the faults; this file says them as a person would, each with the hint that puts it
+right: the key that was meant, the way YAML wants a number written.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+KeyPath = tuple[str | int, ...]
+
+_E_NOTATION = re.compile(r"([-+]?\d[\d_]*)(\.\d*)?[eE]([-+]?)(\d+)")
+_LONGEST_VALUE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault: the path of its key, what it must be and was; its line where that is another."""
+
+    path: KeyPath
+    message: str
+    line: int | None = None
+
+
+def dotted(path: KeyPath) -> str:
+    """("points", 0, "dropout") -> "points[0].dropout"."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text if text.isprintable() else ascii(text)
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: `the text '1e-4'`, `5`, `true`, `a list`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {_short(value)}"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, int) and abs(value) >= 10**_LONGEST_VALUE:
+        return "a number of more than 60 digits"  # Python itself refuses to print one of 4,300
+    return repr(value)
+
+
+def _short(text: str) -> str:
+    cut = text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
+    return repr(cut) if cut.isprintable() else ascii(cut)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean hidden_size?` where a known name is near, else nothing."""
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def problems_in(error: ValidationError, data: object, model: type[BaseModel]) -> list[Problem]:
+    """Every fault that pydantic found in `data`, which was meant to be a `model`."""
+    return [_problem(details, data, model) for details in error.errors(include_url=False)]
+
+
+def _problem(details: ErrorDetails, data: object, model: type[BaseModel]) -> Problem:
+    path, owners = _locate(details, data, model)
+    if details["type"] == "extra_forbidden":
+        return Problem(path, _unknown_key(str(path[-1]), owners, model))
+    if details["type"] == "union_tag_invalid":
+        return Problem((*path, _quoted(details["ctx"]["discriminator"])[0]), wording(details))
+    return Problem(path, wording(details))
+
+
+def _locate(
+    details: ErrorDetails, data: object, model: type[BaseModel]
+) -> tuple[KeyPath, list[type[BaseModel]]]:
+    """The path within the data, and the models that the key's mapping may be.
+
+    pydantic puts the tag of a union's member into the location, which is no key of the data.
+    """
+    path: list[str | int] = []
+    owners: list[type[BaseModel]] = [model]
+    within: list[type[BaseModel]] = owners
+    location = details["loc"]
+    for position, part in enumerate(location):
+        if _holds(data, part):
+            data = data[part]  # type: ignore[index]
+        elif position < len(location) - 1 or details["type"] != "missing":
+            within = [owner for owner in within if _has_tag(owner, part)] or within
+            continue
+        path.append(part)
+        owners, within = within, _below(within, part)
+    return tuple(path), owners
+
+
+def _holds(data: object, part: str | int) -> bool:
+    if isinstance(data, Mapping):
+        return part in data
+    return isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
+
+
+def _has_tag(model: type[BaseModel], tag: str | int) -> bool:
+    return any(
+        get_origin(field.annotation) is Literal and tag in get_args(field.annotation)
+        for field in model.model_fields.values()
+    )
+
+
+def _below(owners: list[type[BaseModel]], part: str | int) -> list[type[BaseModel]]:
+    found: list[type[BaseModel]] = []
+    for owner in owners:
+        field = fields_by_key(owner).get(str(part))
+        found += _models_in(field.annotation) if field else []
+    return found or owners
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
+
+
+def fields_by_key(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a model under the names that a file gives them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _unknown_key(key: str, owners: list[type[BaseModel]], root: type[BaseModel]) -> str:
+    known = {name for owner in owners for name in fields_by_key(owner)}
+    near = did_you_mean(key, known)
+    sections = [
+        name
+        for name, field in fields_by_key(root).items()
+        if any(key in fields_by_key(model) for model in _models_in(field.annotation)[:1])
+    ]
+    if near or not sections:
+        return "unknown key" + (near or f"; expected one of {', '.join(sorted(known))}")
+    return f"unknown key here; it belongs under {' or '.join(sections)}"
+
+
+def wording(details: ErrorDetails) -> str:
+    """What the value must be and what it was, with a hint where the slip is a known one."""
+    kind, found = details["type"], details["input"]
+    context: dict[str, Any] = details.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "missing":
+        return "is missing"
+    expected = _EXPECTED.get(kind)
+    if expected is None:
+        reason = details["msg"]
+        return f"{reason[:1].lower()}{reason[1:]}, but is {shown(found)}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        found = context.get("tag")
+    hint = _hint(kind, found, context)
+    return f"must {expected(context)}, but is {shown(found)}{hint}"
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(r"'([^']*)'", text)
+
+
+def _one_of(names: list[str]) -> str:
+    return f"be one of {', '.join(names)}" if len(names) > 1 else f"be {names[0]}"
+
+
+def _always(text: str) -> Callable[[dict[str, Any]], str]:
+    return lambda _: text
+
+
+_EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "int_type": _always("be a whole number"),
+    "float_type": _always("be a number"),
+    "finite_number": _always("be a finite number"),
+    "bool_type": _always("be true or false"),
+    "string_type": _always("be text"),
+    "string_unicode": _always("be valid Unicode text"),
+    "tuple_type": _always("be a list"),
+    "list_type": _always("be a list"),
+    "dict_type": _always("be a mapping"),
+    "model_type": _always("be a mapping"),
+    "model_attributes_type": _always("be a mapping"),
+    "greater_than": lambda context: f"be above {context['gt']:g}",
+    "greater_than_equal": lambda context: f"be at least {context['ge']:g}",
+    "less_than": lambda context: f"be below {context['lt']:g}",
+    "less_than_equal": lambda context: f"be at most {context['le']:g}",
+    "too_short": lambda context: f"hold at least {context['min_length']} item(s)",
+    "literal_error": lambda context: _one_of(_quoted(context["expected"])),
+    "union_tag_invalid": lambda context: _one_of(_quoted(context["expected_tags"])),
+    "union_tag_not_found": lambda context: f"say its {_quoted(context['discriminator'])[0]}",
+}
+
+
+def _hint(kind: str, found: object, context: dict[str, Any]) -> str:
+    if kind in ("literal_error", "union_tag_invalid"):
+        names = _quoted(context.get("expected") or context["expected_tags"])
+        return did_you_mean(found, names) if isinstance(found, str) else _switch_hint(found)
+    if kind in ("int_type", "float_type") and isinstance(found, str):
+        return _number_hint(found)
+    if kind == "int_type" and isinstance(found, float) and found.is_integer():
+        return f" (write {int(found)})"
+    return _switch_hint(found) if kind == "string_type" else ""
+
+
+def _number_hint(text: str) -> str:
+    match = _E_NOTATION.fullmatch(text.strip())
+    if match:
+        whole, fraction, sign, exponent = match.groups()
+        decimals = fraction if fraction and fraction != "." else ".0"
+        return f" (YAML wants {whole}{decimals}e{sign or '+'}{exponent})"
+    try:
+        float(text)
+    except ValueError:
+        return ""
+    return " (without quotes it is a number)"
+
+
+def _switch_hint(found: object) -> str:
+    if isinstance(found, bool):
+        return " (YAML reads yes, no, on and off so; quote a text)"
+    return " (quote a text)" if isinstance(found, int | float) else ""
