@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+from classifier_parts import VOCABULARY, split
+
+from textcls.config import ModelConfig, TrainConfig
+from textcls.exceptions import BundleError, DivergedError
+from textcls.training import Training
+
+LENGTHS = np.random.default_rng(3).integers(3, 9, 400).tolist()
+SPLITS = {"train": split(LENGTHS, seed=1), "test": split(LENGTHS[:100], seed=2)}
+EMBEDDINGS = np.random.default_rng(4).normal(0, 0.3, (VOCABULARY, 8)).astype(np.float32)
+MODEL = ModelConfig(name="gru", hidden_size=12, pooling="max", dropout=0.2)
+TRAIN = TrainConfig(epochs=3, batch_size=16, learning_rate=0.01)
+
+
+def training(model: ModelConfig = MODEL, train: TrainConfig = TRAIN, **more) -> Training:
+    return Training(SPLITS, EMBEDDINGS, 3, model, train, **more)
+
+
+def losses(run: Training, rungs=(0.5, 1, 2)) -> list[float]:
+    return [value for r in run.fit(rungs) for value in (r.train_loss, r.metrics["test_loss"])]
+
+
+def test_rungs_are_reported_exactly() -> None:
+    results = list(training().fit([0.25, 1.5]))
+    assert [r.step for r in results] == [6, 38, 75]
+    assert [r.epoch for r in results] == [6 / 25, 38 / 25, 3.0]
+    assert all(r.train_seconds > 0 and r.texts_per_second > 0 for r in results)
+
+
+def test_a_fraction_of_an_epoch_is_enough() -> None:
+    (result,) = training(train=TRAIN.model_copy(update={"epochs": 0.4})).fit([])
+    assert result.step == 10
+
+
+def test_it_learns() -> None:
+    model = ModelConfig(name="rnn", hidden_size=24, pooling="last", bidirectional=True)
+    train = TrainConfig(epochs=12, batch_size=16, learning_rate=0.01)
+    *_, last = training(model, train).fit([])
+    assert last.metrics["test_accuracy"] > 0.9
+    assert last.metrics["test_macro_f1"] > 0.9
+
+
+@pytest.mark.parametrize("name", ["cnn", "rnn", "gru"])
+def test_same_seed_same_losses_and_another_others(name) -> None:
+    model = MODEL.model_copy(update={"name": name, "embedding_dropout": 0.1})
+    first, again = losses(training(model)), losses(training(model))
+    other = losses(training(model, TRAIN.model_copy(update={"seed": 1})))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("name", ["cnn", "rnn", "gru"])
+def test_compiled_training_equals_plain_torch(name) -> None:
+    model = ModelConfig(name=name, hidden_size=12)
+    expected = losses(training(model, compiled=False), rungs=(0.25,))
+    np.testing.assert_allclose(losses(training(model), rungs=(0.25,))[:2], expected[:2], rtol=1e-3)
+
+
+def test_frozen_embeddings_stay_until_their_step() -> None:
+    run = training(train=TRAIN.model_copy(update={"freeze_iters": 25}))
+    results = run.fit([1.0])
+    next(results)
+    assert np.array_equal(run.classifier.embeddings.numpy(), EMBEDDINGS)
+    next(results)
+    assert not np.array_equal(run.classifier.embeddings.numpy(), EMBEDDINGS)
+
+
+def test_the_callers_embeddings_are_never_touched() -> None:
+    shared = EMBEDDINGS.copy()
+    shared.flags.writeable = False
+    list(Training(SPLITS, shared, 3, MODEL, TRAIN).fit([]))
+    assert np.array_equal(shared, EMBEDDINGS)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run() -> None:
+    bad = EMBEDDINGS.copy()
+    bad[5] = np.nan
+    with pytest.raises(DivergedError, match=r"diverged: the training loss was nan by step \d+"):
+        list(Training(SPLITS, bad, 3, MODEL, TRAIN).fit([]))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_interrupted_and_restored_equals_uninterrupted(tmp_path, *, compiled: bool) -> None:
+    whole = losses(training(compiled=compiled))
+    path = tmp_path / "7" / "checkpoint.safetensors"
+    first = training(compiled=compiled)
+    results = first.fit([0.5, 1, 2])
+    next(results)
+    first.save(path)
+    torch.manual_seed(99)
+    second = training(compiled=compiled)
+    second.restore(path)
+    assert losses(second) == whole[2:]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    training().save(path)
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:20], whole[: len(whole) // 2], b"\x80" + whole[1:]):
+        path.write_bytes(damaged)
+        with pytest.raises(BundleError, match="not a readable checkpoint"):
+            training().restore(path)
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    training().save(path)
+    other = training(MODEL.model_copy(update={"hidden_size": 13}))
+    with pytest.raises(BundleError, match="does not fit this configuration"):
+        other.restore(path)
+
+
+def test_progress_is_called_on_the_way() -> None:
+    seen: list[tuple[int, int]] = []
+    list(training().fit([], lambda step, total: seen.append((step, total))))
+    assert seen == [(32, 75), (64, 75)]
