@@ -1,0 +1,141 @@
+"""An exported classifier: a folder that predicts, in any process, without the data it came from.
+
+`classifier.safetensors` holds the weights, `bundle.json` what they mean: the format's version, the
+model, the label names, how texts are cut, and where it all came from; `vocabulary.json` the words
+in the order of their ids. No pickle anywhere. The folder is written beside and renamed.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from textcls import training
+from textcls.classifier import Classifier
+from textcls.config import DataConfig, ModelConfig
+from textcls.corpus import Corpus
+from textcls.encoding import EncodedSplit
+from textcls.exceptions import BundleError
+from textcls.tokenizer import tokenize
+from textcls.vocabulary import Vocabulary
+
+FORMAT = 1
+_WEIGHTS, _ABOUT, _WORDS = "classifier.safetensors", "bundle.json", "vocabulary.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A classifier with everything that it needs to read a text."""
+
+    classifier: Classifier
+    vocabulary: Vocabulary
+    label_names: tuple[str, ...]
+    max_length: int
+    about: dict[str, Any]
+
+    def encode(self, texts: Sequence[str]) -> EncodedSplit:
+        """Texts as word ids; their labels are unknown and 0."""
+        ids = [self.vocabulary.encode(tokenize(text, self.max_length)) for text in texts]
+        offsets = np.cumsum([0, *map(len, ids)], dtype=np.int64)
+        tokens = np.array([word for text in ids for word in text], np.int32)
+        return EncodedSplit(tokens, offsets, np.zeros(len(ids), np.int64))
+
+    def logits(self, texts: Sequence[str]) -> torch.Tensor:
+        """Logits (texts, classes) in the order of `label_names`."""
+        if not texts:
+            return torch.zeros(0, len(self.label_names))
+        return training.predict(self.classifier, self.encode(texts), "cpu")
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Probabilities, float32 (texts, classes), in the order of `label_names`."""
+        found: np.ndarray[Any, Any] = self.logits(texts).softmax(dim=1).numpy()
+        return found
+
+
+def export(
+    checkpoint: Path,
+    model: ModelConfig,
+    corpus: Corpus,
+    data: DataConfig,
+    out: Path,
+    about: Mapping[str, Any],
+) -> None:
+    """Make a bundle at `out` of a training's checkpoint; a bundle that stands there is replaced.
+
+    `about` is kept with it (JSON-able). Raises BundleError where the checkpoint is damaged.
+    """
+    _, tensors = training.read_checkpoint(checkpoint)
+    weights = {
+        name.removeprefix("classifier."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith("classifier.")
+    }
+    description = {
+        "format": FORMAT,
+        "model": model.model_dump(mode="json"),
+        "label_names": list(corpus.label_names),
+        "max_length": data.max_length,
+        "about": dict(about),
+    }
+    draft = out.with_name(out.name + ".part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    save_file(weights, draft / _WEIGHTS)
+    (draft / _ABOUT).write_text(_json(description), encoding="utf-8")
+    (draft / _WORDS).write_text(_json(corpus.vocabulary.words), encoding="utf-8")
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    draft.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path, *, compiled: bool = False) -> Bundle:
+    """A bundle, ready to predict on the CPU.
+
+    Plain torch starts at once; `compiled` takes the kernels, which pays from some thousand texts.
+    Raises BundleError where the folder is missing, damaged or of another format.
+    """
+    about = _read_json(folder, _ABOUT)
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        found = about.get("format") if isinstance(about, dict) else about
+        raise BundleError(f"{folder / _ABOUT}: format must be {FORMAT}, but is {found!r}")
+    try:
+        weights = load_file(folder / _WEIGHTS)
+        vocabulary = Vocabulary(tuple(_read_json(folder, _WORDS)))
+        model = ModelConfig.model_validate(about["model"])
+        label_names = tuple(about["label_names"])
+        matrix = weights["embeddings"]
+        if len(matrix) != len(vocabulary):
+            raise BundleError(
+                f"{folder}: {len(matrix)} vectors do not fit {len(vocabulary)} words of {_WORDS}"
+            )
+        built = Classifier(matrix, len(label_names), model, compiled=compiled)
+        built.load_state_dict(weights)
+        max_length = int(about["max_length"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise BundleError(f"{folder}: the classifier cannot be read: {reason}") from error
+    return Bundle(built.eval(), vocabulary, label_names, max_length, about["about"])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+def _read_json(folder: Path, name: str) -> Any:
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{folder}: not a classifier folder, {name} is missing") from error
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{folder / name}: cannot be read: {error}") from error

@@ -1,0 +1,153 @@
+"""`python -m textcls.train --model gru --data FOLDER`: train one configuration and keep it.
+
+Sections and keys are those of a search space: data, embeddings, model and train. Anything in them
+is set by `--set key.path=value` or in a YAML file (`--config`).
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from textcls import config_file
+from textcls.config import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
+from textcls.exceptions import TextclsError
+
+
+class TrainFile(Section):
+    """One configuration of a classifier."""
+
+    model: ModelConfig = ModelConfig()
+    """The classifier."""
+    data: DataConfig = DataConfig()
+    """Where the texts come from."""
+    embeddings: EmbeddingConfig = EmbeddingConfig()
+    """Where the word vectors come from."""
+    train: TrainConfig = TrainConfig()
+    """How it is trained."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train, print each rung, write what was asked for; returns the exit code."""
+    options = _parser().parse_args(argv)
+    shorthands = {
+        "model.name": options.model,
+        "data.name": options.data,
+        "embeddings.name": options.embeddings,
+        "train.epochs": options.epochs,
+        "train.seed": options.seed,
+    }
+    given = [f"{key}={json.dumps(value)}" for key, value in shorthands.items() if value is not None]
+    try:
+        file = config_file.load(TrainFile, options.config, [*given, *options.set])
+        _train(file, options)
+    except TextclsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m textcls.train", description=__doc__)
+    parser.add_argument(
+        "--config", type=Path, help="a YAML file with data, embeddings, model, train"
+    )
+    parser.add_argument("--model", choices=["cnn", "rnn", "gru"], help="the encoder")
+    parser.add_argument("--data", help="a hub name, a local file or folder, or synthetic")
+    parser.add_argument("--embeddings", help="a gensim name, a vector file, corpus or random")
+    parser.add_argument("--epochs", type=float, help="passes over the train split")
+    parser.add_argument("--seed", type=int, help="seed of weights, batches and dropout")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any key, such as model.hidden_size=50",
+    )
+    parser.add_argument(
+        "--rungs",
+        default="",
+        metavar="EPOCHS",
+        help="where to evaluate, such as 0.25,0.5; the end always is one",
+    )
+    parser.add_argument("--device", help="cpu or cuda; by default cuda where there is one")
+    parser.add_argument("--out", type=Path, help="write the classifier to this folder")
+    parser.add_argument("--json", type=Path, help="write the rungs' results to this file")
+    return parser
+
+
+def _train(file: TrainFile, options: argparse.Namespace) -> None:
+    import torch
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from textcls import bundle, corpus
+    from textcls.training import Training
+
+    console = Console(highlight=False)
+    rungs = _rungs(options.rungs, file.train.epochs)
+    prepared = corpus.prepare(file.data, file.embeddings, say=console.print)
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if file.train.threads:
+        torch.set_num_threads(file.train.threads)
+    training = Training(
+        prepared.splits,
+        prepared.embeddings,
+        len(prepared.label_names),
+        file.model,
+        file.train,
+        device=device,
+    )
+    results: list[dict[str, Any]] = []
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(f"training on {device}", total=training.total_steps)
+        for result in training.fit(
+            rungs, lambda step, total: bar.update(task, completed=step, total=total)
+        ):
+            results.append(result.as_dict())
+            console.print(_line(results[-1]))
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if options.out:
+        about = {
+            "configuration": file.model_dump(mode="json"),
+            "result": results[-1],
+            "provenance": prepared.provenance,
+        }
+        with tempfile.TemporaryDirectory() as scratch:
+            checkpoint = Path(scratch) / "checkpoint.safetensors"
+            training.save(checkpoint)
+            bundle.export(checkpoint, file.model, prepared, file.data, options.out, about)
+        console.print(
+            f'classifier in {options.out}; try: python -m textcls.predict {options.out} "a text"'
+        )
+
+
+def _rungs(text: str, epochs: float) -> list[float]:
+    """The asked rungs, or each whole epoch."""
+    if not text:
+        return [float(epoch) for epoch in range(1, int(epochs) + 1)]
+    try:
+        return sorted(float(part) for part in text.split(","))
+    except ValueError:
+        raise TextclsError(f"--rungs: must be numbers such as 0.25,0.5, but is {text!r}") from None
+
+
+def _line(result: dict[str, Any]) -> str:
+    scores = [
+        f"{split} accuracy {result[f'{split}_accuracy']:.4f} loss {result[f'{split}_loss']:.3f}"
+        for split in ("val", "test")
+        if f"{split}_accuracy" in result
+    ]
+    head = (
+        f"epoch {result['epoch']:.2f} step {result['step']} train loss {result['train_loss']:.3f}"
+    )
+    speed = f"{result['texts_per_second']:,.0f} texts/s"
+    return "  ".join([head, *scores, speed])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
