@@ -51,8 +51,6 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
-    if isinstance(value, int) and abs(value) >= 10**_LONGEST_VALUE:
-        return "a number of more than 60 digits"  # Python itself refuses to print one of 4,300
     return repr(value)
 
 

@@ -17,6 +17,8 @@ MAX_DEPTH = 20
 """Levels of nesting; a search space needs five."""
 MAX_CHARACTERS = 200_000
 """A search space has some 3,000; PyYAML takes seconds beyond this."""
+MAX_NUMBER = 60
+"""Characters of a number; Python refuses to print one of 4,300 digits."""
 
 _PLAIN = "tag:yaml.org,2002:"
 _NUMBERS = (_PLAIN + "int", _PLAIN + "float")
@@ -129,6 +131,8 @@ class _Converter:
             self._problems.append(Problem(path, message, _line(node)))
             return None
         try:
+            if len(node.value) > MAX_NUMBER:
+                raise ValueError
             return self._loader.construct_object(node)
         except (ValueError, IndexError, KeyError, yaml.YAMLError):
             kind = "number" if node.tag in _NUMBERS else "value"

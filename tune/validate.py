@@ -1,0 +1,53 @@
+"""`python -m tune.validate search_spaces/*.yaml`: checks search files without running them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from textcls.exceptions import ConfigError
+from tune import schema
+from tune.config import SearchFile, load
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a line for each good file and the problems of each other; 1 if there is any problem."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tune.validate",
+        description="Check search files without running them; loads neither ray nor torch.",
+    )
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="a search as YAML")
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema that editors complete from"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.schema:
+        print(schema.text(), end="")
+    elif not arguments.files:
+        parser.error("name at least one FILE, or --schema")
+    faults = [path for path in arguments.files if not _is_good(path)]
+    return 1 if faults else 0
+
+
+def _is_good(path: Path) -> bool:
+    try:
+        search = load(path)
+    except ConfigError as error:
+        print(error)
+        return False
+    print(f"{path}: {summary(search)}")
+    return True
+
+
+def summary(search: SearchFile) -> str:
+    """What is searched, in a line."""
+    if search.configurations:
+        return f"runs {', '.join(search.configurations)}"
+    names = ", ".join(search.space)
+    model = "" if "model" in search.space else f"{search.model.name}: "
+    stops = "" if search.search.scheduler.name == "none" else f", {search.search.scheduler.name}"
+    return f"{model}{search.search.samples} trials over {names}{stops} on {search.search.metric}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
