@@ -15,6 +15,9 @@ from pydantic_core import ErrorDetails
 
 KeyPath = tuple[str | int, ...]
 
+UNREAD = object()
+"""Stands for a value that could not be read at all, which has been said already."""
+
 _E_NOTATION = re.compile(r"([-+]?\d[\d_]*)(\.\d*)?[eE]([-+]?)(\d+)")
 _LONGEST_VALUE = 60
 
@@ -67,7 +70,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def problems_in(error: ValidationError, data: object, model: type[BaseModel]) -> list[Problem]:
     """Every fault that pydantic found in `data`, which was meant to be a `model`."""
-    return [_problem(details, data, model) for details in error.errors(include_url=False)]
+    return [
+        _problem(details, data, model)
+        for details in error.errors(include_url=False)
+        if details["input"] is not UNREAD
+    ]
 
 
 def _problem(details: ErrorDetails, data: object, model: type[BaseModel]) -> Problem:
@@ -182,7 +189,6 @@ _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
     "finite_number": _always("be a finite number"),
     "bool_type": _always("be true or false"),
     "string_type": _always("be text"),
-    "string_unicode": _always("be valid Unicode text"),
     "tuple_type": _always("be a list"),
     "list_type": _always("be a list"),
     "dict_type": _always("be a mapping"),

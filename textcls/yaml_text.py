@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from textcls.problems import KeyPath, Problem, shown
+from textcls.problems import UNREAD, KeyPath, Problem, shown
 
 MAX_DEPTH = 20
 """Levels of nesting; a search space needs five."""
@@ -103,42 +103,55 @@ class _Converter:
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            line = _line(key_node)
-            is_scalar = isinstance(key_node, yaml.ScalarNode)
-            key = self._scalar(key_node, path) if is_scalar else key_node
-            if not isinstance(key, str):
-                found = shown(key) if is_scalar else "a mapping or a list"
-                self._problems.append(Problem(path, f"keys must be text, but one is {found}", line))
-            elif key in data:
-                first = self._lines[(*path, key)]
-                message = f"is given twice, first in line {first}"
-                self._problems.append(Problem((*path, key), message, line))
+            key = self._key(key_node, path)
+            if key is None:
+                continue
+            place = (*path, key)
+            if key in data:
+                self._add(place, f"is given twice, first in line {self._lines[place]}", key_node)
             else:
-                self._lines[(*path, key)] = line
-                data[key] = self.convert(value_node, (*path, key))
+                self._lines[place] = _line(key_node)
+                data[key] = self.convert(value_node, place)
         return data
+
+    def _key(self, node: yaml.Node, path: KeyPath) -> str | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self._add(path, "keys must be text, but one is a mapping or a list", node)
+            return None
+        key = self._scalar(node, path)
+        if isinstance(key, str):
+            return key
+        if key is not UNREAD:
+            self._add(path, f"keys must be text, but one is {shown(key)}", node)
+        return None
 
     def _sequence(self, node: yaml.SequenceNode, path: KeyPath) -> list[Any]:
         return [self.convert(item, (*path, index)) for index, item in enumerate(node.value)]
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
-        is_scalar = isinstance(node, yaml.ScalarNode)
-        if node.tag in _TEXTS and is_scalar:  # a date is no value here, but may name a folder
-            return node.value
-        if node.tag not in _CONSTRUCTED or not is_scalar:
+        """The value; UNREAD, and a problem, where there is none."""
+        if not isinstance(node, yaml.ScalarNode) or node.tag not in (*_TEXTS, *_CONSTRUCTED):
             tag = ascii(node.tag.replace(_PLAIN, "!!"))[1:-1]
-            message = f"has the tag {tag}, which is not read"
-            self._problems.append(Problem(path, message, _line(node)))
-            return None
+            return self._add(path, f"has the tag {tag}, which is not read", node)
+        if node.tag in _TEXTS:  # a date is no value here, but may name a folder
+            return self._text(node, path)
         try:
             if len(node.value) > MAX_NUMBER:
                 raise ValueError
             return self._loader.construct_object(node)
         except (ValueError, IndexError, KeyError, yaml.YAMLError):
             kind = "number" if node.tag in _NUMBERS else "value"
-            message = f"cannot be read as a {kind}: {shown(node.value)}"
-            self._problems.append(Problem(path, message, _line(node)))
-            return None
+            return self._add(path, f"cannot be read as a {kind}: {shown(node.value)}", node)
+
+    def _text(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+        text: str = node.value
+        if any("\ud800" <= letter <= "\udfff" for letter in text):  # no encoding can write it
+            return self._add(path, f"must be valid Unicode text, but is {shown(text)}", node)
+        return text
+
+    def _add(self, path: KeyPath, message: str, node: yaml.Node) -> Any:
+        self._problems.append(Problem(path, message, _line(node)))
+        return UNREAD
 
 
 def _line(node: yaml.Node) -> int:

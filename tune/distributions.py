@@ -34,8 +34,6 @@ def _checked_value(value: object) -> Value:
 def _checked_scalar(value: object) -> Scalar:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"must be a finite number, {_but(value)}")
-    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise ValueError(f"must be valid Unicode text, {_but(value)}")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ValueError(f"must be text, a number, true, false or a list of these, {_but(value)}")
