@@ -1,0 +1,48 @@
+"""The points of a grid over a search space."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from tune.conditions import Params, Space, holds, in_order
+from tune.distributions import AnyDistribution, Value
+
+VALUES = 5
+"""Values of a range that has no step, evenly spaced on its own scale, both bounds among them."""
+
+
+def shuffled(space: Space, seed: int) -> list[Params]:
+    """All points of the grid in an order of their own, so that a part of them covers the space."""
+    found = list(_points(space, in_order(space), {}))
+    random.Random(seed).shuffle(found)
+    return found
+
+
+def values(known: AnyDistribution) -> Sequence[Value]:
+    """The values of one parameter on the grid."""
+    if known.type == "categorical":
+        return known.choices
+    if known.type == "int" and (known.step > 1 or known.high - known.low < VALUES):
+        return range(known.low, known.high + 1, known.step)
+    if known.type == "float" and known.step is not None:
+        steps = round((known.high - known.low) / known.step)
+        return [known.low + index * known.step for index in range(steps)] + [known.high]
+    shares = [index / (VALUES - 1) for index in range(VALUES)]
+    spaced = [_between(known.low, known.high, share, log=known.log) for share in shares]
+    inner = [round(value) for value in spaced] if known.type == "int" else spaced
+    return list(dict.fromkeys([known.low, *inner[1:-1], known.high]))
+
+
+def _points(space: Space, names: Sequence[str], params: Params) -> Iterator[Params]:
+    if not names:
+        yield params
+        return
+    name, *rest = names
+    if not holds(space[name], params):
+        yield from _points(space, rest, params)
+        return
+    for value in values(space[name]):
+        yield from _points(space, rest, {**params, name: value})
+
+
+def _between(low: float, high: float, share: float, *, log: bool) -> float:
+    return low * (high / low) ** share if log else low + (high - low) * share

@@ -1,0 +1,217 @@
+"""Every file of a run folder, named once.
+
+`runs/NAME/` is what a search leaves behind. Everything that another process may read while the
+search runs is written beside and renamed, so that a reader sees the old file or the new one.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tune.exceptions import RunFolderError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RUNG = re.compile(r"rung-(\d+)\.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFolder:
+    """`trials/NUMBER/`: the log, the curve and the checkpoints of one trial."""
+
+    root: Path
+
+    @property
+    def log(self) -> Path:
+        """What happened in the trial, a line per rung; a failed trial's traceback."""
+        return self.root / "log.txt"
+
+    @property
+    def curve(self) -> Path:
+        """The reports of the trial so far, as its worker wrote them."""
+        return self.root / "curve.json"
+
+    def checkpoint(self, rung: int) -> Path:
+        """The checkpoint written at a rung, counted from 0."""
+        return self.root / f"rung-{rung}.safetensors"
+
+    def checkpoints(self) -> dict[int, Path]:
+        """The checkpoints that exist, by rung, in ascending order."""
+        found = {}
+        for path in self.root.glob("rung-*"):
+            if match := _RUNG.fullmatch(path.name):
+                found[int(match[1])] = path
+        return dict(sorted(found.items()))
+
+    def adopt(self, other: "TrialFolder") -> None:
+        """Start from the curve and the checkpoints of another trial, which keeps them.
+
+        Files are linked, not copied: a checkpoint is never written in place.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not other.curve.exists():
+            return
+        for rung, path in other.checkpoints().items():
+            if not self.checkpoint(rung).exists():
+                self.checkpoint(rung).hardlink_to(path)
+        shutil.copyfile(other.curve, self.curve)
+
+    def keep(self, rungs: set[int]) -> None:
+        """Delete the checkpoints of all other rungs."""
+        for rung, path in self.checkpoints().items():
+            if rung not in rungs:
+                path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """`runs/NAME/`: the paths of one search."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the run, which is also the name of its study."""
+        return self.root.name
+
+    @property
+    def space(self) -> Path:
+        """The search as it ran, every default written out."""
+        return self.root / "space.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, seed, git revision, machine, data, command line."""
+        return self.root / "environment.json"
+
+    @property
+    def journal(self) -> Path:
+        """The Optuna study: the record of truth."""
+        return self.root / "study.journal"
+
+    @property
+    def leaderboard(self) -> Path:
+        """A row per trial."""
+        return self.root / "leaderboard.csv"
+
+    @property
+    def result(self) -> Path:
+        """The state of the search and its winner."""
+        return self.root / "result.json"
+
+    @property
+    def best(self) -> Path:
+        """The winner as a classifier."""
+        return self.root / "best"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.root / "report.html"
+
+    @property
+    def log(self) -> Path:
+        """What Ray, Optuna and other libraries had to say."""
+        return self.root / "search.log"
+
+    @property
+    def scratch(self) -> Path:
+        """Ray's own files while the search runs; removed at its end."""
+        return self.root / ".ray"
+
+    def trial(self, number: int) -> TrialFolder:
+        """The folder of one trial."""
+        return TrialFolder(self.root / "trials" / str(number))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep a second search out of this folder; a holder that died holds it no longer.
+
+        Raises `RunFolderError`, naming the process, when another one holds it.
+        """
+        with (self.root / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                message = f"{self.root}: in use by {holder}; wait for it to end, or stop it"
+                raise RunFolderError(message) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield
+
+
+def default_name(space: Path, now: datetime) -> str:
+    """A run's name when none is given: the space's name and the time, to the second."""
+    return f"{space.stem}-{now:%Y%m%d-%H%M%S}"
+
+
+def create(runs_dir: Path, name: str) -> RunFolder:
+    """Make the folder of a new run.
+
+    Raises `RunFolderError` when the name is not a plain name, is taken, or cannot be written.
+    """
+    root = (runs_dir / _checked(name)).absolute()
+    try:
+        (root / "trials").mkdir(parents=True)
+    except FileExistsError:
+        message = f"{root} exists already: choose another --name, or go on with --resume {name}"
+        raise RunFolderError(message) from None
+    except OSError as error:
+        raise RunFolderError(f"{root}: cannot be written ({error.strerror})") from error
+    return RunFolder(root)
+
+
+def find(runs_dir: Path, run: str) -> RunFolder:
+    """An existing run, by its folder or by its name within `runs_dir`.
+
+    Raises `RunFolderError` when there is no such run.
+    """
+    candidates = [Path(run), *([runs_dir / run] if _NAME.fullmatch(run) else [])]
+    for root in candidates:
+        folder = RunFolder(root.absolute())
+        if folder.journal.is_file():
+            return folder
+    places = " or ".join(str(path) for path in candidates)
+    raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it here: relative where it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file beside and rename it into place; it is on disk when the call returns."""
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON as `write_text` does; not-a-number is refused."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _checked(name: str) -> str:
+    if _NAME.fullmatch(name):
+        return name
+    raise RunFolderError(
+        f"--name {name!r}: a run's name has up to 128 letters, digits, '.', '_' and '-', "
+        "and starts with a letter or a digit"
+    )

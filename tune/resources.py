@@ -1,0 +1,80 @@
+"""How many trials fit: shares of GPUs, cores, nodes.
+
+Ray's resources are bookkeeping: a quarter of a GPU isolates nothing, it only lets four trials in.
+A trial cannot straddle two nodes, so each node is counted by itself.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tune.exceptions import ClusterError
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What one machine of the cluster offers."""
+
+    cpus: float
+    gpus: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What each trial gets and how many run side by side."""
+
+    cpu: float
+    gpu: float
+    concurrent: int
+    notice: str | None = None
+    """What differs from what was asked for, as a sentence."""
+
+    @property
+    def threads(self) -> int:
+        """Torch's threads in a trial."""
+        return max(1, int(self.cpu))
+
+    @property
+    def device(self) -> str:
+        """Torch's device in a trial."""
+        return "cuda" if self.gpu > 0 else "cpu"
+
+
+def plan(cpu: float, gpu: float, nodes: Sequence[Node], max_concurrent: int | None = None) -> Plan:
+    """Fit trials of `cpu` cores and `gpu` GPUs onto the nodes.
+
+    Without a GPU in the cluster, trials run on their cores alone and the plan says so. Raises
+    `ClusterError` when not even one trial fits.
+    """
+    notice = None
+    if gpu > 0 and not any(node.gpus > 0 for node in nodes):
+        notice = f"No GPU in the cluster: trials run on {_cores(cpu)} each instead of {gpu:g} GPU."
+        gpu = 0.0
+    slots = sum(_slots(cpu, gpu, node) for node in nodes)
+    if slots == 0:
+        wanted = _cores(cpu) + (f" and {gpu:g} GPU" if gpu > 0 else "")
+        offers = "; ".join(f"{_cores(node.cpus)}, {node.gpus:g} GPU" for node in nodes)
+        raise ClusterError(
+            f"a trial asks for {wanted}, but no node has that much ({offers or 'no nodes'}): "
+            "lower resources.cpu or resources.gpu"
+        )
+    return Plan(cpu, gpu, min(slots, max_concurrent or slots), notice)
+
+
+def _slots(cpu: float, gpu: float, node: Node) -> int:
+    by_cpu = _times(node.cpus, cpu) if cpu > 0 else math.inf
+    if gpu <= 0:
+        by_gpu = math.inf
+    elif gpu < 1:  # a share must lie on one card
+        by_gpu = int(node.gpus) * _times(1.0, gpu)
+    else:
+        by_gpu = _times(node.gpus, gpu)
+    return int(min(by_cpu, by_gpu))
+
+
+def _times(whole: float, part: float) -> int:
+    return math.floor(whole / part + 1e-9)  # 1 / 0.1 may come out just under 10
+
+
+def _cores(cpus: float) -> str:
+    return f"{cpus:g} CPU core{'' if cpus == 1 else 's'}"

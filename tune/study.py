@@ -1,0 +1,276 @@
+"""The record of truth: an Optuna study in a journal file.
+
+Every report and every end of a trial is on disk when the call returns. Only the search's own
+process writes; anyone may read while it runs, `optuna-dashboard` included. What a trial reported
+at a rung lies in its user attributes; the metric alone is also an intermediate value, at a step
+counted in thousandths of an epoch, because Optuna's steps are whole numbers and a batch size may
+be searched.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from tune.exceptions import SearchError
+from tune.states import OUT_OF_MEMORY, State
+
+FORMAT = 1
+WORST = 0.0  # finite, so that the sampler learns from it; the metrics are shares of correct texts
+
+Suggest = Callable[[optuna.Trial], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A trial that is to run."""
+
+    number: int
+    params: dict[str, Any]
+    name: str | None
+    continues: int | None
+    """The number of the interrupted trial whose place this one takes."""
+    origin: int
+    """The first trial of a chain of interrupted ones; its own number for all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """What the study knows of a trial."""
+
+    number: int
+    state: State
+    params: dict[str, Any]
+    name: str | None
+    continues: int | None
+    message: str
+    curve: tuple[dict[str, float], ...]
+    """What was reported at rungs 0, 1, ...: the metrics, epoch, step, seconds."""
+    values: tuple[float, ...]
+    """The metric at rungs 0, 1, ..."""
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def best_rung(self) -> int | None:
+        """The rung of the highest value, the earliest of equals."""
+        if not self.values:
+            return None
+        return max(range(len(self.values)), key=lambda rung: (self.values[rung], -rung))
+
+    @property
+    def value(self) -> float | None:
+        """The highest value at any rung."""
+        return max(self.values, default=None)
+
+
+class SearchStudy:
+    """The trials of one search, in the order in which they were asked for."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._live: dict[int, optuna.Trial] = {}
+
+    @property
+    def metric(self) -> str:
+        """The metric that the search raises."""
+        return str(self._study.user_attrs["metric"])
+
+    @property
+    def milestones(self) -> tuple[float, ...]:
+        """The epochs of the rungs."""
+        return tuple(self._study.user_attrs["milestones"])
+
+    def enqueue(
+        self,
+        params: Mapping[str, Any],
+        *,
+        name: str | None = None,
+    ) -> None:
+        """Have these parameters tried before the sampler is asked again, in the order of calls."""
+        self._enqueue(params, {"name": name})
+
+    def ask(self, suggest: Suggest) -> Proposal:
+        """Take the next enqueued parameters, or have the sampler propose some."""
+        trial = self._study.ask()
+        params = suggest(trial)
+        self._live[trial.number] = trial
+        attrs = trial.user_attrs
+        return Proposal(
+            trial.number,
+            params,
+            attrs.get("name"),
+            attrs.get("continues"),
+            attrs.get("origin", trial.number),
+        )
+
+    def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        """Record what a running trial reached at a rung; the metric must be a finite number."""
+        trial = self._live[number]
+        trial.set_user_attr(_rung_key(rung), dict(metrics))
+        trial.report(metrics[self.metric], step=round(1000 * self.milestones[rung]))
+
+    def end(self, number: int, state: State, message: str = "") -> TrialRecord:
+        """Record how a running trial ended."""
+        trial = self._live.pop(number)
+        trial.set_user_attr("state", state.value)
+        if message:
+            trial.set_user_attr("message", message)
+        self._tell(number, state)
+        return self.record(number)
+
+    def end_cut_off(self) -> list[TrialRecord]:
+        """Close the trials that a killed search left running, as interrupted.
+
+        A trial whose end was being recorded at that moment gets the end that it had.
+        """
+        closed = []
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            live = optuna.Trial(self._study, trial._trial_id)
+            self._live[trial.number] = live
+            state = State(trial.user_attrs.get("state", State.INTERRUPTED))
+            message = trial.user_attrs.get("message", "the search was cut off")
+            closed.append(self.end(trial.number, state, message))
+        return closed
+
+    def cut_off(self) -> list[int]:
+        """The interrupted trials whose place no other trial has taken."""
+        trials = self._study.get_trials(deepcopy=False)
+        replaced = {trial.user_attrs.get("continues") for trial in trials}
+        interrupted = [trial for trial in trials if _record(trial).state == State.INTERRUPTED]
+        return [trial.number for trial in interrupted if trial.number not in replaced]
+
+    def requeue(self, number: int) -> None:
+        """Have an interrupted trial's parameters tried again, by a trial that takes its place."""
+        trial = self._study.get_trials(deepcopy=False)[number]
+        asked = trial.system_attrs.get("fixed_params", {})  # a kill may have come amid the asking
+        attrs = {
+            "name": trial.user_attrs.get("name"),
+            "continues": number,
+            "origin": trial.user_attrs.get("origin", number),
+        }
+        self._enqueue({**asked, **trial.params}, attrs)
+
+    def record(self, number: int) -> TrialRecord:
+        """What is known of one trial."""
+        return _record(self._study.get_trials(deepcopy=False)[number])
+
+    def records(self) -> list[TrialRecord]:
+        """All trials that were started, by number."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [_record(trial) for trial in trials if trial.state != TrialState.WAITING]
+
+    def waiting(self) -> int:
+        """How many enqueued trials have not been started."""
+        return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+    def _enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> None:
+        given = {key: value for key, value in attrs.items() if value is not None}
+        self._study.enqueue_trial(dict(params), user_attrs=given)
+
+    def _tell(self, number: int, state: State) -> None:
+        if state == State.PRUNED:
+            self._study.tell(number, state=TrialState.PRUNED)
+        elif state == State.COMPLETE:
+            self._study.tell(number, self.record(number).value)
+        elif state == State.DIVERGED or self.record(number).message.startswith(OUT_OF_MEMORY):
+            self._study.tell(number, WORST)
+        else:
+            self._study.tell(number, state=TrialState.FAIL)
+
+
+def create(
+    journal: Path,
+    name: str,
+    *,
+    metric: str,
+    milestones: Sequence[float],
+    sampler: optuna.samplers.BaseSampler,
+) -> SearchStudy:
+    """Start a study in a new journal file."""
+    study = optuna.create_study(
+        study_name=name, storage=_storage(journal), sampler=sampler, direction="maximize"
+    )
+    study.set_user_attr("format", FORMAT)
+    study.set_user_attr("metric", metric)
+    study.set_user_attr("milestones", list(milestones))
+    return SearchStudy(study)
+
+
+def resume(journal: Path, name: str, sampler: optuna.samplers.BaseSampler) -> SearchStudy:
+    """Open a study to go on with it; the caller keeps every other writer out.
+
+    A record that was cut off in the middle is removed: it never counted. Raises `SearchError` for
+    a journal that is damaged elsewhere or of another format.
+    """
+    _drop_cut_off_line(journal)
+    return _load(journal, name, sampler)
+
+
+def read(journal: Path, name: str) -> SearchStudy:
+    """Open a study to look at it, without a change to the file."""
+    return _load(journal, name, None)
+
+
+class _NoLock(JournalFileOpenLock):
+    """The run folder is held by one process, so a lock per record would only cost time."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def _storage(journal: Path) -> JournalStorage:
+    return JournalStorage(JournalFileBackend(str(journal), lock_obj=_NoLock(str(journal))))
+
+
+def _load(journal: Path, name: str, sampler: optuna.samplers.BaseSampler | None) -> SearchStudy:
+    try:
+        study = optuna.load_study(study_name=name, storage=_storage(journal), sampler=sampler)
+    except (KeyError, ValueError, TypeError, AssertionError) as error:
+        message = f"{journal}: not the journal of the search {name!r}, or damaged ({error})"
+        raise SearchError(message) from error
+    if (found := study.user_attrs.get("format")) != FORMAT:
+        raise SearchError(f"{journal}: format {found}, but this version reads format {FORMAT}")
+    return SearchStudy(study)
+
+
+def _drop_cut_off_line(journal: Path) -> None:
+    with journal.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if content[whole:]:
+            file.truncate(whole)
+            os.fsync(file.fileno())
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    attrs = trial.user_attrs
+    open_states = (TrialState.RUNNING, TrialState.WAITING)
+    ended = State(attrs.get("state", State.INTERRUPTED))
+    steps = sorted(trial.intermediate_values)
+    return TrialRecord(
+        number=trial.number,
+        state=State.RUNNING if trial.state in open_states else ended,
+        params=trial.params,
+        name=attrs.get("name"),
+        continues=attrs.get("continues"),
+        message=attrs.get("message", ""),
+        curve=tuple(attrs[_rung_key(rung)] for rung in range(len(steps))),
+        values=tuple(trial.intermediate_values[step] for step in steps),
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
+    )
+
+
+def _rung_key(rung: int) -> str:
+    return f"rung {rung}"
