@@ -1,0 +1,60 @@
+"""Why a search has to stop before its last trial, asked between any two events."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class Brake:
+    """Pulled by a signal, by the end of the time budget or by a fault in the search itself."""
+
+    deadline: float | None = None
+    """A value of `time.monotonic()` after which nothing runs on."""
+    signal: int | None = None
+    """The signal that asked the search to stop."""
+    fault: BaseException | None = None
+    """What went wrong in the search's own bookkeeping; without it no trial may go on."""
+    given_up: str | None = None
+    """The message of trials that all failed alike."""
+    _out_of_time: bool = field(default=False, init=False)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time budget ended the search."""
+        return self._out_of_time
+
+    def pulled(self) -> bool:
+        """Whether the search has to stop now."""
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            self._out_of_time = True
+        reasons = (self.signal, self.fault, self.given_up)
+        return self._out_of_time or any(reason is not None for reason in reasons)
+
+
+@contextmanager
+def pulled_by_signals(brake: Brake, say: Callable[[str], None]) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM pull the brake; the second one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears signals
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def pull(number: int, _frame: object) -> None:
+        brake.signal = number
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        say("Stopping: running trials are recorded as interrupted. Once more stops at once.")
+
+    for number in _SIGNALS:
+        signal.signal(number, pull)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

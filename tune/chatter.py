@@ -1,0 +1,41 @@
+"""Keeps what Ray, Optuna and other libraries say out of the terminal and in a file."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_TALKATIVE = ("ray", "optuna", "py.warnings")
+_USELESS = (
+    "ray.tune.analysis.experiment_analysis"  # misses result files that we tell it not to write
+)
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Send every log record and warning of this process to a file while the block runs."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    level, before = root.level, list(root.handlers)
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        hush()
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = before
+        root.setLevel(level)
+        handler.close()
+
+
+def hush() -> None:
+    """Take the terminal from the libraries' loggers, also from those that Ray's start set up."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] in _TALKATIVE or name in _TALKATIVE:
+            logger = logging.getLogger(name)
+            logger.handlers.clear()
+            logger.propagate = True
+    logging.getLogger(_USELESS).setLevel(logging.CRITICAL)

@@ -1,0 +1,165 @@
+"""What runs next, who goes on and how each trial ended: the search without an executor.
+
+Whatever runs the trials asks `propose`, hands over each report and each end, and does as it is
+told. Nothing here knows of Ray, so a simulation, a replay and a test use the same code.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tune.paths import RunFolder
+from tune.rungs import Rungs
+from tune.states import State
+from tune.study import Proposal, SearchStudy, Suggest, TrialRecord
+
+SAME_FAILURES = 5  # as many in a row with one message mean that the set-up is at fault
+
+WITH_CLASSIFIER = (State.COMPLETE, State.PRUNED, State.INTERRUPTED)
+"""States whose best rung is a classifier that may win."""
+
+
+class Watcher(Protocol):
+    """Somebody who wants to see what happens."""
+
+    def started(self, proposal: Proposal) -> None:
+        """A trial was asked for and will run as soon as there is room."""
+
+    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        """A trial reached a rung."""
+
+    def ended(self, record: TrialRecord) -> None:
+        """A trial came to its end."""
+
+
+def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
+    """The trials that may win, best first: by value, then complete ones, then by number.
+
+    An interrupted trial whose place another one took is left out.
+    """
+    replaced = {record.continues for record in records}
+    candidates = [
+        record
+        for record in records
+        if record.state in WITH_CLASSIFIER and record.values and record.number not in replaced
+    ]
+    return sorted(candidates, key=_rank)
+
+
+class Conductor:
+    """One search: the study, the rungs and the number of trials that are still to come."""
+
+    def __init__(
+        self,
+        study: SearchStudy,
+        suggest: Suggest,
+        rungs: Rungs | None,
+        samples: int,
+        folder: RunFolder,
+        watcher: Watcher,
+    ) -> None:
+        self._study = study
+        self._suggest = suggest
+        self._rungs = rungs
+        self._folder = folder
+        self._watcher = watcher
+        self._running: dict[int, Proposal] = {}
+        self._reached: dict[int, int] = {}
+        self._failures: list[str] = []
+        self._best: TrialRecord | None = None
+        self._remaining = samples
+        for record in study.records():
+            self._recall(record)
+
+    @property
+    def given_up(self) -> str | None:
+        """Why the search cannot go on: the message of trials that all failed alike."""
+        return self._failures[0] if len(self._failures) >= SAME_FAILURES else None
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial that has ended."""
+        return self._best
+
+    def propose(self) -> Proposal | None:
+        """The next trial to run; None when all have been started."""
+        if self._remaining <= 0 or self.given_up is not None:
+            return None
+        self._remaining -= 1
+        proposal = self._study.ask(self._suggest)
+        if proposal.continues is not None and self._rungs is not None:
+            self._rungs.forget(proposal.continues)
+        self._running[proposal.number] = proposal
+        self._reached[proposal.number] = 0
+        self._watcher.started(proposal)
+        return proposal
+
+    def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> bool:
+        """Record what a trial reached at a rung; True when it goes on.
+
+        A trial that was restarted reports again what it had reached; that changes nothing.
+        """
+        if rung < self._reached[number]:
+            return True
+        self._study.report(number, rung, metrics)
+        self._reached[number] = rung + 1
+        self._watcher.reported(number, rung, metrics)
+        value = metrics[self._study.metric]
+        return self._rungs is None or self._rungs.report(number, rung, value)
+
+    def end(self, number: int, state: State, message: str = "") -> None:
+        """Record how a trial ended and delete the checkpoints that nobody needs."""
+        proposal = self._running.pop(number)
+        del self._reached[number]
+        record = self._study.end(number, state, message)
+        self._count_failure(record)
+        self._crown(record)
+        if state != State.INTERRUPTED:
+            self._tidy(number)
+        if proposal.continues is not None:
+            self._tidy(proposal.continues)
+        self._watcher.ended(record)
+
+    def interrupt(self, message: str) -> None:
+        """End all trials that still run, as interrupted."""
+        for number in sorted(self._running):
+            self.end(number, State.INTERRUPTED, message)
+
+    def _recall(self, record: TrialRecord) -> None:
+        if record.state == State.INTERRUPTED:
+            return
+        self._remaining -= 1
+        if self._rungs is not None:
+            self._rungs.refill(record.number, record.values)
+        if _beats(record, self._best):
+            self._best = record
+
+    def _count_failure(self, record: TrialRecord) -> None:
+        if record.state != State.FAILED or record.message not in self._failures:
+            self._failures.clear()
+        if record.state == State.FAILED:
+            self._failures.append(record.message)
+
+    def _crown(self, record: TrialRecord) -> None:
+        if not _beats(record, self._best):
+            return
+        previous, self._best = self._best, record
+        # An interrupted trial may be asked to go on and may yet fail, so it deposes nobody.
+        if previous is not None and record.state != State.INTERRUPTED:
+            self._tidy(previous.number)
+
+    def _tidy(self, number: int) -> None:
+        """Delete the checkpoints of a trial that will not go on, but for the winner's best rung."""
+        wins = self._best is not None and self._best.number == number
+        rung = self._best.best_rung if self._best is not None and wins else None
+        self._folder.trial(number).keep(set() if rung is None else {rung})
+
+
+def _rank(record: TrialRecord) -> tuple[float, bool, int]:
+    value = record.value if record.value is not None else float("-inf")
+    return (-value, record.state != State.COMPLETE, record.number)
+
+
+def _beats(record: TrialRecord, best: TrialRecord | None) -> bool:
+    if record.state not in WITH_CLASSIFIER or not record.values:
+        return False
+    return best is None or _rank(record) < _rank(best)

@@ -1,0 +1,78 @@
+"""The objective of a search: train a classifier, rung by rung, each with its checkpoint."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from textcls.exceptions import BundleError
+from tune import paths
+from tune.task import Task
+
+if TYPE_CHECKING:
+    from textcls.training import Training
+
+_log = logging.getLogger(__name__)
+
+
+def train_classifier(task: Task) -> Iterator[dict[str, float]]:
+    """Train one configuration and yield its metrics at each rung.
+
+    At each rung the curve is written first, then the checkpoint, so that the checkpoint is never
+    ahead of the curve; then the metrics are yielded. A trial whose folder holds a checkpoint
+    yields its curve up to there again and goes on. Only the latest checkpoint and that of the best
+    rung are kept. Raises `DivergedError`.
+    """
+    import torch  # late: the process that only sends this does without
+
+    from textcls.training import Training
+
+    if task.train.threads:
+        torch.set_num_threads(task.train.threads)
+    arrays = task.arrays
+    training = Training(
+        arrays.splits,
+        arrays.embeddings,
+        arrays.num_classes,
+        task.model,
+        task.train,
+        device=task.device,
+    )
+    curve = _restored(training, task)
+    before_s = curve[-1]["seconds"] if curve else 0.0
+    yield from list(curve)
+    results = training.fit(task.milestones)
+    for rung in range(len(curve), len(task.milestones)):
+        # With few texts two rungs may fall on one step; the later one then has the same metrics.
+        if not curve or curve[-1]["step"] < _step_at(training, task.milestones[rung]):
+            curve.append(next(results).as_dict())
+            curve[-1]["seconds"] += before_s
+        else:
+            curve.append(curve[-1])
+        paths.write_json(task.folder.curve, curve)
+        training.save(task.folder.checkpoint(rung))
+        task.folder.keep({rung, _best(curve, task.metric)})
+        yield curve[-1]
+
+
+def _step_at(training: "Training", epoch: float) -> int:
+    return min(training.total_steps, max(1, round(epoch * training.steps_per_epoch)))
+
+
+def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
+    """The curve up to the latest checkpoint that can be read, which `training` now holds."""
+    if not task.folder.curve.exists():
+        return []
+    curve: list[dict[str, Any]] = json.loads(task.folder.curve.read_text(encoding="utf-8"))
+    for rung, path in reversed(task.folder.checkpoints().items()):
+        try:
+            training.restore(path)
+        except BundleError as error:
+            _log.warning("starting from before rung %d: %s", rung, error)
+            continue
+        return curve[: rung + 1]
+    return []
+
+
+def _best(curve: list[dict[str, Any]], metric: str) -> int:
+    return max(range(len(curve)), key=lambda rung: (curve[rung][metric], -rung))

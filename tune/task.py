@@ -1,0 +1,41 @@
+"""What a worker is given, and what an objective makes of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from textcls.config import ModelConfig, TrainConfig
+from textcls.encoding import EncodedSplit
+from tune.paths import TrialFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """A corpus as a worker needs it: flat arrays that lie in shared memory."""
+
+    splits: dict[str, EncodedSplit]
+    embeddings: np.ndarray
+    """float32 (vocabulary, dim)"""
+    num_classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One trial: its configuration, its data, its rungs, its folder."""
+
+    number: int
+    params: Mapping[str, Any]
+    model: ModelConfig
+    train: TrainConfig
+    arrays: Arrays
+    milestones: tuple[float, ...]
+    """Epochs of the rungs, ascending."""
+    metric: str
+    folder: TrialFolder
+    device: str
+
+
+Objective = Callable[[Task], Iterator[Mapping[str, float]]]
+"""Trains a trial and yields its metrics at each rung, after what it needs to go on is on disk."""

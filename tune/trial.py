@@ -1,0 +1,125 @@
+"""One trial inside a Ray worker.
+
+The worker lives through many trials; the arrays come out of the object store without a copy. A
+trial that goes wrong ends in a report like any other, so that its worker is kept and the search
+goes on.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune as ray_tune
+
+from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
+from textcls.exceptions import DivergedError
+from tune.paths import RunFolder, TrialFolder
+from tune.states import OUT_OF_MEMORY, State
+from tune.task import Arrays, Objective, Task
+
+_log = logging.getLogger(__name__)
+
+Configure = Callable[[Mapping[str, Any]], tuple[ModelConfig, EmbeddingConfig, TrainConfig]]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What all trials of a search share; sent to each worker once, through the object store."""
+
+    objective: Objective
+    configure: Configure
+    arrays: dict[EmbeddingConfig, Arrays]
+    milestones: tuple[float, ...]
+    metric: str
+    folder: RunFolder
+    threads: int
+    device: str
+
+    def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
+        """One trial of the search; each has a seed of its own, counted from the one given."""
+        model, embedding, train = self.configure(params)
+        update = {"seed": train.seed + origin, "threads": train.threads or self.threads}
+        return Task(
+            number=number,
+            params=params,
+            model=model,
+            train=train.model_copy(update=update),
+            arrays=self.arrays[embedding],
+            milestones=self.milestones,
+            metric=self.metric,
+            folder=self.folder.trial(number),
+            device=self.device,
+        )
+
+
+def run_trial(config: dict[str, Any], workload: Workload) -> None:
+    """Run the objective and report each rung, or how it went wrong, to Ray Tune."""
+    task = workload.task(config["number"], config["origin"], config["params"])
+    if config["continues"] is not None and not task.folder.curve.exists():
+        task.folder.adopt(workload.folder.trial(config["continues"]))
+    with _logged_to(task.folder):
+        _log.info("trial %d: %s", task.number, dict(task.params))
+        outcome = run_objective(workload.objective, task, ray_tune.report)
+        if outcome is not None:
+            state, message = outcome
+            _log.info("%s: %s", state, message)
+            ray_tune.report({"outcome": state.value, "message": message})
+
+
+def run_objective(
+    objective: Objective, task: Task, report: Callable[[dict[str, Any]], None]
+) -> tuple[State, str] | None:
+    """Report each rung; what went wrong, if anything did."""
+    rungs = 0
+    try:
+        for rung, metrics in enumerate(objective(task)):
+            _check(metrics[task.metric], task.metric, rung)
+            _log.info("rung %d: %s", rung, dict(metrics))
+            report({"rung": rung, "reported": list(metrics), **metrics})
+            rungs += 1
+    except DivergedError as error:
+        return State.DIVERGED, str(error)
+    except Exception as error:
+        _log.exception("the trial failed")
+        return State.FAILED, _message(error)
+    if rungs == len(task.milestones):
+        return None
+    return State.FAILED, f"ended after {rungs} of {len(task.milestones)} rungs"
+
+
+def _check(value: float, metric: str, rung: int) -> None:
+    if not math.isfinite(value):
+        raise DivergedError(f"{metric} at rung {rung} is {value}")
+
+
+def _message(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}".strip()
+    # torch has an error of its own on a GPU and a mere RuntimeError on the CPU.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"{OUT_OF_MEMORY} ({text})"
+    if "can't allocate memory" in text:
+        return f"{OUT_OF_MEMORY} ({text})"
+    return text
+
+
+@contextmanager
+def _logged_to(folder: TrialFolder) -> Iterator[None]:
+    folder.root.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder.log, encoding="utf-8")
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        handler.close()

@@ -1,0 +1,96 @@
+"""Puts searcher, scheduler and trial together and lets Ray Tune run them."""
+
+import logging
+from typing import Any
+
+from ray import tune as ray_tune
+
+from tune.asha import StudyScheduler
+from tune.brake import Brake
+from tune.conductor import Conductor
+from tune.resources import Plan
+from tune.searcher import StudySearcher
+from tune.states import State
+from tune.trial import Workload, run_trial
+
+LOST_WORKERS = 3  # as often a trial is started again, from its last rung, when its worker dies
+
+_log = logging.getLogger(__name__)
+
+
+def run_trials(conductor: Conductor, brake: Brake, workload: Workload, plan: Plan) -> None:
+    """Run trials until the conductor has no more or the brake is pulled.
+
+    Trials that still ran are left open; the caller ends them. What went wrong in the search's own
+    bookkeeping, such as a full disk, is raised as it was.
+    """
+    last_rung = len(workload.milestones) - 1
+    trainable = ray_tune.with_resources(
+        ray_tune.with_parameters(run_trial, workload=workload),
+        {"cpu": plan.cpu, "gpu": plan.gpu},
+    )
+    try:
+        # `Tuner` would pickle searcher and scheduler for a resume that is not ours.
+        ray_tune.run(
+            trainable,
+            name="ray",
+            storage_path=str(workload.folder.scratch),
+            search_alg=StudySearcher(conductor, brake, last_rung),
+            scheduler=StudyScheduler(conductor, brake, last_rung),
+            stop=_BrakeStopper(brake),
+            callbacks=[_CrashRecorder(conductor, brake)],
+            num_samples=-1,  # the searcher says when there are no more
+            max_concurrent_trials=plan.concurrent,
+            max_failures=LOST_WORKERS,
+            raise_on_failed_trial=False,
+            reuse_actors=True,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+            verbose=0,
+        )
+    finally:
+        if brake.fault is not None:
+            raise brake.fault
+
+
+def _name(trial: Any) -> str:
+    return f"trial-{trial.config['number']}"
+
+
+class _BrakeStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
+    """Hands the brake to Ray Tune, which asks between any two events."""
+
+    def __init__(self, brake: Brake) -> None:
+        self._brake = brake
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
+        return False
+
+    def stop_all(self) -> bool:
+        return self._brake.pulled()
+
+
+class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no types
+    """Records the end of trials whose worker died: only here Ray says why."""
+
+    def __init__(self, conductor: Conductor, brake: Brake) -> None:
+        self._conductor = conductor
+        self._brake = brake
+
+    def on_trial_error(  # noqa: PLR0913
+        self,
+        iteration: int,
+        trials: list[Any],
+        trial: Any,
+        **_info: Any,  # noqa: ARG002
+    ) -> None:
+        """Record a failed trial with the first lines of what Ray knows."""
+        error = trial.get_pickled_error() or trial.get_error()
+        _log.error("trial %s failed: %s", trial, error)
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        message = f"{type(error).__name__}: {' '.join(lines[:2])}"
+        try:
+            self._conductor.end(trial.config["number"], State.FAILED, message)
+            self._brake.given_up = self._conductor.given_up
+        except Exception as fault:
+            self._brake.fault = fault
