@@ -1,0 +1,79 @@
+"""What a search ran on: enough to run it again, nothing secret."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PACKAGES = ("textcls-tune", "torch", "ray", "optuna", "numpy", "datasets", "gensim", "numba")
+
+
+def describe(
+    *,
+    command: Sequence[str],
+    seed: int,
+    corpora: Sequence[Mapping[str, Any]],
+    resources: Mapping[str, Any],
+    notices: Sequence[str],
+) -> dict[str, Any]:
+    """Versions, seed, git revision, machine, data and command line, ready for JSON."""
+    return {
+        "command": list(command),
+        "directory": str(Path.cwd()),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "versions": {"python": platform.python_version(), **versions()},
+        "git": revision(Path(__file__).parent),
+        "machine": machine(),
+        "resources": dict(resources),
+        "corpora": [dict(corpus) for corpus in corpora],
+        "notices": list(notices),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that a result depends on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """The machine that the search itself ran on; trials may have run on others."""
+    return {
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "executable": sys.executable,
+    }
+
+
+def revision(folder: Path) -> str | None:
+    """The git commit of a folder, "+" behind it where files differ; None outside git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return commit + ("+" if _git(folder, "status", "--porcelain", "-uno") else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(  # noqa: S603  # fixed arguments
+            command, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,212 @@
+"""One search from its first line to its last: corpora, Ray, study, trials, winner."""
+
+import importlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tune import chatter, corpora, leaderboard, paths, resources, start, validate
+from tune import winner as winners
+from tune.brake import Brake, pulled_by_signals
+from tune.conductor import SAME_FAILURES, Conductor
+from tune.config import SearchFile
+from tune.corpora import Corpora
+from tune.exceptions import RunFolderError, SearchError
+from tune.paths import RunFolder
+from tune.progress import Progress, duration
+from tune.record import Record
+from tune.resources import Plan
+from tune.study import SearchStudy
+from tune.task import Objective
+from tune.winner import Winner
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be searched, where it goes, and on which cluster."""
+
+    search: SearchFile
+    folder: RunFolder
+    command: tuple[str, ...]
+    address: str | None = None
+    """`HOST:PORT` or "auto" to join a Ray cluster; None to start one."""
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What has to be there before the first trial."""
+
+    corpora: Corpora
+    plan: Plan
+    study: SearchStudy
+    conductor: Conductor
+
+
+def run(request: Request, progress: Progress, objective: Objective) -> int:
+    """Run a search to its end; returns the exit code.
+
+    0 with a winner; 128 + the signal's number when a signal ended the search, its results written.
+    Raises `TextclsError` when the search cannot start, cannot go on or has no winner.
+    """
+    began = time.monotonic()
+    brake = Brake()
+    if request.search.search.time_budget_s is not None:
+        brake.deadline = began + request.search.search.time_budget_s
+    folder = request.folder
+    with _writable(request), folder.held(), chatter.logged_to(folder.log):
+        parts = _run_trials(request, progress, objective, brake)
+        winner = _crown(request, parts)
+        seconds = time.monotonic() - began
+        _write_results(request, parts, winner, brake, seconds)
+    return _conclude(request, progress, parts, winner, brake, seconds)
+
+
+def _run_trials(request: Request, progress: Progress, objective: Objective, brake: Brake) -> _Parts:
+    # Ray takes seconds to start, most of them waiting, while a thread prepares the corpora.
+    preparation = corpora.Preparation(request.search, progress.say)
+    from tune import cluster
+    from tune.trial import Workload
+    from tune.tuner import run_trials
+
+    folder = request.folder
+    chatter.hush()
+    with cluster.session(request.address) as joined:
+        chatter.hush()  # Ray has set up its loggers once more
+        parts = _parts(request, progress, preparation.result(), joined.nodes)
+        progress.facts(_facts(request, parts, joined.dashboard_url))
+        metric = request.search.search.metric
+        workload = Workload(
+            objective=objective,
+            configure=request.search.configuration,
+            arrays={key: corpora.arrays(each, metric) for key, each in parts.corpora.items()},
+            milestones=parts.study.milestones,
+            metric=metric,
+            folder=folder,
+            threads=parts.plan.threads,
+            device=parts.plan.device,
+        )
+        # The winner's export needs torch: loaded meanwhile, it does not keep anybody waiting.
+        threading.Thread(target=importlib.import_module, args=["textcls.bundle"]).start()
+        progress.begin(metric, start.samples(request.search), parts.study.records())
+        with pulled_by_signals(brake, progress.say):
+            try:
+                run_trials(parts.conductor, brake, workload, parts.plan)
+            finally:
+                if brake.fault is None:
+                    parts.conductor.interrupt(_reason(brake))
+                progress.end()
+                shutil.rmtree(folder.scratch, ignore_errors=True)
+    return parts
+
+
+def _parts(
+    request: Request, progress: Progress, prepared: Corpora, nodes: tuple[resources.Node, ...]
+) -> _Parts:
+    search = request.search
+    asked = search.resources
+    plan = resources.plan(asked.cpu, asked.gpu, nodes, search.search.max_concurrent)
+    if plan.notice:
+        progress.say(plan.notice)
+    record = Record(request.folder, search, request.command)
+    if request.resumed:
+        record.take_up(prepared)
+        study = start.taken_up(search, request.folder)
+    else:
+        record.write(prepared, plan)
+        study = start.new_study(search, request.folder)
+    conductor = start.conductor(search, study, request.folder, progress)
+    return _Parts(prepared, plan, study, conductor)
+
+
+def _crown(request: Request, parts: _Parts) -> Winner | None:
+    best = parts.conductor.best
+    if best is None:
+        return None
+    return winners.crown(best, request.search, parts.corpora, request.folder)
+
+
+def _write_results(
+    request: Request, parts: _Parts, winner: Winner | None, brake: Brake, seconds: float
+) -> None:
+    folder, metric = request.folder, request.search.search.metric
+    records = parts.study.records()
+    leaderboard.write(folder.leaderboard, records, metric, len(parts.study.milestones))
+    best = winner.as_dict() if winner is not None else None
+    state = _state(winner, brake)
+    paths.write_json(folder.result, leaderboard.result(state, metric, records, best, seconds))
+
+
+def _conclude(
+    request: Request,
+    progress: Progress,
+    parts: _Parts,
+    winner: Winner | None,
+    brake: Brake,
+    seconds: float,
+) -> int:
+    records = parts.study.records()
+    if request.search.configurations:
+        progress.table(*winners.comparison(request.search, records))
+    if winner is not None:
+        counts = leaderboard.counts(records)
+        ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+        trials = f"{len(records)} ({ends}) in {duration(seconds)}"
+        rows = winners.lines(winner, request.search, request.folder)
+        progress.result([("Trials", trials), *rows])
+    if brake.given_up is not None:
+        raise SearchError(
+            f"the last {SAME_FAILURES} trials failed alike, so the fault is in the set-up: "
+            f"{brake.given_up} (more in {request.folder.root}/trials/*/log.txt)"
+        )
+    if brake.signal is not None:
+        return 128 + brake.signal
+    if winner is None:
+        messages = list(dict.fromkeys(record.message for record in records if record.message))
+        why = "; ".join(messages[:3]) or "no trial reached its first rung"
+        raise SearchError(f"no winner: {why}")
+    return 0
+
+
+def _facts(request: Request, parts: _Parts, dashboard_url: str | None) -> Iterator[tuple[str, str]]:
+    plan = parts.plan
+    share = f"{plan.cpu:g} CPU" + (f" and {plan.gpu:g} GPU" if plan.gpu > 0 else "")
+    yield "Search", validate.summary(request.search)
+    yield "Rungs", ", ".join(f"{epoch:.3g}" for epoch in parts.study.milestones) + " epochs"
+    yield "Trials", f"{plan.concurrent} at a time, {share} each"
+    yield "Folder", paths.shown(request.folder.root)
+    if dashboard_url is not None:
+        yield "Dashboard", f"{dashboard_url} (its token: ray get-auth-token)"
+
+
+def _state(winner: Winner | None, brake: Brake) -> str:
+    if brake.signal is not None:
+        return "interrupted"
+    return "failed" if winner is None or brake.given_up is not None else "complete"
+
+
+def _reason(brake: Brake) -> str:
+    if brake.out_of_time:
+        return "the time budget was spent"
+    return "the search was stopped"
+
+
+@contextmanager
+def _writable(request: Request) -> Iterator[None]:
+    """Turn a failure to write into a message; leave nothing of a run that did not begin."""
+    root = request.folder.root
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or str(root) in str(error.filename):
+            raise RunFolderError(
+                f"{root}: cannot be written ({error.strerror or error}); "
+                f"what is there stays readable, and --resume {root.name} goes on from it"
+            ) from error
+        raise
+    finally:
+        if not request.resumed and not request.folder.journal.exists():
+            shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,116 @@
+"""`python -m tune.search --space search_spaces/gru.yaml`: find a good text classifier."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tune.run import Request
+
+_KEYS = {
+    "data": ("data.name",),
+    "embeddings": ("embeddings.name",),
+    "samples": ("search.samples",),
+    "epochs": ("train.epochs",),
+    "time_budget": ("search.time_budget",),
+    "seed": ("search.seed", "train.seed"),
+    "cpus_per_trial": ("resources.cpu",),
+    "gpus_per_trial": ("resources.gpu",),
+    "max_concurrent": ("search.max_concurrent",),
+}
+"""Options that stand for keys of the search file."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a search; returns the exit code: 0 with a winner, 130 or 143 after a signal, else 1."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    options = _parser().parse_args(given)
+
+    from textcls.exceptions import TextclsError  # from here on imports take their time
+
+    try:
+        request = _request(options, given)
+
+        from tune import run
+        from tune.objective import train_classifier
+        from tune.progress import Progress
+
+        return run.run(request, Progress(quiet=options.quiet), train_classifier)
+    except TextclsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
+    import os
+
+    from textcls.config_file import Override
+    from tune import config, paths
+    from tune.run import Request
+
+    overrides: list[str | Override] = [
+        Override(key, value, f"--{option.replace('_', '-')}")
+        for option, keys in _KEYS.items()
+        if (value := getattr(options, option)) is not None
+        for key in keys
+    ]
+    overrides += options.set
+    if options.resume is not None:
+        from tune.start import check_unchanged
+
+        folder = paths.find(options.runs_dir, options.resume)
+        search = config.load(folder.space, overrides)
+        check_unchanged(config.load(folder.space), search)
+    else:
+        search = config.load(options.space, overrides)
+        name = options.name or paths.default_name(options.space, datetime.now().astimezone())
+        folder = paths.create(options.runs_dir, name)
+    return Request(
+        search,
+        folder,
+        command=("python", "-m", "tune.search", *given),
+        address=options.address or os.environ.get("RAY_ADDRESS"),
+        resumed=options.resume is not None,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tune.search",
+        description="Search for a good text classifier; what it finds is left in RUNS/NAME.",
+    )
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--space", type=Path, metavar="FILE", help="the search, as YAML")
+    start.add_argument("--resume", metavar="RUN", help="go on with a run, by its name or folder")
+    add = parser.add_argument
+    add("--data", help="a hub name, a local file or folder, or synthetic")
+    add("--embeddings", help="a gensim name, a vector file, corpus or random")
+    add("--samples", type=int, metavar="N", help="trials")
+    add("--epochs", type=float, metavar="N", help="epochs of a trial that is never stopped")
+    add("--time-budget", metavar="TIME", help="when to end: 90s, 5m, 1h30m")
+    add("--name", help="the run's name; by default the file's name and the time")
+    add("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs")
+    add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")
+    add("--cpus-per-trial", type=float, metavar="N", help="CPU cores of a trial")
+    add("--gpus-per-trial", type=float, metavar="N", help="GPUs of a trial, such as 0.25")
+    add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
+    add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any key of the file, such as search.scheduler.reduction_factor=4; repeatable",
+    )
+    add("--quiet", action="store_true", help="print nothing but the result")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""A search's study: made for a new run, or taken up where an earlier one was cut off."""
+
+from optuna.samplers import BaseSampler
+
+from textcls.exceptions import ConfigError
+from tune import grid, samplers, space, study
+from tune.conductor import Conductor, Watcher
+from tune.config import SearchFile
+from tune.paths import RunFolder
+from tune.rungs import Rungs, milestones
+from tune.study import SearchStudy, Suggest
+
+
+def rungs_of(search: SearchFile) -> tuple[float, ...]:
+    """The epochs at which each trial reports."""
+    scheduler = search.search.scheduler
+    return milestones(scheduler.grace_period, scheduler.reduction_factor, search.train.epochs)
+
+
+def new_study(search: SearchFile, folder: RunFolder) -> SearchStudy:
+    """A study with what is to be tried first: named configurations, points, or a grid's points."""
+    searched = space.searched(search)
+    made = study.create(
+        folder.journal,
+        folder.name,
+        metric=search.search.metric,
+        milestones=rungs_of(search),
+        sampler=_sampler(search),
+    )
+    first = space.points(search)
+    names: list[str | None] = [*search.configurations] or [None] * len(first)
+    for name, params in zip(names, first, strict=True):
+        made.enqueue(space.encode(params), name=name)
+    if search.search.sampler == "grid" and not search.configurations:
+        for params in grid.shuffled(searched, search.search.seed):
+            if params not in first:
+                made.enqueue(space.encode(params))
+    return made
+
+
+def taken_up(search: SearchFile, folder: RunFolder) -> SearchStudy:
+    """The study of an earlier run; trials that were cut off wait to be tried again."""
+    found = study.resume(folder.journal, folder.name, _sampler(search))
+    found.end_cut_off()
+    for number in found.cut_off():
+        found.requeue(number)
+    return found
+
+
+def conductor(
+    search: SearchFile, made: SearchStudy, folder: RunFolder, watcher: Watcher
+) -> Conductor:
+    """Who says what runs next."""
+    scheduler = search.search.scheduler
+    stopping = None
+    if scheduler.name == "asha":
+        stopping = Rungs(len(made.milestones), scheduler.reduction_factor)
+    return Conductor(made, suggest(search), stopping, samples(search), folder, watcher)
+
+
+def samples(search: SearchFile) -> int:
+    """How many trials the search has."""
+    if search.configurations:
+        return len(search.configurations)
+    if search.search.sampler == "grid":
+        return min(search.search.samples, len(grid.shuffled(search.space, 0)))
+    return search.search.samples
+
+
+def suggest(search: SearchFile) -> Suggest:
+    """How a trial's parameters are drawn."""
+    searched = space.searched(search)
+    return lambda trial: space.suggest(trial, searched)
+
+
+def check_unchanged(recorded: SearchFile, asked: SearchFile) -> None:
+    """Raise `ConfigError`, naming what differs, when a run is to go on with another search.
+
+    Samples, time budget, concurrency and resources may change.
+    """
+    free = {"samples", "time_budget_s", "max_concurrent"}
+    before, after = recorded.model_dump(), asked.model_dump()
+    for dumped in (before, after):
+        del dumped["resources"]
+        for key in free:
+            del dumped["search"][key]
+    differences = [
+        f"  {path}: was {was!r}, now {now!r}" for path, was, now in _differences("", before, after)
+    ]
+    if differences:
+        message = "a run goes on with the search that it began with, but these differ:"
+        raise ConfigError("\n".join([message, *differences]))
+
+
+def _differences(path: str, before: object, after: object) -> list[tuple[str, object, object]]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        found = []
+        for key in dict.fromkeys([*before, *after]):
+            inner = f"{path}.{key}" if path else str(key)
+            found += _differences(inner, before.get(key), after.get(key))
+        return found
+    return [] if before == after else [(path, before, after)]
+
+
+def _sampler(search: SearchFile) -> BaseSampler:
+    conditional = any(known.when for known in search.space.values())
+    return samplers.make(search.search.sampler, seed=search.search.seed, conditional=conditional)

@@ -1,0 +1,121 @@
+"""The winner of a search as a classifier, and what is to be said of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from textcls.metrics import accuracy, confusion_matrix, wilson_interval
+from tune import paths, space
+from tune.config import SearchFile
+from tune.corpora import Corpora
+from tune.paths import RunFolder
+from tune.progress import parameters
+from tune.study import TrialRecord
+
+if TYPE_CHECKING:
+    from textcls.corpus import Corpus
+
+_SPLITS = {"test": "test", "val": "validation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The best trial and how good it is on each split: accuracy and number of texts."""
+
+    record: TrialRecord
+    params: dict[str, Any]
+    accuracies: dict[str, tuple[float, int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `result.json` has it."""
+        shares = {f"{split}_accuracy": share for split, (share, _) in self.accuracies.items()}
+        return {
+            "number": self.record.number,
+            "name": self.record.name,
+            "value": self.record.value,
+            **shares,
+            "params": self.params,
+        }
+
+
+def crown(record: TrialRecord, search: SearchFile, corpora: Corpora, folder: RunFolder) -> Winner:
+    """Write the best trial's classifier to `best/` and read the test split if nobody has yet."""
+    from textcls import bundle
+
+    params = space.decode(space.searched(search), record.params)
+    model, embeddings, train = search.configuration(params)
+    corpus = corpora[embeddings]
+    rung = record.best_rung or 0
+    about = {
+        "configuration": {
+            "model": model.model_dump(mode="json"),
+            "data": search.data.model_dump(mode="json"),
+            "embeddings": embeddings.model_dump(mode="json"),
+            "train": train.model_dump(mode="json"),
+        },
+        "result": record.curve[rung],
+        "search": {"run": folder.name, "trial": record.number, "metric": search.search.metric},
+        "provenance": corpus.provenance,
+    }
+    checkpoint = folder.trial(record.number).checkpoint(rung)
+    bundle.export(checkpoint, model, corpus, search.data, folder.best, about)
+    return Winner(record, params, _accuracies(record.curve[rung], corpus, folder))
+
+
+def lines(winner: Winner, search: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
+    """The last lines on the terminal."""
+    record = winner.record
+    rows = [
+        ("Winner", f"trial {record.number}" + (f", {record.name}" if record.name else "")),
+        ("", parameters(winner.params) or "the fixed configuration"),
+    ]
+    chosen_on = search.search.metric.split("_")[0]
+    for split, (share, texts) in winner.accuracies.items():
+        low, high = wilson_interval(share, texts)
+        basis = ", on which the trials were compared" if split == chosen_on else ""
+        text = f"{share:.4f}, 95 % interval {low:.4f} to {high:.4f} ({texts:,} texts{basis})"
+        rows.append((f"{_SPLITS[split].capitalize()} accuracy", text))
+    where = paths.shown(folder.root)
+    rows.append(("Folder", where))
+    rows.append(("Predict", f'python -m textcls.predict {where}/best "your text"'))
+    return rows
+
+
+def comparison(
+    search: SearchFile, records: Sequence[TrialRecord]
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of a table of the named configurations, beside what each should reach."""
+    by_name = {record.name: record for record in records}
+    rows = []
+    for name, known in search.configurations.items():
+        record = by_name.get(name)
+        value = record.value if record is not None else None
+        state = str(record.state) if record is not None else "not run"
+        rows.append([name, _figure(value), _figure(known.expected), state, known.note or ""])
+    return ["configuration", search.search.metric, "expected", "state", "note"], rows
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _accuracies(
+    metrics: Mapping[str, float], corpus: "Corpus", folder: RunFolder
+) -> dict[str, tuple[float, int]]:
+    found = {}
+    for prefix, split in _SPLITS.items():
+        if split in corpus.splits:
+            share = metrics.get(f"{prefix}_accuracy")
+            if share is None:
+                share = _accuracy_of_bundle(folder, corpus, split)
+            found[prefix] = (share, len(corpus.splits[split]))
+    return found
+
+
+def _accuracy_of_bundle(folder: RunFolder, corpus: "Corpus", split: str) -> float:
+    from textcls import bundle, training
+
+    encoded = corpus.splits[split]
+    loaded = bundle.load(folder.best, compiled=True)
+    predictions = training.predict(loaded.classifier, encoded, "cpu").argmax(dim=1).numpy()
+    return accuracy(confusion_matrix(encoded.labels, predictions, len(loaded.label_names)))
