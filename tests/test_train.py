@@ -25,28 +25,10 @@ def own_cache(tmp_path, monkeypatch) -> None:
 
 
 def test_it_trains_prints_and_writes(data, tmp_path, capsys) -> None:
-    code = main(
-        [
-            "--model",
-            "gru",
-            "--data",
-            str(data),
-            "--embeddings",
-            "random",
-            "--epochs",
-            "4",
-            "--set",
-            "model.hidden_size=8",
-            "--set",
-            "train.batch_size=8",
-            "--rungs",
-            "0.5,2",
-            "--out",
-            str(tmp_path / "best"),
-            "--json",
-            str(tmp_path / "out" / "rungs.json"),
-        ]
-    )
+    arguments = ["--model", "gru", "--data", str(data), "--embeddings", "random", "--epochs", "4"]
+    arguments += ["--set", "model.hidden_size=8", "--set", "train.batch_size=8", "--rungs", "0.5,2"]
+    arguments += ["--out", str(tmp_path / "best"), "--json", str(tmp_path / "out" / "rungs.json")]
+    code = main(arguments)
     assert code == 0
     results = json.loads((tmp_path / "out" / "rungs.json").read_text())
     assert [r["epoch"] for r in results] == [pytest.approx(8 / 15), 2.0, 4.0]
