@@ -224,6 +224,19 @@ def test_an_override_is_refused_by_its_flag(file, override, expected):
     assert problems(file, [override], text) == [expected]
 
 
+def test_an_override_of_a_section_brings_its_own_places(file):
+    text = "model: gru\ntrain:\n  epochs: 1\n"
+    assert problems(file, ["train={epochs: 0}", "model={name: gruu}"], text) == [
+        "--set model, model.name: must be one of cnn, rnn, gru, but is the text 'gruu'; did you mean gru?",
+        "--set train, train.epochs: must be above 0, but is 0",
+    ]
+
+
+def test_an_override_fills_a_section_that_was_left_empty(file):
+    file.write_text("model: gru\ndata:\n")
+    assert load(Experiment, file, ["data.name=trec"]).data.name == "trec"
+
+
 def test_problems_without_a_file_are_those_of_the_command_line():
     assert problems(None, ["train.epochs=0"]) == ["--set train.epochs: must be above 0, but is 0"]
 

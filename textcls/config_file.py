@@ -108,7 +108,7 @@ def _near_file(path: Path) -> str:
 
 def _decode(content: bytes, document: Document) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"must be UTF-8 text, but holds the byte 0x{content[error.start]:02x}"

@@ -70,11 +70,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def problems_in(error: ValidationError, data: object, model: type[BaseModel]) -> list[Problem]:
     """Every fault that pydantic found in `data`, which was meant to be a `model`."""
+    every = error.errors(include_url=False)
     return [
         _problem(details, data, model)
-        for details in error.errors(include_url=False)
-        if details["input"] is not UNREAD
+        for details in every
+        if details["input"] is not UNREAD and not _follows(details, every)
     ]
+
+
+def _follows(details: ErrorDetails, every: list[ErrorDetails]) -> bool:
+    """Whether a list is found too short only because an item of it is at fault."""
+    path = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in every
+    )
 
 
 def _problem(details: ErrorDetails, data: object, model: type[BaseModel]) -> Problem:
@@ -96,16 +105,20 @@ def _locate(
     path: list[str | int] = []
     owners: list[type[BaseModel]] = [model]
     within: list[type[BaseModel]] = owners
-    location = details["loc"]
+    location, is_missing = details["loc"], details["type"] == "missing"
     for position, part in enumerate(location):
         if _holds(data, part):
             data = data[part]  # type: ignore[index]
-        elif position < len(location) - 1 or details["type"] != "missing":
+        elif not (part in _known(within) or (is_missing and position == len(location) - 1)):
             within = [owner for owner in within if _has_tag(owner, part)] or within
             continue
         path.append(part)
         owners, within = within, _below(within, part)
     return tuple(path), owners
+
+
+def _known(models: list[type[BaseModel]]) -> set[str]:
+    return {name for model in models for name in fields_by_key(model)}
 
 
 def _holds(data: object, part: str | int) -> bool:
@@ -141,12 +154,12 @@ def fields_by_key(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _unknown_key(key: str, owners: list[type[BaseModel]], root: type[BaseModel]) -> str:
-    known = {name for owner in owners for name in fields_by_key(owner)}
+    known = _known(owners)
     near = did_you_mean(key, known)
     sections = [
         name
         for name, field in fields_by_key(root).items()
-        if any(key in fields_by_key(model) for model in _models_in(field.annotation)[:1])
+        if isinstance(field.annotation, type) and key in _known(_models_in(field.annotation))
     ]
     if near or not sections:
         return "unknown key" + (near or f"; expected one of {', '.join(sorted(known))}")
@@ -211,7 +224,7 @@ def _hint(kind: str, found: object, context: dict[str, Any]) -> str:
         return did_you_mean(found, names) if isinstance(found, str) else _switch_hint(found)
     if kind in ("int_type", "float_type") and isinstance(found, str):
         return _number_hint(found)
-    if kind == "int_type" and isinstance(found, float) and found.is_integer():
+    if kind == "int_type" and isinstance(found, float) and found.is_integer() and found < 1e12:
         return f" (write {int(found)})"
     return _switch_hint(found) if kind == "string_type" else ""
 

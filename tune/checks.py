@@ -3,18 +3,17 @@
 Every check works on what could be read, so that one broken key does not hide the next problem.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from pydantic import ValidationError
-
 from textcls.config import ENCODERS_WITH, ModelConfig
-from textcls.problems import KeyPath, Problem, did_you_mean, wording
-from tune.conditions import Params, Space, assignments, complete, in_order
+from textcls.problems import KeyPath, Problem, did_you_mean
+from tune.conditions import Space, assignments, complete, in_order
 from tune.distributions import AnyDistribution, Value
-from tune.parameters import Parameter, overlay, parameters, unknown
+from tune.parameters import ENCODERS, Parameter, has_no, parameters, unknown
 from tune.parts import Parts
+from tune.point_checks import configurations, points
 
 _MOST_CASES = 2_000
 
@@ -24,15 +23,13 @@ def problems(parts: Parts) -> Iterator[Problem]:
     yield from _purpose(parts)
     yield from _unknown_names(parts)
     yield from _refused_values(parts)
-    yield from _conditions(parts.space)
+    yield from _conditions(parts)
     usable = replace(parts, space=_usable(parts.space))
     yield from _foreign_parameters(usable)
     yield from _foreign_fields(usable)
     yield from _together(usable)
-    for index, point in parts.points.items():
-        found = list(_point_values(parts, ("points", index), point))
-        yield from found or _completed_point(usable, ("points", index), point)
-    yield from _configurations(parts)
+    yield from points(parts, usable)
+    yield from configurations(parts)
 
 
 def _usable(space: Space) -> Space:
@@ -103,31 +100,33 @@ def _refused_bounds(
             yield Problem((*path, *end), refusal)
 
 
-def _conditions(space: Space) -> Iterator[Problem]:
-    found = False
-    for name, distribution in space.items():
+def _conditions(parts: Parts) -> Iterator[Problem]:
+    found = len(parts.space) < len(parts.names)
+    for name, distribution in parts.space.items():
         for other, values in distribution.conditions.items():
-            for message in _refused_condition(space, name, other, values):
+            for message in _refused_condition(parts, name, other, values):
                 found = True
                 yield Problem(("space", name, "when", other), message)
     if not found:
         try:
-            in_order(space)
+            in_order(parts.space)
         except ValueError as error:
             yield Problem(("space",), str(error))
 
 
 def _refused_condition(
-    space: Space, name: str, other: str, values: Sequence[Value]
+    parts: Parts, name: str, other: str, values: Sequence[Value]
 ) -> Iterator[str]:
+    known = parts.space.get(other)
     if other == name:
         yield "a parameter cannot depend on itself"
-    elif other not in space:
-        yield f"must name a parameter of this space, but is {other!r}{did_you_mean(other, space)}"
-    elif space[other].type == "float":
+    elif other not in parts.names:
+        near = did_you_mean(other, parts.names)
+        yield f"must name a parameter of this space, but is {other!r}{near}"
+    elif known is not None and known.type == "float":
         yield f"must name a whole number or a choice, but {other} is a float"
-    else:
-        refusals = (space[other].refusal(value) for value in values)
+    elif known is not None:
+        refusals = (known.refusal(value) for value in values)
         yield from (refusal for refusal in refusals if refusal)
 
 
@@ -136,11 +135,12 @@ def _foreign_parameters(parts: Parts) -> Iterator[Problem]:
         return
     for name in parts.space:
         encoders = parameters()[name].encoders
-        foreign = [model for model in _models_with(parts, name) if model not in encoders]
+        models = set(ENCODERS) & set(_models_with(parts, name))
+        foreign = [model for model in ENCODERS if model in models and model not in encoders]
         if foreign:
             only = encoders[0] if len(encoders) == 1 else f"[{', '.join(encoders)}]"
             remedy = f"; add when: {{model: {only}}}" if "model" in parts.space else ""
-            yield Problem(("space", name), _has_no(foreign, name, encoders) + remedy)
+            yield Problem(("space", name), has_no(foreign, name, encoders) + remedy)
 
 
 def _models_with(parts: Parts, name: str) -> list[Value]:
@@ -150,12 +150,6 @@ def _models_with(parts: Parts, name: str) -> list[Value]:
     cases = islice(assignments(parts.space, {name, "model"}), _MOST_CASES)
     models = (case.get("model", parts.model.name) for case in cases if name in case)
     return list(dict.fromkeys(models))
-
-
-def _has_no(foreign: Sequence[Value], name: str, encoders: Sequence[str]) -> str:
-    verb = "have" if len(foreign) > 1 else "has"
-    models = " and ".join(str(model) for model in foreign)
-    return f"{models} {verb} no {name}, only {' and '.join(encoders)}"
 
 
 def _foreign_fields(parts: Parts) -> Iterator[Problem]:
@@ -170,7 +164,7 @@ def _foreign_fields(parts: Parts) -> Iterator[Problem]:
         is_set = getattr(parts.model, field) != ModelConfig.model_fields[field].default
         if is_set and not set(models) & set(encoders):
             foreign = list(dict.fromkeys(models))
-            yield Problem(("model", field), _has_no(foreign, field, encoders))
+            yield Problem(("model", field), has_no(foreign, field, encoders))
 
 
 def _together(parts: Parts) -> Iterator[Problem]:
@@ -180,7 +174,7 @@ def _together(parts: Parts) -> Iterator[Problem]:
         for end in (_lowest, _highest):
             ends = {name: end(distribution) for name, distribution in parts.space.items()}
             params = complete(parts.space, case, ends)
-            refusal = _refused_together(parts, params)
+            refusal = parts.refusal(params)
             if refusal:
                 yield Problem(("space",), refusal)
                 return
@@ -192,74 +186,3 @@ def _lowest(distribution: AnyDistribution) -> Value:
 
 def _highest(distribution: AnyDistribution) -> Value:
     return distribution.choices[-1] if distribution.type == "categorical" else distribution.high
-
-
-def _refused_together(parts: Parts, params: Mapping[str, Value]) -> str | None:
-    """What the sections say to these parameters when each is allowed by itself."""
-    if any(parameters()[name].refusal(value) for name, value in params.items()):
-        return None
-    try:
-        overlay(parts.model, parts.embeddings, parts.train, params)
-    except ValidationError as error:
-        return wording(error.errors(include_url=False)[0])
-    return None
-
-
-def _completed_point(parts: Parts, path: KeyPath, point: Mapping[str, Value]) -> Iterator[Problem]:
-    if parts.broken or len(parts.space) < len(parts.names):
-        return  # what is missing might be what is broken
-    defaults = {name: parts.default(name) for name in parts.space}
-    completed = complete(parts.space, point, defaults)
-    for name in point:
-        if name not in completed:
-            yield Problem(
-                (*path, name), f"does not apply here: {_why(parts.space, name, completed)}"
-            )
-    for name, value in completed.items():
-        refusal = parts.space[name].refusal(value)
-        if refusal:
-            message = f"leaves out {name}, whose default does not lie in its range: it {refusal}"
-            yield Problem(path, message)
-
-
-def _why(space: Space, name: str, params: Params) -> str:
-    for other, values in space[name].conditions.items():
-        if params.get(other) not in values:
-            there = f"is {params[other]}" if other in params else "is absent"
-            return f"it needs {other} to be {' or '.join(map(str, values))}, but {other} {there}"
-    return "its conditions do not hold"
-
-
-def _point_values(parts: Parts, path: KeyPath, point: Mapping[str, Value]) -> Iterator[Problem]:
-    for name, value in point.items():
-        if name not in parts.names:
-            message = "is not searched; a point holds parameters of the space"
-            if name not in parameters():
-                known = set(parts.names) & set(parameters())
-                message = f"is no parameter of the space{did_you_mean(name, known)}"
-            yield Problem((*path, name), message)
-        elif name in parts.space and (refusal := parts.space[name].refusal(value)):
-            yield Problem((*path, name), refusal)
-
-
-def _configurations(parts: Parts) -> Iterator[Problem]:
-    for title, params in parts.configurations.items():
-        path = ("configurations", title, "params")
-        found = list(_configuration_values(parts, path, params))
-        yield from found
-        if not found and (refusal := _refused_together(parts, params)):
-            yield Problem(path, refusal)
-
-
-def _configuration_values(
-    parts: Parts, path: KeyPath, params: Mapping[str, Value]
-) -> Iterator[Problem]:
-    model = params.get("model", parts.model.name)
-    for name, value in params.items():
-        parameter = parameters().get(name)
-        if parameter is None:
-            yield Problem((*path, name), unknown(name))
-        elif refusal := parameter.refusal(value):
-            yield Problem((*path, name), refusal)
-        elif model in ("cnn", "rnn", "gru") and model not in parameter.encoders:
-            yield Problem((*path, name), _has_no([model], name, parameter.encoders))

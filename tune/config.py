@@ -34,6 +34,7 @@ SamplerName = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"]
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:[smhd]|$))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_SMALLEST_SHARE = 0.001  # Ray counts in steps of 0.0001
 _WASTED_SHARE = 0.03  # so that 0.33 passes for a third
 
 
@@ -55,6 +56,8 @@ def _cores(value: float) -> float:
 
 
 def _gpu_share(value: float) -> float:
+    if 0 < value < _SMALLEST_SHARE:
+        raise ValueError(f"must be 0 or at least {_SMALLEST_SHARE}, but is {value:g}")
     if value > 1 and not value.is_integer():
         raise ValueError(f"must be a whole number or a share 1/k, but is {value:g}")
     trials = int(1 / value + 1e-9) if 0 < value < 1 else 1
@@ -89,7 +92,7 @@ class SearchConfig(Section):
     sampler: SamplerName = "tpe"
     """What proposes the parameters of a trial."""
     scheduler: SchedulerConfig = SchedulerConfig()
-    """When poor trials stop."""
+    """How poor trials are stopped early; `scheduler: none` trains every trial to its end."""
     time_budget_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
         default=None,
         alias="time_budget",
@@ -103,7 +106,7 @@ class SearchConfig(Section):
 class ResourceConfig(Section):
     """What one trial gets of the machine or the cluster."""
 
-    cpu: Annotated[float, AfterValidator(_cores)] = Field(default=1.0, gt=0.0)
+    cpu: Annotated[float, AfterValidator(_cores)] = Field(default=1.0, ge=_SMALLEST_SHARE)
     """Cores: a whole number, or a share of one below 1."""
     gpu: Annotated[float, AfterValidator(_gpu_share)] = Field(default=0.0, ge=0.0)
     """GPUs: 0, a share 1/k (0.25: four trials a card), or a whole number."""
@@ -191,10 +194,18 @@ class _Dumper(yaml.SafeDumper):
     """Writes a `_Row` on one line and everything else in blocks."""
 
 
-_Dumper.add_representer(
-    _Row,
-    lambda dumper, row: dumper.represent_mapping("tag:yaml.org,2002:map", row, flow_style=True),
-)
+def _write_row(dumper: _Dumper, row: _Row) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", row, flow_style=True)
+
+
+def _write_text(dumper: _Dumper, text: str) -> yaml.Node:
+    # Unquoted, a line separator such as U+0085 would come back as a blank.
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(_Row, _write_row)
+_Dumper.add_representer(str, _write_text)
 
 
 def dump(search: SearchFile) -> str:

@@ -156,12 +156,17 @@ class CategoricalDistribution(_Conditional):
         """Why a value is none of the choices, as the end of a sentence; None where it is one."""
         if any(_same(value, choice) for choice in self.choices):
             return None
-        choices = ", ".join(str(encode(choice)) for choice in self.choices)
-        return f"must be one of {choices}, but is {encode(value)!r}"
+        choices = ", ".join(_written(choice) for choice in self.choices)
+        found = _written(value) if isinstance(value, tuple) else shown(value)
+        return f"must be one of {choices}, but is {found}"
 
     def normal(self, value: Value) -> Value:
         """A value that is one of the choices as this distribution yields it."""
         return next(choice for choice in self.choices if _same(value, choice))
+
+
+def _written(value: Value) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _same(value: Value, choice: Value) -> bool:

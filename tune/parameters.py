@@ -5,7 +5,7 @@ occurs in exactly one of the model, embeddings and train sections.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -92,6 +92,13 @@ def unknown(name: str) -> str:
         return "cannot be searched: all trials share one corpus; set it under data"
     near = did_you_mean(name, parameters())
     return "unknown parameter" + (near or f"; expected one of {', '.join(sorted(parameters()))}")
+
+
+def has_no(foreign: Sequence[object], name: str, encoders: Sequence[str]) -> str:
+    """Which models lack a parameter and which have it, as the end of a sentence."""
+    verb = "have" if len(foreign) > 1 else "has"
+    models = " and ".join(str(model) for model in foreign)
+    return f"{models} {verb} no {name}, only {' and '.join(encoders)}"
 
 
 def overlay(

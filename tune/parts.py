@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from textcls.config import EmbeddingConfig, ModelConfig, Section, TrainConfig
+from textcls.problems import wording
 from tune.conditions import Space
 from tune.distributions import CheckedValue, Distribution, Value
-from tune.parameters import parameters
+from tune.parameters import overlay, parameters
 
 Known = TypeVar("Known", bound=Section)
 
@@ -43,6 +44,16 @@ class Parts:
         parameter = parameters()[name]
         value: Value = getattr(getattr(self, parameter.section), parameter.field)
         return value
+
+    def refusal(self, params: Mapping[str, Value]) -> str | None:
+        """What the sections say to parameters each of which is allowed by itself."""
+        if any(parameters()[name].refusal(value) for name, value in params.items()):
+            return None
+        try:
+            overlay(self.model, self.embeddings, self.train, params)
+        except ValidationError as error:
+            return wording(error.errors(include_url=False)[0])
+        return None
 
     @property
     def model_name(self) -> Value:
