@@ -5,7 +5,7 @@ from classifier_parts import VOCABULARY, split
 
 from textcls.config import ModelConfig, TrainConfig
 from textcls.exceptions import BundleError, DivergedError
-from textcls.training import Training
+from textcls.training import Training, rate_share
 
 LENGTHS = np.random.default_rng(3).integers(3, 9, 400).tolist()
 SPLITS = {"train": split(LENGTHS, seed=1), "test": split(LENGTHS[:100], seed=2)}
@@ -118,3 +118,46 @@ def test_progress_is_called_on_the_way() -> None:
     seen: list[tuple[int, int]] = []
     list(training().fit([], lambda step, total: seen.append((step, total))))
     assert seen == [(32, 75), (64, 75)]
+
+
+def test_rates_rise_in_the_warm_up_and_fall_to_nearly_nothing() -> None:
+    def shares(**keys) -> list[float]:
+        return [rate_share(TrainConfig(**keys), step, 10) for step in range(10)]
+
+    assert shares() == [1.0] * 10
+    assert shares(schedule="linear") == pytest.approx([1 - i / 10 for i in range(10)])
+    warm = shares(schedule="linear", warmup=0.2)
+    assert warm == pytest.approx([1 / 3, 2 / 3, *(1 - i / 8 for i in range(8))])
+    cosine = shares(schedule="cosine")
+    assert cosine[0] == 1.0
+    assert cosine[5] == pytest.approx(0.5)
+    assert 0 < cosine[-1] < 0.03
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"embedding_learning_rate": 1e-4},
+        {"schedule": "cosine"},
+        {"warmup": 0.5},
+        {"label_smoothing": 0.1},
+    ],
+)
+def test_every_training_key_changes_the_run(keys) -> None:
+    changed = TRAIN.model_copy(update=keys)
+    assert losses(training()) != losses(training(train=changed))
+
+
+def test_word_dropout_zeroes_whole_words_in_training_only() -> None:
+    model = ModelConfig(name="cnn", hidden_size=5, word_dropout=0.5)
+    run = training(model)
+    seen = []
+    run.classifier.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
+    batch = next(run._batches())
+    rows = run.classifier.look_up(batch)
+    run.classifier.train()(rows, batch)
+    run.classifier.eval()(rows, batch)
+    gone = (seen[0] == 0).all(dim=1)
+    assert 0 < gone.sum() < len(rows)
+    assert torch.equal(seen[0][~gone], rows[~gone])
+    assert torch.equal(seen[1], rows)

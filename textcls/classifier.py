@@ -26,6 +26,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.register_buffer("embeddings", embeddings)
         self.embedding_dropout = model.embedding_dropout
+        self.word_dropout = model.word_dropout
         self.encoder = encoders.build(embeddings.shape[1], model, compiled=compiled)
         self.dropout = nn.Dropout(model.dropout)
         self.output = nn.Linear(self.encoder.output_dim, num_classes)
@@ -37,8 +38,12 @@ class Classifier(nn.Module):
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
         """Vectors of the batch's distinct words (distinct, dim) -> logits (batch, classes).
 
-        Dropout on the vectors hits a word everywhere in the batch alike.
+        Dropout on words and on their vectors hits a word everywhere in the batch alike (Gal and
+        Ghahramani 2016).
         """
+        if self.training and self.word_dropout:
+            kept = torch.rand(len(rows), 1, device=rows.device) >= self.word_dropout
+            rows = rows * kept
         rows = functional.dropout(rows, self.embedding_dropout, self.training)
         logits: Tensor = self.output(self.dropout(self.encoder(rows, batch)))
         return logits

@@ -95,6 +95,8 @@ class ModelConfig(Section):
     """Dropout between encoder and linear layer."""
     embedding_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Dropout on the word vectors."""
+    word_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of a batch's distinct words whose vector is zeroed, wherever they occur."""
     init: Literal["default", "uniform"] = "default"
     """How recurrent weights start; "uniform" is U(0, 1), as in the reference (rnn, gru)."""
 
@@ -120,6 +122,14 @@ class TrainConfig(Section):
     """Texts in an optimizer step."""
     learning_rate: float = Field(default=1e-2, gt=0.0)
     """Adam's learning rate."""
+    embedding_learning_rate: float | None = Field(default=None, gt=0.0)
+    """That of the embeddings; by default the same."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the learning rates go on after the warm-up: as they are, or down to 0 at the end."""
+    warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of all steps during which the learning rates rise from 0."""
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of a label's weight that is spread over all classes."""
     max_grad_norm: float = Field(default=1.0, gt=0.0)
     """The gradient is scaled down to this norm, embeddings included, before each step."""
     freeze_iters: int = Field(default=0, ge=0)

@@ -6,6 +6,7 @@ into one file, written beside and renamed, so that a run goes on exactly where i
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -121,6 +122,7 @@ class Training:
         targets = {self._step_at(rung) for rung in rungs} | {self.total_steps}
         tally = self._tally()
         mark = time.perf_counter()
+        self.classifier.train()
         for batch in self._batches():
             tally.loss += self._train_step(batch)
             tally.steps += 1
@@ -135,6 +137,7 @@ class Training:
                 self._check(tally)
                 tally.seconds = time.perf_counter() - mark
                 yield self._result(tally, began)
+                self.classifier.train()
                 tally = self._tally()
                 mark = time.perf_counter()
 
@@ -160,14 +163,17 @@ class Training:
 
     def _train_step(self, batch: Batch) -> torch.Tensor:
         """One update of the weights; returns the batch's mean loss, detached."""
-        self.classifier.train()
         rows = self.classifier.look_up(batch)
         rows.requires_grad_(self.step >= self.frozen_steps)
         logits = self.classifier(rows, batch)
-        loss = functional.cross_entropy(logits, batch.labels)
+        loss = functional.cross_entropy(
+            logits, batch.labels, label_smoothing=self.train.label_smoothing
+        )
         loss.backward()  # type: ignore[no-untyped-call]
+        share = rate_share(self.train, self.step, self.total_steps)
         rate = self.train.learning_rate
-        self.optimizer.step(rate, batch.rows, rows.grad, rate)
+        row_rate = self.train.embedding_learning_rate or rate
+        self.optimizer.step(share * rate, batch.rows, rows.grad, share * row_rate)
         return loss.detach()
 
     def _tally(self) -> _Tally:
@@ -238,6 +244,17 @@ class Training:
             ) from error
         torch.set_rng_state(generator)
         self.step = int(about["step"])
+
+
+def rate_share(train: TrainConfig, step: int, total: int) -> float:
+    """The learning rates' share that step number `step` (from 0) of `total` is made with."""
+    warm = round(train.warmup * total)
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    if train.schedule == "constant":
+        return 1.0
+    left = (total - step) / (total - warm)  # from 1 down to 1 / steps: no step is lost
+    return left if train.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
