@@ -241,3 +241,11 @@ def test_any_range_is_drawn_from_within_its_bounds(low, factor, seed, log):
 @pytest.fixture(autouse=True)
 def _quiet_optuna():
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def test_a_field_that_may_be_left_open_is_searched_as_its_type():
+    known = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
+    search = SearchFile.model_validate({"space": {"embedding_learning_rate": known}})
+    assert (
+        search.configuration({"embedding_learning_rate": 1e-3})[2].embedding_learning_rate == 1e-3
+    )

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, UnionType
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -50,8 +50,10 @@ class Parameter:
 
     @property
     def type(self) -> Any:
-        """The field's type: int, float, bool, or something that has choices only."""
-        return SECTIONS[self.section].model_fields[self.field].annotation
+        """The field's type, None aside: int, float, bool, or something that has choices only."""
+        annotation = SECTIONS[self.section].model_fields[self.field].annotation
+        values = [inner for inner in get_args(annotation) if inner is not type(None)]
+        return values[0] if isinstance(annotation, UnionType) and len(values) == 1 else annotation
 
     @property
     def description(self) -> str:

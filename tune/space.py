@@ -136,6 +136,7 @@ def reference_point(search: SearchFile) -> Params | None:
         **{name: _class_default(name) for name in space},
         "model": model,
         "embeddings": search.embeddings.name,
+        "embedding_learning_rate": TrainConfig().learning_rate,
         "max_grad_norm": _REFERENCE_CLIP.get(model, TrainConfig().max_grad_norm),
         "freeze_iters": _REFERENCE_FREEZE.get(model, 0),
         "freeze_fraction": _REFERENCE_FREEZE_SHARE.get(model, 0.0),
