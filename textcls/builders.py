@@ -1,0 +1,112 @@
+"""One local file through a builder of `datasets`, quietly and without a trace in its cache."""
+
+import glob
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from logging import CRITICAL
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_REST = " rest"  # takes fields beyond the header's; no name in a header begins with a space
+
+
+class BuilderError(Exception):
+    """The builder gave up on the file; the message is the reason it gave, in one line."""
+
+
+def load(kind: Literal["csv", "json", "parquet"], path: Path, **options: Any) -> Any:
+    """Return the file as a `datasets.Dataset`.
+
+    Its columns are mapped from a temporary file that has no name any more, so that they are paged
+    in as they are used and the disk space is free again when the last of them goes.
+
+    Raises BuilderError when the builder cannot read the file.
+    """
+    import datasets
+
+    readers = {
+        "csv": datasets.Dataset.from_csv,
+        "json": datasets.Dataset.from_json,
+        "parquet": datasets.Dataset.from_parquet,
+    }
+    pattern = glob.escape(str(path.absolute()))
+    with quiet(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        try:
+            return readers[kind](pattern, cache_dir=cache, **options)
+        except Exception as error:
+            raise BuilderError(reason(error)) from error
+
+
+def load_csv(
+    path: Path, names: Sequence[str], needed: Sequence[str], *, header: bool
+) -> tuple[pa.ChunkedArray, ...]:
+    """Read the columns `needed` of a CSV file whose columns are `names`, all of them as text.
+
+    Raises BuilderError when the builder cannot read the file or a record has too many fields.
+    """
+    import datasets
+
+    wanted = (*needed, _REST)
+    dataset = load(
+        "csv",
+        path,
+        header=None,  # with a header, pandas refuses names for fields that no row has
+        names=[*names, _REST],
+        features=datasets.Features({name: datasets.Value("string") for name in wanted}),
+        index_col=False,  # else pandas takes the first column for an index when fields abound
+        keep_default_na=False,  # "NA", "null" and "None" are words
+        na_filter=False,
+    )
+    *arrays, rest = columns_of(dataset, wanted)
+    if pc.any(pc.not_equal(rest, ""), min_count=0).as_py():
+        raise BuilderError("a record has more fields than there are columns")
+    return tuple(array.slice(1) if header else array for array in arrays)
+
+
+def columns_of(dataset: Any, names: Sequence[str]) -> tuple[pa.ChunkedArray, ...]:
+    """Return Arrow columns of a `datasets.Dataset` without a copy."""
+    return tuple(dataset.data.column(name) for name in names)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of the innermost error: `datasets` wraps what went wrong in what it did."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def quiet(*, bars: bool = False) -> Iterator[None]:
+    """Hold back what `datasets` prints, warns and logs: we report in our own words.
+
+    With `bars` its progress bars stay, for downloads that somebody watches.
+    """
+    import datasets
+    from huggingface_hub import utils
+    from huggingface_hub.utils import logging
+
+    levels = datasets.logging.get_verbosity(), logging.get_verbosity()
+    hidden = [
+        module
+        for module in (datasets.utils, utils)
+        if not bars and not module.are_progress_bars_disabled()
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        datasets.logging.set_verbosity(CRITICAL)
+        logging.set_verbosity(CRITICAL)
+        for module in hidden:
+            module.disable_progress_bars()
+        try:
+            yield
+        finally:
+            datasets.logging.set_verbosity(levels[0])
+            logging.set_verbosity(levels[1])
+            for module in hidden:
+                module.enable_progress_bars()
