@@ -223,6 +223,12 @@ def test_position_is_measured_in_the_range_s_own_scale():
     assert position(space, "learning_rate", (1e-4 * 3e-2) ** 0.5) == pytest.approx(0.5)
     assert position(space, "freeze_iters", 500) == 0.25
     assert position(load(SHIPPED["all"]).space, "model", "cnn") is None
+    alone = {"learning_rate": {"type": "float", "low": 1.0, "high": 1.0 + 2**-52, "log": True}}
+    narrow = SearchFile.model_validate({"space": alone}).space
+    assert 0.0 <= position(narrow, "learning_rate", 1.0) <= 1.0
+    alone["learning_rate"] |= {"low": 100.0, "high": 100.0 + 2**-46}  # one logarithm for both
+    narrow = SearchFile.model_validate({"space": alone}).space
+    assert position(narrow, "learning_rate", 100.0) == 0.5
 
 
 @settings(max_examples=50, deadline=None)

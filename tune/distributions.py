@@ -231,8 +231,8 @@ def _on_grid(value: float, low: float, step: float) -> bool:
 def _position(value: Value, low: float, high: float, log: bool) -> float:
     if not isinstance(value, int | float):
         raise TypeError(f"only a number has a position in a range, not {value!r}")
-    if low == high:
-        return 0.5  # at neither edge
     if log:
-        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    if low == high:  # neighbours may share a logarithm
+        return 0.5  # at neither edge
     return (value - low) / (high - low)
