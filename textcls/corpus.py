@@ -1,0 +1,141 @@
+"""The encoded corpus: texts as flat arrays of word ids, with the words' vectors, prepared once.
+
+A second start reads both from the cache, as maps of files, without a look at the texts.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textcls import cache
+from textcls.config import DataConfig, EmbeddingConfig
+from textcls.corpus_entries import (
+    FORMAT,
+    Texts,
+    pack_texts,
+    pack_vectors,
+    unpack_texts,
+    unpack_vectors,
+)
+from textcls.embeddings import RECIPE, Vectors, embed
+from textcls.embeddings import locate as locate_vectors
+from textcls.encoding import EncodedSplit, Encoding, encode
+from textcls.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from textcls.dataset import Source
+
+__all__ = ["Corpus", "EncodedSplit", "prepare"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Encoded splits ("train", "test", perhaps "validation") and the matrix of word vectors.
+
+    embeddings: float32 (vocabulary, dim), row 0 zeros. The arrays may be read-only maps of files.
+    `provenance` (JSON-able) says where texts and vectors come from and what was put in their place.
+    """
+
+    splits: dict[str, EncodedSplit]
+    vocabulary: Vocabulary
+    label_names: tuple[str, ...]
+    embeddings: NDArray[np.float32]
+    provenance: dict[str, Any]
+
+
+def prepare(
+    data: DataConfig,
+    embeddings: EmbeddingConfig,
+    *,
+    cache_dir: Path | None = None,
+    say: Say = print,
+) -> Corpus:
+    """Read, encode and embed the texts, or take up what an earlier call has left in the cache.
+
+    `say` gets each notice and the figures worth knowing, a sentence at a time. The cache is in
+    `cache_dir`, by default `cache.default_cache_dir()`; where it cannot be written, `say` hears of
+    it and the work goes on. Raises DataError, HubUnreachableError and EmbeddingError.
+    """
+    from textcls.dataset import locate
+
+    folder = cache_dir or cache.default_cache_dir()
+    source = locate(data)
+    _say_all(source.notices, say)
+    key = cache.key(FORMAT, source.name, source.fingerprint, data.max_length, data.min_count)
+    texts = unpack_texts(
+        cache.fetch(folder / "texts" / key, lambda: _encode(source, data, say), say)
+    )
+    _say_all([notice for notice in texts.notices if notice not in source.notices], say)
+
+    vectors, substitutions = locate_vectors(embeddings, key)
+    _say_all(substitutions, say)
+    made = unpack_vectors(
+        cache.fetch(
+            folder
+            / "vectors"
+            / cache.key(FORMAT, RECIPE, key, vectors.fingerprint, embeddings.seed),
+            lambda: _embed(vectors, texts.encoding, embeddings.seed, say),
+            say,
+        ),
+        texts.encoding,
+    )
+    provenance = {
+        "data": source.name,
+        "data_fingerprint": source.fingerprint,
+        "texts": {name: len(split) for name, split in made.splits.items()},
+        "texts_per_class": {
+            name: _per_class(split, texts.label_names) for name, split in made.splits.items()
+        },
+        "tokens": {name: len(split.tokens) for name, split in made.splits.items()},
+        "vocabulary": len(made.vocabulary),
+        "vectors": vectors.name,
+        "vectors_fingerprint": vectors.fingerprint,
+        "dim": made.matrix.shape[1],
+        "coverage": made.coverage,
+        "substitutions": [*source.notices, *substitutions],
+        "notices": list(dict.fromkeys((*source.notices, *texts.notices, *substitutions))),
+    }
+    _say_all(_summary(provenance), say)
+    return Corpus(made.splits, made.vocabulary, texts.label_names, made.matrix, provenance)
+
+
+def _encode(source: "Source", data: DataConfig, say: Say) -> cache.Entry:
+    say(f"Reading {source.name}.")
+    dataset = source.read()
+    encoding = encode(dataset, data.max_length, data.min_count)
+    return pack_texts(Texts(encoding, dataset.label_names, dataset.notices))
+
+
+def _embed(vectors: Vectors, encoding: Encoding, seed: int, say: Say) -> cache.Entry:
+    say(vectors.announcement)
+    return pack_vectors(embed(vectors, encoding, seed), encoding)
+
+
+def _per_class(split: EncodedSplit, label_names: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(split.labels, minlength=len(label_names))
+    return dict(zip(label_names, counts.tolist(), strict=True))
+
+
+def _summary(provenance: dict[str, Any]) -> list[str]:
+    texts = ", ".join(f"{n:,} {name}" for name, n in provenance["texts"].items())
+    types, occurrences = provenance["coverage"]["types"], provenance["coverage"]["occurrences"]
+    known = (
+        f"know {types:.1%} of the distinct words and {occurrences:.1%} of their occurrences"
+        if types
+        else "know no word and start anew"
+    )
+    return [
+        f"{provenance['data']}: {texts} texts, {provenance['vocabulary']:,} words.",
+        f"Vectors {provenance['vectors']}, {provenance['dim']} numbers each: {known}.",
+    ]
+
+
+def _say_all(sentences: Iterable[str], say: Say) -> None:
+    for sentence in sentences:
+        say(sentence)
