@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from datetime import datetime
@@ -19,7 +18,7 @@ def test_a_name_cannot_leave_the_runs_folder(tmp_path: Path, name: str) -> None:
 
 def test_a_taken_name_is_refused(tmp_path: Path) -> None:
     paths.create(tmp_path, "first")
-    with pytest.raises(RunFolderError, match="exists already.*--resume first"):
+    with pytest.raises(RunFolderError, match=r"exists already.*--resume first"):
         paths.create(tmp_path, "first")
 
 
@@ -61,7 +60,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         paths.write_json(path, {"bad": float("nan")})
     assert path.read_text(encoding="utf-8") == '{\n  "é": 1\n}\n'
-    assert os.listdir(tmp_path) == ["result.json"]
+    assert [each.name for each in tmp_path.iterdir()] == ["result.json"]
 
 
 def test_checkpoints_are_kept_linked_and_deleted(tmp_path: Path) -> None:
@@ -82,5 +81,5 @@ def test_checkpoints_are_kept_linked_and_deleted(tmp_path: Path) -> None:
 
 
 def test_the_default_name_tells_what_and_when() -> None:
-    now = datetime(2031, 2, 3, 4, 5, 6)  # noqa: DTZ001
+    now = datetime(2031, 2, 3, 4, 5, 6)
     assert paths.default_name(Path("search_spaces/gru.yaml"), now) == "gru-20310203-040506"

@@ -45,7 +45,7 @@ def test_with_a_gpu_trials_run_there() -> None:
 @pytest.mark.parametrize(("cpu", "gpu"), [(3, 0), (1, 4)])
 def test_a_trial_that_fits_nowhere(cpu: float, gpu: float) -> None:
     nodes = [LAPTOP] if gpu == 0 else [WORKSTATION]
-    with pytest.raises(ClusterError, match="lower resources.cpu or resources.gpu"):
+    with pytest.raises(ClusterError, match=r"lower resources\.cpu or resources\.gpu"):
         plan(cpu, gpu, nodes)
 
 

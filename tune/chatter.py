@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 _TALKATIVE = ("ray", "optuna", "py.warnings")
 _USELESS = (
@@ -13,8 +14,23 @@ _USELESS = (
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Send every log record and warning of this process to a file while the block runs."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    """Send all that this process logs, warns or prints to a file while the block runs.
+
+    Ray prints what its raylet says, however quiet it is asked to be. Who wants to reach the
+    terminal takes hold of `sys.stdout` before.
+    """
+    with (
+        path.open("a", encoding="utf-8", buffering=1) as file,
+        redirect_stdout(file),
+        redirect_stderr(file),
+        _logging_to(file),
+    ):
+        yield
+
+
+@contextmanager
+def _logging_to(file: TextIO) -> Iterator[None]:
+    handler = logging.StreamHandler(file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     level, before = root.level, list(root.handlers)
@@ -28,7 +44,6 @@ def logged_to(path: Path) -> Iterator[None]:
         logging.captureWarnings(False)
         root.handlers[:] = before
         root.setLevel(level)
-        handler.close()
 
 
 def hush() -> None:

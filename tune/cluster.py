@@ -66,7 +66,7 @@ def session(
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     if ray.is_initialized():
-        yield _describe(ray.get_dashboard_url(), address)
+        yield _describe(None, address)
         return
     dashboard_url = _join(address) if address else _start(cpus, dashboard)
     try:

@@ -64,6 +64,7 @@ class Conductor:
         self._watcher = watcher
         self._running: dict[int, Proposal] = {}
         self._reached: dict[int, int] = {}
+        self._passed: dict[int, int] = {}
         self._failures: list[str] = []
         self._best: TrialRecord | None = None
         self._remaining = samples
@@ -86,8 +87,8 @@ class Conductor:
             return None
         self._remaining -= 1
         proposal = self._study.ask(self._suggest)
-        if proposal.continues is not None and self._rungs is not None:
-            self._rungs.forget(proposal.continues)
+        if proposal.continues is not None:
+            self._take_over(proposal.number, proposal.continues)
         self._running[proposal.number] = proposal
         self._reached[proposal.number] = 0
         self._watcher.started(proposal)
@@ -96,20 +97,24 @@ class Conductor:
     def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> bool:
         """Record what a trial reached at a rung; True when it goes on.
 
-        A trial that was restarted reports again what it had reached; that changes nothing.
+        A trial that was restarted reports again what it had reached; that changes nothing. Nor is
+        a trial that takes the place of an interrupted one stopped at a rung that this had passed.
         """
         if rung < self._reached[number]:
             return True
         self._study.report(number, rung, metrics)
         self._reached[number] = rung + 1
         self._watcher.reported(number, rung, metrics)
-        value = metrics[self._study.metric]
-        return self._rungs is None or self._rungs.report(number, rung, value)
+        if self._rungs is None:
+            return True
+        goes_on = self._rungs.report(number, rung, metrics[self._study.metric])
+        return goes_on or rung < self._passed.get(number, 0)
 
     def end(self, number: int, state: State, message: str = "") -> None:
         """Record how a trial ended and delete the checkpoints that nobody needs."""
         proposal = self._running.pop(number)
         del self._reached[number]
+        self._passed.pop(number, None)
         record = self._study.end(number, state, message)
         self._count_failure(record)
         self._crown(record)
@@ -123,6 +128,11 @@ class Conductor:
         """End all trials that still run, as interrupted."""
         for number in sorted(self._running):
             self.end(number, State.INTERRUPTED, message)
+
+    def _take_over(self, number: int, interrupted: int) -> None:
+        self._passed[number] = len(self._study.record(interrupted).values)
+        if self._rungs is not None:
+            self._rungs.forget(interrupted)
 
     def _recall(self, record: TrialRecord) -> None:
         if record.state == State.INTERRUPTED:

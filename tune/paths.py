@@ -127,6 +127,11 @@ class RunFolder:
         """Ray's own files while the search runs; removed at its end."""
         return self.root / ".ray"
 
+    @property
+    def stop(self) -> Path:
+        """Exists when trials that run have to end at once; they look now and then."""
+        return self.root / ".stop"
+
     def trial(self, number: int) -> TrialFolder:
         """The folder of one trial."""
         return TrialFolder(self.root / "trials" / str(number))

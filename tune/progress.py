@@ -1,5 +1,6 @@
 """What a person sees at the terminal while a search runs."""
 
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -59,7 +60,10 @@ class Progress:
         values = [record.value for record in earlier if record.value is not None]
         self._best = max(values, default=None)
         if self._console.is_terminal and not self._quiet:
-            self._live = Live(self._status(), console=self._console, refresh_per_second=4)
+            self._live = Live(
+                self._status(), console=self._console, refresh_per_second=4,
+                redirect_stdout=False, redirect_stderr=False,
+            )  # fmt: skip
             self._live.start()
 
     def end(self) -> None:
@@ -158,5 +162,6 @@ def _labelled(rows: Iterable[tuple[str, str]]) -> Text:
 
 
 def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
+    # The stream of now: while a search runs, what libraries print goes to its log.
+    console = Console(file=sys.stdout)
+    return console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH)

@@ -15,3 +15,7 @@ class State(StrEnum):
     DIVERGED = "diverged"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+class Interrupted(Exception):  # noqa: N818  # not an error: what the trial was told to do
+    """A trial was asked to end where it was."""

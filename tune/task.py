@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from textcls.config import ModelConfig, TrainConfig
 from textcls.encoding import EncodedSplit
 from tune.paths import TrialFolder
+from tune.states import Interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,16 @@ class Task:
     """Epochs of the rungs, ascending."""
     metric: str
     folder: TrialFolder
+    stop: Path
     device: str
+
+    def check(self) -> None:
+        """Raise `Interrupted` when the search has to stop; an objective calls it now and then.
+
+        Ray waits for a trial's next report before it can end the trial.
+        """
+        if self.stop.exists():
+            raise Interrupted("the search was stopped")
 
 
 Objective = Callable[[Task], Iterator[Mapping[str, float]]]

@@ -18,7 +18,7 @@ from ray import tune as ray_tune
 from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
 from tune.paths import RunFolder, TrialFolder
-from tune.states import OUT_OF_MEMORY, State
+from tune.states import OUT_OF_MEMORY, Interrupted, State
 from tune.task import Arrays, Objective, Task
 
 _log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Workload:
             milestones=self.milestones,
             metric=self.metric,
             folder=self.folder.trial(number),
+            stop=self.folder.stop,
             device=self.device,
         )
 
@@ -83,6 +84,8 @@ def run_objective(
             rungs += 1
     except DivergedError as error:
         return State.DIVERGED, str(error)
+    except Interrupted as error:
+        return State.INTERRUPTED, str(error)
     except Exception as error:
         _log.exception("the trial failed")
         return State.FAILED, _message(error)

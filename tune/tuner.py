@@ -1,6 +1,7 @@
 """Puts searcher, scheduler and trial together and lets Ray Tune run them."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from ray import tune as ray_tune
@@ -8,6 +9,7 @@ from ray import tune as ray_tune
 from tune.asha import StudyScheduler
 from tune.brake import Brake
 from tune.conductor import Conductor
+from tune.paths import RunFolder
 from tune.resources import Plan
 from tune.searcher import StudySearcher
 from tune.states import State
@@ -24,6 +26,7 @@ def run_trials(conductor: Conductor, brake: Brake, workload: Workload, plan: Pla
     Trials that still ran are left open; the caller ends them. What went wrong in the search's own
     bookkeeping, such as a full disk, is raised as it was.
     """
+    workload.folder.stop.unlink(missing_ok=True)
     last_rung = len(workload.milestones) - 1
     trainable = ray_tune.with_resources(
         ray_tune.with_parameters(run_trial, workload=workload),
@@ -37,7 +40,7 @@ def run_trials(conductor: Conductor, brake: Brake, workload: Workload, plan: Pla
             storage_path=str(workload.folder.scratch),
             search_alg=StudySearcher(conductor, brake, last_rung),
             scheduler=StudyScheduler(conductor, brake, last_rung),
-            stop=_BrakeStopper(brake),
+            stop=_BrakeStopper(brake, workload.folder),
             callbacks=[_CrashRecorder(conductor, brake)],
             num_samples=-1,  # the searcher says when there are no more
             max_concurrent_trials=plan.concurrent,
@@ -49,6 +52,7 @@ def run_trials(conductor: Conductor, brake: Brake, workload: Workload, plan: Pla
             verbose=0,
         )
     finally:
+        workload.folder.stop.unlink(missing_ok=True)
         if brake.fault is not None:
             raise brake.fault
 
@@ -60,14 +64,18 @@ def _name(trial: Any) -> str:
 class _BrakeStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
     """Hands the brake to Ray Tune, which asks between any two events."""
 
-    def __init__(self, brake: Brake) -> None:
+    def __init__(self, brake: Brake, folder: RunFolder) -> None:
         self._brake = brake
+        self._folder = folder
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
         return False
 
     def stop_all(self) -> bool:
-        return self._brake.pulled()
+        if not self._brake.pulled():
+            return False
+        self._folder.stop.touch()
+        return True
 
 
 class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no types
@@ -77,18 +85,12 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
         self._conductor = conductor
         self._brake = brake
 
-    def on_trial_error(  # noqa: PLR0913
-        self,
-        iteration: int,
-        trials: list[Any],
-        trial: Any,
-        **_info: Any,  # noqa: ARG002
-    ) -> None:
+    def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
         """Record a failed trial with the first lines of what Ray knows."""
-        error = trial.get_pickled_error() or trial.get_error()
-        _log.error("trial %s failed: %s", trial, error)
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        message = f"{type(error).__name__}: {' '.join(lines[:2])}"
+        text = Path(trial.error_file).read_text(encoding="utf-8")
+        _log.error("%s failed: %s", trial, text)
+        latest = text.rpartition("Failure # ")[2].splitlines()[1:]
+        message = f"its worker was lost: {latest[0].strip() if latest else 'no reason known'}"
         try:
             self._conductor.end(trial.config["number"], State.FAILED, message)
             self._brake.given_up = self._conductor.given_up

@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from classifier_parts import VOCABULARY, split
+
+from textcls.config import ModelConfig, TrainConfig
+from tune.objective import train_classifier
+from tune.paths import TrialFolder
+from tune.states import Interrupted
+from tune.task import Arrays, Task
+
+LENGTHS = np.random.default_rng(3).integers(3, 9, 200).tolist()
+SPLITS = {"train": split(LENGTHS, seed=1), "test": split(LENGTHS[:50], seed=2)}
+EMBEDDINGS = np.random.default_rng(4).normal(0, 0.3, (VOCABULARY, 8)).astype(np.float32)
+TIMES = {"seconds", "train_seconds", "texts_per_second", "tokens_per_second"}
+
+
+def task(root: Path, **update: object) -> Task:
+    root.mkdir(exist_ok=True)
+    return Task(
+        number=0,
+        params={},
+        model=ModelConfig(name="gru", hidden_size=12, dropout=0.2),
+        train=TrainConfig(epochs=3, batch_size=16, learning_rate=0.01).model_copy(update=update),
+        arrays=Arrays(SPLITS, EMBEDDINGS, 3),
+        milestones=(0.5, 1.0, 2.0, 3.0),
+        metric="test_accuracy",
+        folder=TrialFolder(root),
+        stop=root / "stop",
+        device="cpu",
+    )
+
+
+def timeless(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{key: value for key, value in each.items() if key not in TIMES} for each in curve]
+
+
+def test_a_result_at_each_rung_and_two_checkpoints_at_most(tmp_path: Path) -> None:
+    whole = task(tmp_path)
+    curve = []
+    for metrics in train_classifier(whole):
+        curve.append(metrics)
+        values = [each["test_accuracy"] for each in curve]
+        best = values.index(max(values))
+        assert set(whole.folder.checkpoints()) == {best, len(curve) - 1}
+    assert [metrics["epoch"] for metrics in curve] == pytest.approx([0.5, 1, 2, 3], abs=0.05)
+    assert json.loads(whole.folder.curve.read_text()) == curve
+
+
+@pytest.mark.parametrize("rungs", [1, 2, 3])
+def test_a_trial_that_was_cut_off_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path, rungs: int
+) -> None:
+    expected = list(train_classifier(task(tmp_path / "whole")))
+    first = train_classifier(task(tmp_path / "cut"))
+    cut = [next(first) for _ in range(rungs)]
+    first.close()
+    second = list(train_classifier(task(tmp_path / "cut")))
+    assert second[:rungs] == cut
+    assert timeless(second) == timeless(expected)
+    seconds = [metrics["seconds"] for metrics in second]
+    assert seconds == sorted(seconds)
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    first = train_classifier(task(tmp_path))
+    for _ in range(3):
+        next(first)
+    first.close()
+    folder = TrialFolder(tmp_path)
+    for path in folder.checkpoints().values():
+        path.write_bytes(b"damaged")
+    assert len(list(train_classifier(task(tmp_path)))) == 4
+
+
+def test_two_rungs_on_one_step_both_report(tmp_path: Path) -> None:
+    curve = list(train_classifier(task(tmp_path, batch_size=200)))  # a step per epoch
+    assert [metrics["step"] for metrics in curve] == [1, 1, 2, 3]
+
+
+def test_a_trial_that_is_asked_to_stop_stops_between_rungs(tmp_path: Path) -> None:
+    long = task(tmp_path, batch_size=1, epochs=3)
+    results = train_classifier(long)
+    next(results)
+    long.stop.touch()
+    with pytest.raises(Interrupted):
+        next(results)
+    assert list(long.folder.checkpoints()) == [0]

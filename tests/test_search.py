@@ -1,0 +1,303 @@
+"""The whole program on real Ray with two CPUs and a small embedded corpus."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textcls import bundle, corpus, training
+from textcls.config import DataConfig, EmbeddingConfig
+from tune import config, paths, search, study
+from tune.exceptions import SearchError
+from tune.paths import RunFolder
+from tune.progress import Progress
+from tune.run import Request, run
+from tune.states import State
+from tune.task import Task
+
+SPACE = """
+model: gru
+data: {name: synthetic, train_size: 1500, test_size: 400}
+embeddings: {name: random, dim: 16}
+train: {epochs: 1, batch_size: 32}
+space:
+  hidden_size: {type: int, low: 8, high: 32, log: true}
+  learning_rate: {type: float, low: 1.0e-4, high: 3.0e-2, log: true}
+points:
+- {hidden_size: 24, learning_rate: 0.02}
+search:
+  samples: 6
+"""
+NAMED = """
+data: {name: synthetic, train_size: 600, test_size: 400, validation_fraction: 0.2}
+embeddings: {name: random, dim: 16}
+model: {name: gru, hidden_size: 8}
+configurations:
+  small: {params: {}, expected: 0.9068, note: as in the paper}
+  large: {params: {hidden_size: 16}}
+search: {metric: val_accuracy, scheduler: {name: none}}
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A search that came to its end, and what it printed."""
+
+    code: int
+    folder: RunFolder
+    printed: str
+
+    @property
+    def records(self) -> list[study.TrialRecord]:
+        return study.read(self.folder.journal, self.folder.name).records()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.folder.result.read_text())
+        return found
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("searches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEXTCLS_CACHE", str(folder / "cache"))
+        (folder / "space.yaml").write_text(SPACE)
+        (folder / "named.yaml").write_text(NAMED)
+        yield folder
+
+
+def start(root: Path, *options: str) -> tuple[int, str]:
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        code = search.main([*options, "--runs-dir", str(root / "runs")])
+    return code, printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def finished(root: Path, two_cpus: None) -> Finished:  # noqa: ARG001
+    code, printed = start(root, "--space", str(root / "space.yaml"), "--name", "first")
+    return Finished(code, RunFolder(root / "runs" / "first"), printed)
+
+
+def test_every_trial_is_in_the_journal_with_its_curve(finished: Finished) -> None:
+    assert finished.code == 0
+    records = finished.records
+    assert [record.number for record in records] == list(range(6))
+    assert records[0].params == {"hidden_size": 24, "learning_rate": 0.02}
+    lengths = {State.COMPLETE: {3}, State.PRUNED: {1, 2}}
+    assert all(len(record.curve) in lengths[record.state] for record in records)
+    epochs = [metrics["epoch"] for metrics in records[0].curve]
+    assert epochs == pytest.approx([0.25, 0.75, 1.0], abs=0.02)
+
+
+def test_leaderboard_and_result_agree_with_the_journal(finished: Finished) -> None:
+    with finished.folder.leaderboard.open(newline="") as file:
+        rows = {int(row["number"]): row for row in csv.DictReader(file)}
+    for record in finished.records:
+        assert rows[record.number]["state"] == record.state
+        assert float(rows[record.number]["test_accuracy"]) == record.value
+    result = finished.result
+    best = max(record.value or 0.0 for record in finished.records)
+    assert result["best"]["value"] == result["best"]["test_accuracy"] == best
+    assert rows[result["best"]["number"]]["rank"] == "1"
+    assert (result["state"], result["trials"]["total"]) == ("complete", 6)
+    assert result["trials"]["complete"] + result["trials"]["pruned"] == 6
+
+
+def test_the_winner_predicts_as_well_as_it_was_said_to(finished: Finished) -> None:
+    data = DataConfig(name="synthetic", train_size=1500, test_size=400)
+    prepared = corpus.prepare(data, EmbeddingConfig(name="random", dim=16), say=lambda _text: None)
+    test = prepared.splits["test"]
+    loaded = bundle.load(finished.folder.best)
+    predictions = training.predict(loaded.classifier, test, "cpu").argmax(dim=1).numpy()
+    assert (predictions == test.labels).mean() == finished.result["best"]["value"]
+
+
+def test_the_command_that_is_printed_predicts(finished: Finished) -> None:
+    line = next(line for line in finished.printed.splitlines() if line.startswith("Predict"))
+    assert line.split() == [
+        "Predict", "python", "-m", "textcls.predict", f"{finished.folder.root}/best",
+        '"your', 'text"',
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "textcls.predict", str(finished.folder.best), "a good game"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] in {"World", "Sports", "Business", "Sci/Tech"}
+
+
+def test_what_is_printed(finished: Finished) -> None:
+    best = finished.result["best"]
+    for text in (
+        "Search          gru: 6 trials over hidden_size, learning_rate, asha on test_accuracy",
+        "Rungs           0.25, 0.75, 1 epochs",
+        "Trials          2 at a time, 1 CPU each",
+        f"Winner          trial {best['number']}",
+        f"Test accuracy   {best['value']:.4f}, 95 % interval ",
+        "(400 texts, on which the trials were compared)",
+    ):
+        assert text in finished.printed
+    assert "\x1b" not in finished.printed
+
+
+def test_the_run_folder(finished: Finished) -> None:
+    folder = finished.folder
+    assert {path.name for path in folder.root.iterdir()} == {
+        "space.yaml", "environment.json", "study.journal", "trials", "leaderboard.csv",
+        "result.json", "best", "search.log", ".lock",
+    }  # fmt: skip
+    winner = finished.result["best"]["number"]
+    checkpoints = {number: len(folder.trial(number).checkpoints()) for number in range(6)}
+    assert checkpoints == {number: int(number == winner) for number in range(6)}
+    assert all("rung 0" in folder.trial(number).log.read_text() for number in range(6))
+    environment = json.loads(folder.environment.read_text())
+    assert environment["versions"]["ray"]
+    assert environment["corpora"][0]["data"].startswith("synthetic")
+    assert config.load(folder.space).search.samples == 6
+
+
+def test_a_finished_search_is_extended(finished: Finished, root: Path) -> None:
+    before = finished.records
+    code, printed = start(root, "--resume", "first", "--samples", "8")
+    assert code == 0, printed
+    after = finished.records
+    assert after[:6] == before
+    assert [record.number for record in after] == list(range(8))
+    assert finished.result["trials"]["total"] == 8
+
+
+@pytest.mark.usefixtures("finished")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--resume", "first", "--set", "train.batch_size=64"], "train.batch_size: was 32, now 64"),
+        (["--resume", "other"], "no run at other or "),
+        (["--space", "{root}/space.yaml", "--name", "first"], "exists already"),
+        (["--space", "{root}/space.yaml", "--name", "../x"], "a run's name has"),
+        (["--space", "{root}/space.yaml", "--samples", "0"], "--samples: must be at least 1"),
+        (["--space", "{root}/absent.yaml"], "absent.yaml"),
+        (["--space", "{root}/space.yaml", "--data", "{root}/absent.csv"], "absent.csv"),
+        (["--space", "{root}/space.yaml", "--cpus-per-trial", "3"], "no node has that much"),
+        (
+            ["--space", "{root}/space.yaml", "--set", "search.metric=val_accuracy"],
+            "set data.validation_fraction",
+        ),
+    ],
+)
+def test_one_clear_message_and_nothing_left_behind(
+    root: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted((root / "runs").iterdir())
+    assert search.main(
+        [*(option.format(root=root) for option in options), "--runs-dir", str(root / "runs")]
+    )
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert sorted((root / "runs").iterdir()) == before
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_named_configurations_on_a_hidden_test_split(root: Path) -> None:
+    space = str(root / "named.yaml")
+    code, printed = start(root, "--space", space, "--name", "named", "--quiet")
+    assert code == 0
+    named = Finished(code, RunFolder(root / "runs" / "named"), printed)
+    by_name = {record.name: record for record in named.records}
+    assert {name: record.params for name, record in by_name.items()} == {
+        "small": {"hidden_size": 8}, "large": {"hidden_size": 16},
+    }  # fmt: skip
+    assert all(len(record.curve) == 3 for record in named.records)
+    assert not any(key.startswith("test") for key in named.records[0].curve[0])
+    assert 0.1 < named.result["best"]["test_accuracy"] <= 1
+    rows = [line.split() for line in printed.splitlines()]
+    value = by_name["small"].value
+    assert ["small", f"{value:.4f}", "0.9068", "complete", "as", "in", "the", "paper"] in rows
+    assert "Validation accuracy" in printed
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_five_trials_that_fail_alike_end_the_search(root: Path) -> None:
+    def broken(task: Task) -> Iterator[Mapping[str, float]]:
+        yield {"test_accuracy": 0.5, "epoch": task.milestones[0]}
+        raise KeyError("the set-up is wrong")
+
+    folder = paths.create(root / "runs", "broken")
+    overrides = ["search.samples=20", "search.scheduler.name=none"]
+    request = Request(config.load(root / "space.yaml", overrides), folder, ("python",))
+    with pytest.raises(SearchError, match=r"the last 5 trials failed alike.*the set-up is wrong"):
+        run(request, Progress(quiet=True), broken)
+    result = json.loads(folder.result.read_text())
+    assert (result["state"], result["best"]) == ("failed", None)
+    assert 5 <= result["trials"]["failed"] <= 6
+
+
+def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> None:  # noqa: ARG001
+    options = ["--space", str(root / "space.yaml"), "--name", "stopped"]
+    long = ["--samples", "4", "--epochs", "40", "--set", "search.scheduler.grace_period=0.5"]
+    command = [sys.executable, "-m", "tune.search", *options, *long]
+    where = ["--runs-dir", str(root / "runs")]
+    with subprocess.Popen([*command, *where], stdout=subprocess.PIPE, text=True) as driver:
+        stopped = RunFolder(root / "runs" / "stopped")
+        wait_for_a_report(stopped, driver)
+        driver.send_signal(signal.SIGTERM)
+        printed, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 143
+    assert "Stopping: " in printed
+    result = json.loads(stopped.result.read_text())
+    assert result["state"] == "interrupted"
+    assert 1 <= result["trials"]["interrupted"] <= 2
+    assert stopped.best.is_dir()
+
+    before = study.read(stopped.journal, "stopped").records()
+    code, printed = start(root, "--resume", "stopped")
+    assert code == 0, printed
+    after = study.read(stopped.journal, "stopped").records()
+    assert after[: len(before)] == before
+    ends = [record.state for record in after if record.state != State.INTERRUPTED]
+    assert len(ends) == 4
+    for record in after:
+        if record.continues is not None:
+            start_of = before[record.continues]
+            assert record.params == start_of.params
+            assert record.values[: len(start_of.values)] == start_of.values
+
+
+def wait_for_a_report(folder: RunFolder, driver: subprocess.Popen[str]) -> None:
+    for _ in range(600):
+        if folder.journal.exists() and b'"rung 1"' in folder.journal.read_bytes():
+            return
+        assert driver.poll() is None, "the search ended by itself"
+        time.sleep(0.1)
+    raise AssertionError("no report within a minute")
+
+
+def test_help_loads_nothing_heavy_and_answers_at_once() -> None:
+    code = (
+        "import sys; from tune import search\n"
+        "try: search.main(['--help'])\n"
+        "except SystemExit: print(sorted({'ray', 'torch', 'optuna', 'numpy'} & set(sys.modules)))"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.monotonic() - began < 1
+    assert done.stdout.rstrip().endswith("[]")
+    assert "--time-budget" in done.stdout
+
+
+def test_a_process_without_a_home_for_its_runs(tmp_path: Path, root: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    tmp_path.chmod(0o500)
+    code = search.main(["--space", str(root / "space.yaml"), "--runs-dir", str(tmp_path / "runs")])
+    assert code == 1

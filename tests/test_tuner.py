@@ -1,0 +1,157 @@
+"""Real Ray, trivial objectives: every way in which a trial can end, in one search."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from test_conductor import Witness
+
+from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
+from textcls.exceptions import DivergedError
+from tune import paths, study
+from tune.brake import Brake
+from tune.conductor import Conductor
+from tune.resources import plan
+from tune.rungs import Rungs
+from tune.study import SearchStudy
+from tune.task import Arrays, Objective, Task
+from tune.trial import Workload
+from tune.tuner import run_trials
+
+pytestmark = pytest.mark.usefixtures("two_cpus")
+
+MILESTONES = (0.25, 0.75, 1.0)
+KINDS = (
+    "good", "diverges", "raises", "not a number", "ends early", "poor", "dies once", "dies",
+)  # fmt: skip
+
+
+class Search:
+    """A search over the kinds of an objective, in the order of KINDS."""
+
+    def __init__(
+        self,
+        root: Path,
+        objective: Objective,
+        samples: int,
+        brake: Brake,
+        witness: Witness | None = None,
+    ) -> None:
+        from tune import cluster
+
+        self.folder = paths.create(root, "run")
+        sampler = optuna.samplers.RandomSampler(seed=0)
+        self.study: SearchStudy = study.create(
+            self.folder.journal, "run", metric="accuracy", milestones=MILESTONES, sampler=sampler
+        )
+        for kind in KINDS[:samples]:
+            self.study.enqueue({"kind": kind})
+        self.witness = witness or Witness()
+        self.conductor = Conductor(
+            self.study, self.suggest, Rungs(3, 3), samples, self.folder, self.witness
+        )
+        load = Workload(
+            objective,
+            lambda _params: (ModelConfig(), EmbeddingConfig(), TrainConfig()),
+            {EmbeddingConfig(): Arrays({}, np.zeros((1, 1)), 2)},
+            MILESTONES, "accuracy", self.folder, 1, "cpu",
+        )  # fmt: skip
+        with cluster.session() as joined:
+            run_trials(self.conductor, brake, load, plan(1, 0, joined.nodes))
+
+    @staticmethod
+    def suggest(trial: optuna.Trial) -> dict[str, Any]:
+        return {"kind": trial.suggest_categorical("kind", KINDS)}
+
+
+def every_kind() -> Objective:
+    def train(task: Task) -> Iterator[Mapping[str, float]]:  # sent by value: a nested function
+        kind = task.params["kind"]
+        first_time = not task.folder.curve.exists()
+        task.folder.curve.touch()
+        for rung, epoch in enumerate(task.milestones):
+            if rung == 1:
+                if kind == "diverges":
+                    raise DivergedError("diverged: the loss is nan")
+                if kind == "raises":
+                    raise KeyError("x")
+                if kind == "ends early":
+                    return
+                if kind == "dies" or (kind == "dies once" and first_time):
+                    os._exit(1)
+            value = 0.1 if kind == "poor" else 0.5 + rung / 10
+            yield {"accuracy": float("nan") if kind == "not a number" else value, "epoch": epoch}
+
+    return train
+
+
+def test_every_end_of_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tune.tuner.LOST_WORKERS", 1)  # each costs the start of a worker
+    done = Search(tmp_path, every_kind(), len(KINDS), Brake())
+    records = {record.params["kind"]: record for record in done.study.records()}
+    ends = {kind: (records[kind].state, len(records[kind].values)) for kind in KINDS}
+    assert ends == {
+        "good": ("complete", 3),
+        "poor": ("pruned", 1),
+        "diverges": ("diverged", 1),
+        "raises": ("failed", 1),
+        "not a number": ("diverged", 0),
+        "ends early": ("failed", 1),
+        "dies once": ("complete", 3),
+        "dies": ("failed", 1),
+    }
+    assert records["raises"].message == "KeyError: 'x'"
+    assert records["dies"].message.startswith("its worker was lost: The actor died")
+    log = done.folder.trial(records["raises"].number).log.read_text()
+    assert "Traceback" in log
+    assert sorted(number for what, number in done.witness.seen if what == "started") == list(
+        range(len(KINDS))
+    )
+
+
+def test_the_time_budget_stops_trials_that_run(tmp_path: Path) -> None:
+    def slow() -> Objective:
+        def train(task: Task) -> Iterator[Mapping[str, float]]:
+            for epoch in task.milestones:
+                for _ in range(0 if epoch == task.milestones[0] else 600):
+                    time.sleep(0.1)
+                    task.check()
+                yield {"accuracy": 0.5, "epoch": epoch}
+
+        return train
+
+    brake = Brake()
+
+    class Clock(Witness):
+        def reported(self, *report: Any) -> None:
+            super().reported(*report)
+            if len([what for what, _ in self.seen if what == "rung 0"]) == 2:
+                brake.deadline = time.monotonic() + 0.2
+
+    done = Search(tmp_path, slow(), 2, brake, Clock())
+    assert brake.deadline is not None
+    assert time.monotonic() - brake.deadline < 5  # the trials would have taken a minute more
+    done.conductor.interrupt("the time budget was spent")
+    assert {record.state for record in done.study.records()} == {"interrupted"}
+    assert [record.values for record in done.study.records()] == [(0.5,), (0.5,)]
+
+
+def test_a_fault_of_the_search_itself_comes_out_as_it_was(tmp_path: Path) -> None:
+    class FullDisk(Witness):
+        def reported(self, *_report: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    def steady() -> Objective:
+        def train(task: Task) -> Iterator[Mapping[str, float]]:
+            for epoch in task.milestones:
+                yield {"accuracy": 0.5, "epoch": epoch}
+
+        return train
+
+    with pytest.raises(OSError, match="No space left"):
+        Search(tmp_path, steady(), 2, Brake(), FullDisk())
