@@ -59,8 +59,7 @@ def load_csv(
         names=[*names, _REST],
         features=datasets.Features({name: datasets.Value("string") for name in wanted}),
         index_col=False,  # else pandas takes the first column for an index when fields abound
-        keep_default_na=False,  # "NA", "null" and "None" are words
-        na_filter=False,
+        na_filter=False,  # "NA", "null" and "None" are words
     )
     *arrays, rest = columns_of(dataset, wanted)
     if pc.any(pc.not_equal(rest, ""), min_count=0).as_py():
