@@ -249,9 +249,10 @@ ROWS: dict[str, tuple[str, bytes, str, str]] = {
     ),
     "empty title and description": (
         "train.csv",
-        b'1,"","x"\n2,x,\n' * 5 + b'1,""," "\n',
-        "1 of 11 rows",
-        "1 row has an empty text (line 11); expected a visible character in 'title', 'description'",
+        b'1,"","x"\n2,x,\n' * 5 + b'1,""," "\n2,,\n' + b'1,"","x"\n',
+        "2 of 13 rows",
+        "2 rows have an empty text (lines 11, 12); "
+        "expected a visible character in 'title', 'description'",
     ),
     "a missing label": (
         "train.csv",

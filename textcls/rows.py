@@ -8,6 +8,7 @@ Python touches distinct labels and the first ten rows at fault, never each row.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -113,9 +114,13 @@ def text_of(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
 
 
 def _join(columns: Sequence[pa.Array]) -> pa.Array:
-    nothing = pa.scalar(None, pa.string())
-    parts = [pc.if_else(pc.equal(pc.binary_length(c), 0), nothing, c) for c in columns]
-    return pc.binary_join_element_wise(*parts, " ", null_handling="skip")
+    # Not with null_handling="skip" in one call: it drops rows whose parts are all null.
+    return reduce(_join_two, (pc.fill_null(column, "") for column in columns))
+
+
+def _join_two(left: pa.Array, right: pa.Array) -> pa.Array:
+    both = pc.and_(pc.greater(pc.binary_length(left), 0), pc.greater(pc.binary_length(right), 0))
+    return pc.binary_join_element_wise(left, right, pc.if_else(both, " ", ""))
 
 
 def codes_of(column: pa.ChunkedArray) -> tuple[Codes, tuple[str, ...]]:
