@@ -33,6 +33,16 @@ def round_up(size: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def at(array: Array) -> int:
+    """The address of an array, always of the same type: each function compiles once."""
+    return np.intp(array.ctypes.data)
+
+
+# Slices of arrays are copied in loops: `a[:n] = b` would make numba compile its error messages,
+# string concatenation and all, which takes longer than the kernel.
+
+
+@njit(cache=True, nogil=True)
 def _panels(b: Array, k: int, n: int) -> Array:
     """Rearrange (k, n) into panels of 16 columns, each contiguous: what `simd.matmul` reads fastest."""
     out = np.zeros(((n + 15) // 16, k, 16), np.float32)
@@ -69,9 +79,9 @@ def _padded(weight: Array, gates: int, pitch: int) -> Array:
 
 
 @njit(cache=True, nogil=True)
-def _unpadded(gradient: Array, gates: int, hidden: int) -> Array:
-    """(D, gates * P) -> (gates * H, D)."""
-    depth, pitch = gradient.shape[0], gradient.shape[1] // gates
+def _unpadded(gradient: Array, gates: int, hidden: int, depth: int) -> Array:
+    """(D or more, gates * P) -> (gates * H, D)."""
+    pitch = gradient.shape[1] // gates
     out = np.empty((gates * hidden, depth), np.float32)
     for gate in range(gates):
         for i in range(hidden):
@@ -86,7 +96,8 @@ def _bias(bias: Array, gates: int, pitch: int) -> Array:
     hidden = bias.shape[0] // gates
     out = np.zeros(gates * pitch, np.float32)
     for gate in range(gates):
-        out[gate * pitch : gate * pitch + hidden] = bias[gate * hidden : (gate + 1) * hidden]
+        for i in range(hidden):
+            out[gate * pitch + i] = bias[gate * hidden + i]
     return out
 
 
@@ -96,9 +107,10 @@ def _project(rows: Array, weight: Array, bias: Array, width: int) -> Array:
     count, depth = rows.shape
     out = np.empty((count, width), np.float32)
     for i in range(count):
-        out[i] = bias
+        for j in range(width):
+            out[i, j] = bias[j]
     simd.matmul(
-        rows.ctypes.data, depth, 1, weight.ctypes.data, 16, 16 * depth, out.ctypes.data, width,
+        at(rows), depth, 1, at(weight), 16, 16 * depth, at(out), width,
         count, depth, width, 1,
     )  # fmt: skip
     return out
@@ -122,12 +134,19 @@ def _carry_over(sizes: Array, t: int, reverse: bool) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _clear(rows: Array, first: int) -> None:
+    for i in range(first, rows.shape[0]):
+        for j in range(rows.shape[1]):
+            rows[i, j] = F0
+
+
+@njit(cache=True, nogil=True)
 def _sum_onto(target: Array, begin: int, source: Array, first: int, width: int) -> None:
     """target[begin : begin + width] += the sum of source's rows over columns first : first + width."""
-    out = target.ctypes.data
+    out = at(target)
     pitch = source.shape[1]
     for i in range(source.shape[0]):
-        row = source.ctypes.data + 4 * (i * pitch + first)
+        row = at(source) + 4 * (i * pitch + first)
         for j in range(0, width, 8):
             store(out, begin + j, add(load(out, begin + j), load(row, j)))
 
@@ -149,8 +168,8 @@ def _weight_gradient(
             even = sizes[t] == count and sizes[t + step] == count
             while even and stop < sizes.shape[0] and sizes[stop] == count and _carry_over(sizes, stop, reverse) == count:  # fmt: skip
                 stop += 1
-            before = states.ctypes.data + 4 * starts[t + step] * pitch
-            delta = deltas.ctypes.data + 4 * starts[t] * width
+            before = at(states) + 4 * starts[t + step] * pitch
+            delta = at(deltas) + 4 * starts[t] * width
             simd.matmul(
                 before,
                 1,
@@ -158,7 +177,7 @@ def _weight_gradient(
                 delta,
                 width,
                 16,
-                out.ctypes.data,
+                at(out),
                 width,
                 pitch,
                 count * (stop - t),
@@ -182,7 +201,8 @@ def gru_forward(
     pitch = (hidden + 7) // 8 * 8
     bias = _bias(b_ih, 3, pitch)
     bias_h = _bias(b_hh, 3, pitch)
-    bias[: 2 * pitch] += bias_h[: 2 * pitch]
+    for j in range(2 * pitch):
+        bias[j] += bias_h[j]
     projected = _project(rows, _transposed(w_ih, 3, pitch), bias, 3 * pitch)
     recurrent = _transposed(w_hh, 3, pitch)
     starts = _starts(sizes)
@@ -191,27 +211,27 @@ def gru_forward(
     gates = np.empty((tokens if keep else 0, 4 * pitch), np.float32)
     product = np.zeros((sizes[0], 3 * pitch), np.float32)
     nothing = np.zeros(3 * pitch, np.float32)
-    b_n = bias_h.ctypes.data + 4 * 2 * pitch
+    b_n = at(bias_h) + 4 * 2 * pitch
     time = sizes.shape[0]
     for i in range(time):
         t = time - 1 - i if reverse else i
         count = _carry_over(sizes, t, reverse)
-        before = states.ctypes.data + 4 * pitch * (starts[t + 1] if reverse else starts[t - 1])
+        before = at(states) + 4 * pitch * (starts[t + 1] if reverse else starts[t - 1])
         if count:
             simd.matmul(
-                before, pitch, 1, recurrent.ctypes.data, 16, 16 * hidden, product.ctypes.data, 3 * pitch,
+                before, pitch, 1, at(recurrent), 16, 16 * hidden, at(product), 3 * pitch,
                 count, hidden, 3 * pitch, 0,
             )  # fmt: skip
         for b in range(sizes[t]):
             token = starts[t] + b
-            x = projected.ctypes.data + 4 * 3 * pitch * index[token]
-            u = nothing.ctypes.data
-            h = nothing.ctypes.data
+            x = at(projected) + 4 * 3 * pitch * index[token]
+            u = at(nothing)
+            h = at(nothing)
             if b < count:
-                u = product.ctypes.data + 4 * 3 * pitch * b
+                u = at(product) + 4 * 3 * pitch * b
                 h = before + 4 * pitch * b
-            out = states.ctypes.data + 4 * pitch * token
-            kept = gates.ctypes.data + 4 * 4 * pitch * token
+            out = at(states) + 4 * pitch * token
+            kept = at(gates) + 4 * 4 * pitch * token
             for j in range(0, pitch, 8):
                 r = simd.sigmoid(add(load(x, j), load(u, j)))
                 z = simd.sigmoid(add(load(x, pitch + j), load(u, pitch + j)))
@@ -246,15 +266,15 @@ def gru_backward(
     for i in range(time):
         t = i if reverse else time - 1 - i
         count = _carry_over(sizes, t, reverse)
-        before = states.ctypes.data + 4 * pitch * (starts[t + 1] if reverse else starts[t - 1])
+        before = at(states) + 4 * pitch * (starts[t + 1] if reverse else starts[t - 1])
         for b in range(sizes[t]):
             token = starts[t] + b
-            h = before + 4 * pitch * b if b < count else nothing.ctypes.data
-            onto = carry.ctypes.data + 4 * pitch * b
-            d_out = d_states.ctypes.data + 4 * pitch * token
-            kept = gates.ctypes.data + 4 * 4 * pitch * token
-            delta = deltas.ctypes.data + 4 * width * token
-            d_x = d_projected.ctypes.data + 4 * width * index[token]
+            h = before + 4 * pitch * b if b < count else at(nothing)
+            onto = at(carry) + 4 * pitch * b
+            d_out = at(d_states) + 4 * pitch * token
+            kept = at(gates) + 4 * 4 * pitch * token
+            delta = at(deltas) + 4 * width * token
+            d_x = at(d_projected) + 4 * width * index[token]
             for j in range(0, pitch, 8):
                 r, z = load(kept, j), load(kept, pitch + j)
                 n, hn = load(kept, 2 * pitch + j), load(kept, 3 * pitch + j)
@@ -272,17 +292,18 @@ def gru_backward(
                 store(d_x, 2 * pitch + j, add(load(d_x, 2 * pitch + j), d_n))
         if count:
             simd.matmul(
-                deltas.ctypes.data + 4 * width * starts[t], width, 1, weight.ctypes.data, 16, 16 * width,
-                carry.ctypes.data, pitch, count, width, pitch, 1,
+                at(deltas) + 4 * width * starts[t], width, 1, at(weight), 16, 16 * width,
+                at(carry), pitch, count, width, pitch, 1,
             )  # fmt: skip
-        carry[count:] = F0
+        _clear(carry, count)
     d_bias = np.zeros(width, np.float32)
     d_bias_h = np.zeros(width, np.float32)
     _sum_onto(d_bias, 0, d_projected, 0, width)
-    d_bias_h[: 2 * pitch] = d_bias[: 2 * pitch]
+    for j in range(2 * pitch):
+        d_bias_h[j] = d_bias[j]
     _sum_onto(d_bias_h, 2 * pitch, deltas, 2 * pitch, pitch)
     d_w_hh = _unpadded(
-        _weight_gradient(states, deltas, sizes, starts, reverse, width)[:hidden], 3, hidden
+        _weight_gradient(states, deltas, sizes, starts, reverse, width), 3, hidden, hidden
     )
     d_rows, d_w_ih = _input_gradients(rows, d_projected, w_ih, 3, pitch, rows_too)
     return d_rows, d_w_ih, d_w_hh, _trim(d_bias, 3, hidden), _trim(d_bias_h, 3, hidden)
@@ -294,7 +315,8 @@ def _trim(bias: Array, gates: int, hidden: int) -> Array:
     pitch = bias.shape[0] // gates
     out = np.empty(gates * hidden, np.float32)
     for gate in range(gates):
-        out[gate * hidden : (gate + 1) * hidden] = bias[gate * pitch : gate * pitch + hidden]
+        for i in range(hidden):
+            out[gate * hidden + i] = bias[gate * pitch + i]
     return out
 
 
@@ -307,7 +329,7 @@ def _input_gradients(
     width = gates * pitch
     wide = np.empty((depth, width), np.float32)
     simd.matmul(
-        rows.ctypes.data, 1, depth, d_projected.ctypes.data, width, 16, wide.ctypes.data, width,
+        at(rows), 1, depth, at(d_projected), width, 16, at(wide), width,
         depth, count, width, 0,
     )  # fmt: skip
     padded = (depth + 7) // 8 * 8
@@ -315,10 +337,10 @@ def _input_gradients(
     if rows_too:
         weight = _padded(w_ih, gates, pitch)
         simd.matmul(
-            d_projected.ctypes.data, width, 1, weight.ctypes.data, 16, 16 * width, d_rows.ctypes.data, padded,
+            at(d_projected), width, 1, at(weight), 16, 16 * width, at(d_rows), padded,
             count, width, padded, 0,
         )  # fmt: skip
-    return d_rows, _unpadded(wide, gates, w_ih.shape[0] // gates)
+    return d_rows, _unpadded(wide, gates, w_ih.shape[0] // gates, depth)
 
 
 @njit(cache=True, nogil=True)
@@ -328,7 +350,9 @@ def rnn_forward(
     """(rows, D), (tokens,), (time,) -> states (tokens, P), tanh of input plus recurrence."""
     hidden = w_hh.shape[1]
     pitch = (hidden + 7) // 8 * 8
-    bias = _bias(b_ih, 1, pitch) + _bias(b_hh, 1, pitch)
+    bias, bias_h = _bias(b_ih, 1, pitch), _bias(b_hh, 1, pitch)
+    for j in range(pitch):
+        bias[j] += bias_h[j]
     projected = _project(rows, _transposed(w_ih, 1, pitch), bias, pitch)
     recurrent = _transposed(w_hh, 1, pitch)
     starts = _starts(sizes)
@@ -339,12 +363,13 @@ def rnn_forward(
         count = _carry_over(sizes, t, reverse)
         for b in range(sizes[t]):
             token = starts[t] + b
-            states[token] = projected[index[token]]
-        here = states.ctypes.data + 4 * pitch * starts[t]
+            for j in range(pitch):
+                states[token, j] = projected[index[token], j]
+        here = at(states) + 4 * pitch * starts[t]
         if count:
-            before = states.ctypes.data + 4 * pitch * (starts[t + 1] if reverse else starts[t - 1])
+            before = at(states) + 4 * pitch * (starts[t + 1] if reverse else starts[t - 1])
             simd.matmul(
-                before, pitch, 1, recurrent.ctypes.data, 16, 16 * hidden, here, pitch, count, hidden, pitch, 1,
+                before, pitch, 1, at(recurrent), 16, 16 * hidden, here, pitch, count, hidden, pitch, 1,
             )  # fmt: skip
         for j in range(0, pitch * sizes[t], 8):
             store(here, j, simd.tanh(load(here, j)))
@@ -371,11 +396,11 @@ def rnn_backward(
         count = _carry_over(sizes, t, reverse)
         for b in range(sizes[t]):
             token = starts[t] + b
-            onto = carry.ctypes.data + 4 * pitch * b
-            d_out = d_states.ctypes.data + 4 * pitch * token
-            out = states.ctypes.data + 4 * pitch * token
-            delta = deltas.ctypes.data + 4 * pitch * token
-            d_x = d_projected.ctypes.data + 4 * pitch * index[token]
+            onto = at(carry) + 4 * pitch * b
+            d_out = at(d_states) + 4 * pitch * token
+            out = at(states) + 4 * pitch * token
+            delta = at(deltas) + 4 * pitch * token
+            d_x = at(d_projected) + 4 * pitch * index[token]
             for j in range(0, pitch, 8):
                 h = load(out, j)
                 d = mul(add(load(d_out, j), load(onto, j)), sub(one, mul(h, h)))
@@ -383,27 +408,29 @@ def rnn_backward(
                 store(d_x, j, add(load(d_x, j), d))
         if count:
             simd.matmul(
-                deltas.ctypes.data + 4 * pitch * starts[t], pitch, 1, weight.ctypes.data, 16, 16 * pitch,
-                carry.ctypes.data, pitch, count, pitch, pitch, 0,
+                at(deltas) + 4 * pitch * starts[t], pitch, 1, at(weight), 16, 16 * pitch,
+                at(carry), pitch, count, pitch, pitch, 0,
             )  # fmt: skip
-        carry[count:] = F0
+        _clear(carry, count)
     d_bias = np.zeros(pitch, np.float32)
     _sum_onto(d_bias, 0, d_projected, 0, pitch)
     d_w_hh = _unpadded(
-        _weight_gradient(states, deltas, sizes, starts, reverse, pitch)[:hidden], 1, hidden
+        _weight_gradient(states, deltas, sizes, starts, reverse, pitch), 1, hidden, hidden
     )
     d_rows, d_w_ih = _input_gradients(rows, d_projected, w_ih, 1, pitch, rows_too)
-    return d_rows, d_w_ih, d_w_hh, d_bias[:hidden].copy()
+    return d_rows, d_w_ih, d_w_hh, _trim(d_bias, 1, hidden)
 
 
 @njit(cache=True, nogil=True)
 def max_forward(states: Array, sizes: Array, hidden: int) -> tuple[Array, Array]:
     """(tokens, P) -> the largest of each text (batch, H) and the packed row it came from."""
     starts = _starts(sizes)
-    best = states[: sizes[0], :hidden].copy()
+    best = np.empty((sizes[0], hidden), np.float32)
     where = np.empty((sizes[0], hidden), np.int32)
     for b in range(sizes[0]):
-        where[b] = b
+        for j in range(hidden):
+            best[b, j] = states[b, j]
+            where[b, j] = b
     for t in range(1, sizes.shape[0]):
         for b in range(sizes[t]):
             token = starts[t] + b
@@ -434,7 +461,8 @@ def mean_forward(states: Array, sizes: Array, lengths: Array, hidden: int) -> Ar
             for j in range(hidden):
                 total[b, j] += states[starts[t] + b, j]
     for b in range(sizes[0]):
-        total[b] /= np.float32(lengths[b])
+        for j in range(hidden):
+            total[b, j] /= np.float32(lengths[b])
     return total
 
 
