@@ -71,6 +71,10 @@ def test_a_long_text_with_few_tokens_is_read_to_its_end() -> None:
     assert tokenize(text, 3) == ["a" * 5000, "b", "!"]
 
 
+def test_a_token_longer_than_the_head_is_not_cut() -> None:
+    assert tokenize("a" * 100 + " b", 1) == ["a" * 100]
+
+
 def test_news_texts_are_cut_as_nltk_cuts_them() -> None:
     path = SHARED / "data/ag_news/test.csv"
     if not path.exists():

@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from textcls.encoding import EncodedSplit, count
 from textcls.vocabulary import UNK_ID
 
+# Measured by a GRU's accuracy over these vectors, held still, on texts kept out of the train split.
+# AG News (62,087 texts, one core, 10 s): 0.8897; skip-gram 0.895 for twice the time; gensim's own
+# settings (rate 0.025, sample 1e-3, 5 epochs) 0.886 for 17 s; sample 1e-5 0.80. Once the classifier
+# goes on training the vectors, these differ by less than the seed does.
+_SETTINGS = {"sg": 0, "window": 5, "negative": 5, "sample": 1e-4, "alpha": 0.05}
+# Epochs until so many tokens are seen: three on AG News. A small split needs far more, since the
+# vectors start within 1 / dim of zero: TREC-6 (58,000 tokens) 0.51 after 3 epochs, 0.80 after 50,
+# 0.84 after 100, and three epochs leave all words alike.
 _TOKENS_SEEN = 8_000_000
 _MOST_EPOCHS = 100
-_SETTINGS = {"sg": 0, "window": 5, "negative": 5, "sample": 1e-4, "alpha": 0.05}
 
 _TEXTS_AT_ONCE = 4096
 

@@ -18,9 +18,19 @@ from textcls.vocabulary import PAD_ID, UNK_ID, Vocabulary
 from textcls.word_rows import Rows
 
 RANDOM_STD = 0.1
-"""Standard deviation of "random" vectors."""
+"""Standard deviation of "random" vectors.
+
+One epoch of a GRU on AG News, two seeds, texts kept out of train: 0.912; with 0.3 0.909, with 1.0
+0.891.
+"""
 MISSING_SCALE = 0.1
-"""Rows of words that the vectors lack are this much of the vectors' standard deviation."""
+"""Rows of words that the vectors lack have this much of the vectors' standard deviation.
+
+Each such word gets a row of its own. One epoch of a GRU on AG News with 100-d GloVe for 18 % of the
+words, two seeds: 0.924; all words sharing one row, as in the reference experiment, 0.920; zeros
+0.923; their mean 0.921; scale 0.3 0.923, 0.5 0.921, 1.0 0.917. Seeds differ by 0.004, so the order
+from 0.1 to 1.0 is all that these show. The row of `<unk>` makes no difference to be measured.
+"""
 
 RECIPE = (RANDOM_STD, MISSING_SCALE)
 """What decides a matrix besides the texts, the vectors and the seed."""
