@@ -70,6 +70,7 @@ def test_a_hub_set_loads_online_and_from_the_cache_when_the_hub_is_gone(tmp_path
     files = {
         "data/train-00000-of-00001.parquet": parquet(["a", "b", "c"], [1, 0, 1], names),
         "data/test-00000-of-00001.parquet": parquet(["d"], [0], names),
+        "data/validation-00000-of-00001.parquet": parquet(["e", "f"], [-1, -1], names),
     }
     with serving("fancyzhx/ag_news", files) as endpoint:
         online = load(tmp_path, endpoint, name="ag_news")
@@ -78,11 +79,13 @@ def test_a_hub_set_loads_online_and_from_the_cache_when_the_hub_is_gone(tmp_path
     assert online["name"] == "ag_news (fancyzhx/ag_news)"
     assert online["labels"] == names
     assert online["splits"] == {"train": [["a", "b", "c"], [1, 0, 1]], "test": [["d"], [0]]}
-    assert online["notices"] == []
+    unlabelled = "fancyzhx/ag_news: left aside validation, which has no labels"
+    assert online["notices"] == [unlabelled]
     assert cached["splits"] == online["splits"]
     assert cached["fingerprint"] == online["fingerprint"]
     assert cached["notices"][0].startswith("the hub cannot be reached (")
     assert cached["notices"][0].endswith("fancyzhx/ag_news comes from the local cache")
+    assert cached["notices"][1:] == [unlabelled]
     assert cached["seconds"] < RECOGNISED_S
 
 
