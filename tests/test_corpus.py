@@ -237,6 +237,14 @@ def test_one_error_for_vectors_that_cannot_be_used_and_no_cache_of_them(
     assert not list((tmp_path / "cache").glob("vectors/*"))
 
 
+def test_vectors_that_mean_nothing_are_refused_before_the_texts_are_read(
+    data: DataConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(EmbeddingError, match="did you mean glove-twitter-50"):
+        prepare(data, EmbeddingConfig(name="glove-twiter-50"), cache_dir=tmp_path / "c", say=quiet)
+    assert not (tmp_path / "c").exists()
+
+
 def test_processes_that_prepare_at_once_agree(data: DataConfig, tmp_path: Path) -> None:
     program = (
         "import sys; from textcls.corpus import prepare; from zlib import crc32\n"

@@ -263,7 +263,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         defaults = (f"{address}/list.json", "utf-8")  # gensim took the address when it was loaded
         monkeypatch.setattr(downloader._load_info, "__defaults__", defaults)
         monkeypatch.setattr(downloader, "DOWNLOAD_BASE_URL", address)
-        monkeypatch.setattr(downloader, "BASE_DIR", downloader.BASE_DIR)
+        monkeypatch.setattr(downloader, "BASE_DIR", str(tmp_path / "elsewhere"))
         yield root
         http.shutdown()
         thread.join()
@@ -340,5 +340,5 @@ def test_the_substitute_is_used_with_a_notice(
     vectors, notices = locate(config, "key")
     assert vectors.name == offline
     assert len(notices) == 1
-    assert f"using {offline!r} vectors instead" in notices[0]
+    assert f"{offline} vectors are used in their place" in notices[0]
     assert embed(vectors, encoding(), 0).matrix.shape == (5, 7)

@@ -15,6 +15,7 @@ from textcls import cache
 from textcls.config import DataConfig, EmbeddingConfig
 from textcls.corpus_entries import (
     FORMAT,
+    Made,
     Texts,
     pack_texts,
     pack_vectors,
@@ -68,41 +69,50 @@ def prepare(
     source = locate(data)
     _say_all(source.notices, say)
     key = cache.key(FORMAT, source.name, source.fingerprint, data.max_length, data.min_count)
+    # Vectors out of reach are an error before the texts are read, not after.
+    vectors, substitutions = locate_vectors(embeddings, key)
+    _say_all(substitutions, say)
     texts = unpack_texts(
         cache.fetch(folder / "texts" / key, lambda: _encode(source, data, say), say)
     )
     _say_all([notice for notice in texts.notices if notice not in source.notices], say)
 
-    vectors, substitutions = locate_vectors(embeddings, key)
-    _say_all(substitutions, say)
-    made = unpack_vectors(
-        cache.fetch(
-            folder
-            / "vectors"
-            / cache.key(FORMAT, RECIPE, key, vectors.fingerprint, embeddings.seed),
-            lambda: _embed(vectors, texts.encoding, embeddings.seed, say),
-            say,
-        ),
-        texts.encoding,
+    key = cache.key(FORMAT, RECIPE, key, vectors.fingerprint, embeddings.seed)
+    entry = cache.fetch(
+        folder / "vectors" / key,
+        lambda: _embed(vectors, texts.encoding, embeddings.seed, say),
+        say,
     )
+    made = unpack_vectors(entry, texts.encoding)
     provenance = {
-        "data": source.name,
-        "data_fingerprint": source.fingerprint,
-        "texts": {name: len(split) for name, split in made.splits.items()},
-        "texts_per_class": {
-            name: _per_class(split, texts.label_names) for name, split in made.splits.items()
-        },
-        "tokens": {name: len(split.tokens) for name, split in made.splits.items()},
-        "vocabulary": len(made.vocabulary),
-        "vectors": vectors.name,
-        "vectors_fingerprint": vectors.fingerprint,
-        "dim": made.matrix.shape[1],
-        "coverage": made.coverage,
+        **_origin(source, vectors),
+        **_figures(made, texts.label_names),
         "substitutions": [*source.notices, *substitutions],
         "notices": list(dict.fromkeys((*source.notices, *texts.notices, *substitutions))),
     }
     _say_all(_summary(provenance), say)
     return Corpus(made.splits, made.vocabulary, texts.label_names, made.matrix, provenance)
+
+
+def _origin(source: "Source", vectors: Vectors) -> dict[str, Any]:
+    return {
+        "data": source.name,
+        "data_fingerprint": source.fingerprint,
+        "vectors": vectors.name,
+        "vectors_fingerprint": vectors.fingerprint,
+    }
+
+
+def _figures(made: Made, label_names: tuple[str, ...]) -> dict[str, Any]:
+    splits = made.splits.items()
+    return {
+        "texts": {name: len(split) for name, split in splits},
+        "texts_per_class": {name: _per_class(split, label_names) for name, split in splits},
+        "tokens": {name: len(split.tokens) for name, split in splits},
+        "vocabulary": len(made.vocabulary),
+        "dim": made.matrix.shape[1],
+        "coverage": made.coverage,
+    }
 
 
 def _encode(source: "Source", data: DataConfig, say: Say) -> cache.Entry:

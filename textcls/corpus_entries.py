@@ -25,7 +25,7 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
+class Made:
     """The final vocabulary with its matrix, and all splits in its ids."""
 
     splits: dict[str, EncodedSplit]
@@ -78,7 +78,7 @@ def pack_vectors(embedded: Embedded, encoding: Encoding) -> Entry:
     return Entry(arrays, {"coverage": embedded.coverage})
 
 
-def unpack_vectors(entry: Entry, encoding: Encoding) -> Vectors:
+def unpack_vectors(entry: Entry, encoding: Encoding) -> Made:
     """Undo `pack_vectors`."""
     splits = {
         name: EncodedSplit(
@@ -90,7 +90,7 @@ def unpack_vectors(entry: Entry, encoding: Encoding) -> Vectors:
     }
     kept = encoding.vocabulary.words[: encoding.train_words]
     vocabulary = Vocabulary(kept + _unpack_words(entry.arrays["unseen"]))
-    return Vectors(splits, vocabulary, entry.arrays["matrix"], entry.meta["coverage"])
+    return Made(splits, vocabulary, entry.arrays["matrix"], entry.meta["coverage"])
 
 
 def _pack_words(words: Sequence[str]) -> NDArray[np.uint8]:

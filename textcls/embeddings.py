@@ -148,8 +148,11 @@ def locate(config: EmbeddingConfig, corpus_key: str) -> tuple[Vectors, tuple[str
         )
     except HubUnreachableError as error:
         if config.offline is None:
-            raise
-        notice = f"{error}; using {config.offline!r} vectors instead (embeddings.offline)"
+            raise HubUnreachableError(
+                f"{error}. Name a local file instead, or set embeddings.offline to what may take"
+                f" their place, such as {CORPUS_VECTORS}"
+            ) from error
+        notice = f"{error}; {config.offline} vectors are used in their place"
         return _own(config.offline, config, corpus_key), (notice,)
     return FileVectors(config.name, path, _fingerprint(path)), ()
 

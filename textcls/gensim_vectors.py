@@ -65,8 +65,8 @@ def fetch(name: str) -> Path:
 
     if problem := _probe(downloader.DATA_LIST_URL):
         raise HubUnreachableError(
-            f"the vectors {name!r} are not on this machine and gensim's download server cannot be"
-            f" reached ({problem}); name a local file, or set embeddings.offline to corpus"
+            f"the vectors {name} are not on this machine and gensim's download server cannot be"
+            f" reached ({problem})"
         )
     downloader.BASE_DIR = str(_data_dir())  # gensim reads the environment once, on import
     try:
@@ -77,9 +77,9 @@ def fetch(name: str) -> Path:
             return path
         if isinstance(error, OSError):
             raise HubUnreachableError(
-                f"the download of the vectors {name!r} broke off ({error})"
+                f"the download of the vectors {name} broke off ({error})"
             ) from error
-        raise EmbeddingError(f"gensim could not download {name!r}: {error}") from error
+        raise EmbeddingError(f"gensim could not download {name}: {error}") from error
 
 
 def _data_dir() -> Path:
