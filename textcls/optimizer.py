@@ -22,6 +22,9 @@ import torch
 from numba import njit
 from torch import Tensor, nn
 
+from textcls.kernels import at
+from textcls.simd import WIDTH, div, fma, load, mul, splat, sqrt, store, sub
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 _CLIP_EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
 
@@ -76,7 +79,7 @@ class CompiledAdam:
             p.grad = self._gradient[here].view_as(p)
             begin += p.numel()
         self._embeddings = embeddings
-        self._row_moments = torch.zeros(2, *embeddings.shape)
+        self._row_moments = torch.zeros(len(embeddings), 2, embeddings.shape[1])
         self._steps = torch.zeros(2, dtype=torch.int64)  # dense, embeddings
 
     def step(
@@ -96,11 +99,12 @@ class CompiledAdam:
         _step(
             self._dense.numpy(),
             self._gradient.numpy(),
-            self._moments.numpy(),
-            self._embeddings.numpy(),
+            self._moments.view(-1).numpy(),
+            self._embeddings.view(-1).numpy(),
             rows.numpy(),
-            gradient.numpy(),
-            self._row_moments.numpy(),
+            gradient.contiguous().view(-1).numpy(),
+            self._row_moments.view(-1).numpy(),
+            self._embeddings.shape[1],
             np.float32(learning_rate),
             np.float32(embedding_learning_rate),
             np.float32(self.max_grad_norm),
@@ -135,25 +139,42 @@ def _norm_squared(values: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
+@njit(cache=True, nogil=True)
 def _adam(
     value: Array,
+    at_value: int,
     gradient: Array,
-    mean: Array,
-    square: Array,
-    scale: float,
-    rate: float,
-    root: float,
+    at_gradient: int,
+    moments: Array,
+    at_mean: int,
+    at_square: int,
+    count: int,
+    scale: Any,
+    rate: Any,
+    root: Any,
 ) -> None:
-    """One Adam update of a vector; `rate` and `root` carry the bias corrections."""
+    """One Adam update of `count` numbers; `rate` and `root` carry the bias corrections."""
     b1, b2, eps = np.float32(BETA1), np.float32(BETA2), np.float32(EPSILON)
-    for i in range(value.shape[0]):
-        g = gradient[i] * scale
-        m = b1 * mean[i] + (np.float32(1.0) - b1) * g
-        v = b2 * square[i] + (np.float32(1.0) - b2) * g * g
-        mean[i] = m
-        square[i] = v
-        value[i] -= rate * m / (np.sqrt(v) * root + eps)
+    one = np.float32(1.0)
+    b1s, b2s, rest1, rest2 = splat(b1), splat(b2), splat(one - b1), splat(one - b2)
+    scales, rates, roots, epsilons = splat(scale), splat(rate), splat(root), splat(eps)
+    values, gradients, moment = at(value), at(gradient), at(moments)
+    whole = count // WIDTH * WIDTH
+    for j in range(0, whole, WIDTH):
+        g = mul(load(gradients, at_gradient + j), scales)
+        m = fma(b1s, load(moment, at_mean + j), mul(rest1, g))
+        v = fma(b2s, load(moment, at_square + j), mul(rest2, mul(g, g)))
+        store(moment, at_mean + j, m)
+        store(moment, at_square + j, v)
+        change = div(mul(rates, m), fma(sqrt(v), roots, epsilons))
+        store(values, at_value + j, sub(load(values, at_value + j), change))
+    for j in range(whole, count):
+        g = gradient[at_gradient + j] * scale
+        m = b1 * moments[at_mean + j] + (one - b1) * g
+        v = b2 * moments[at_square + j] + (one - b2) * g * g
+        moments[at_mean + j] = m
+        moments[at_square + j] = v
+        value[at_value + j] -= rate * m / (np.sqrt(v) * root + eps)
 
 
 @njit(cache=True, nogil=True)
@@ -165,31 +186,37 @@ def _step(
     rows: Array,
     row_gradient: Array,
     row_moments: Array,
+    dim: int,
     rate: float,
     row_rate: float,
     max_norm: float,
     steps: int,
     row_steps: int,
 ) -> None:
-    total = _norm_squared(gradient)
-    for i in range(rows.shape[0]):
-        total += _norm_squared(row_gradient[i])
+    """All arrays flat; `row_moments` holds a row's two moments side by side."""
+    total = _norm_squared(gradient) + _norm_squared(row_gradient)
     scale: Any = np.float32(min(1.0, max_norm / (np.sqrt(total) + _CLIP_EPSILON)))
     # v / (1 - b2^t) under the root: root = 1 / sqrt(1 - b2^t); m / (1 - b1^t) goes into the rate.
     now: Any = np.float32(rate / (1.0 - BETA1**steps))
     root: Any = np.float32(1.0 / np.sqrt(1.0 - BETA2**steps))
-    _adam(dense, gradient, moments[0], moments[1], scale, now, root)
-    gradient[:] = np.float32(0.0)
+    count = dense.shape[0]
+    _adam(dense, 0, gradient, 0, moments, 0, count, count, scale, now, root)
+    for i in range(count):
+        gradient[i] = np.float32(0.0)
     if rows.shape[0]:
         now = np.float32(row_rate / (1.0 - BETA1**row_steps))
         root = np.float32(1.0 / np.sqrt(1.0 - BETA2**row_steps))
     for i in range(rows.shape[0]):
-        row = rows[i]
+        row = np.int64(rows[i]) * dim
         _adam(
-            embeddings[row],
-            row_gradient[i],
-            row_moments[0, row],
-            row_moments[1, row],
+            embeddings,
+            row,
+            row_gradient,
+            i * dim,
+            row_moments,
+            2 * row,
+            2 * row + dim,
+            dim,
             scale,
             now,
             root,
@@ -209,7 +236,8 @@ class TorchAdam:
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]
         self._embeddings = embeddings
-        self._row_moments = torch.zeros(2, *embeddings.shape, device=embeddings.device)
+        shape = (len(embeddings), 2, embeddings.shape[1])
+        self._row_moments = torch.zeros(shape, device=embeddings.device)
         self._steps = [0, 0]
 
     @torch.no_grad()
@@ -240,12 +268,13 @@ class TorchAdam:
             return
         self._steps[1] += 1
         moved = self._embeddings[rows]
-        mean, square = self._row_moments[0][rows], self._row_moments[1][rows]
+        moments = self._row_moments[rows]
+        mean, square = moments.unbind(1)
         _foreach_adam(
             [moved], [gradient], [mean], [square], embedding_learning_rate, self._steps[1]
         )
         self._embeddings[rows] = moved
-        self._row_moments[0][rows], self._row_moments[1][rows] = mean, square
+        self._row_moments[rows] = moments
 
     def state(self) -> dict[str, Tensor]:
         """The moments and counters, by name."""
