@@ -33,7 +33,7 @@ def round_up(size: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def at(array: Array) -> int:
+def at(array: Array) -> Any:
     """The address of an array, always of the same type: each function compiles once."""
     return np.intp(array.ctypes.data)
 
