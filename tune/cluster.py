@@ -1,14 +1,10 @@
 """Starts a Ray of our own, or joins one that runs.
 
 Ours is started with `address="local"`, so that the leftovers of an earlier session cannot catch
-it. Joining is tried first in a process of its own with a time limit, because Ray tries again for
-minutes when a cluster has gone.
+it. `joining.prepare` comes first, before this file and with it Ray is imported.
 """
 
 import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,30 +13,8 @@ from typing import Any
 import ray
 
 from tune.exceptions import ClusterError
+from tune.joining import DEFAULTS
 from tune.resources import Node
-
-JOIN_LIMIT_S = 25.0
-_CONNECT_LIMIT_S = 4.0
-
-_DEFAULTS = {
-    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a table however quiet it is asked to be
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths on the command line stay as they were typed
-    "RAY_SCHEDULER_EVENTS": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they double the time of a short trial
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the search has its own
-    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "30",  # a trial between two rungs is slow to notice its end
-    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # the study is the record; snapshots only cost time
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_WARN_THRESHOLD_S": "5",
-}
-
-_PROBE = """
-import logging, sys, ray
-ray.init(address=sys.argv[1], log_to_driver=False, logging_level=logging.ERROR)
-ray.nodes()
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +34,8 @@ def session(
     """Start or join Ray and leave it again; a Ray that this process uses already is used.
 
     `address` is `HOST:PORT` or "auto". Without it, `cpus` says how many cores our own Ray offers
-    instead of all, and `dashboard` whether it has one. Raises `ClusterError` within 30 s when it
-    cannot be joined.
+    instead of all, and `dashboard` whether it has one. Raises `ClusterError`.
     """
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
     if ray.is_initialized():
         yield _describe(None, address)
         return
@@ -84,35 +55,13 @@ def _start(cpus: int | None, dashboard: bool) -> str | None:
 
 
 def _join(address: str) -> str | None:
-    _knock(address)
-    probe = [sys.executable, "-c", _PROBE, address]
-    try:
-        done = subprocess.run(  # noqa: S603  # the address is an argument, not a command
-            probe, timeout=JOIN_LIMIT_S, capture_output=True, text=True, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ClusterError(
-            f"no answer from a Ray cluster at {address} within {JOIN_LIMIT_S:.0f} s: is it "
-            "running, and does it ask for a token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN)?"
-        ) from error
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ClusterError(f"the Ray cluster at {address} cannot be joined: {reason}")
     # Workers that others started have an environment of their own.
-    environment = {name: os.environ[name] for name in _DEFAULTS}
-    context = ray.init(address=address, runtime_env={"env_vars": environment}, **_quiet())
-    return _url(context)
-
-
-def _knock(address: str) -> None:
-    """Fail at once when nothing listens at HOST:PORT."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdigit()):
-        return
+    environment = {name: os.environ[name] for name in DEFAULTS}
     try:
-        socket.create_connection((host, int(port)), timeout=_CONNECT_LIMIT_S).close()
-    except OSError as error:
-        raise ClusterError(f"nothing answers at {address} ({error}): is Ray running?") from error
+        context = ray.init(address=address, runtime_env={"env_vars": environment}, **_quiet())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ClusterError(f"the Ray cluster at {address} cannot be joined: {error}") from error
+    return _url(context)
 
 
 def _quiet() -> dict[str, Any]:

@@ -29,7 +29,7 @@ def describe(
         "directory": str(Path.cwd()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
-        "versions": {"python": platform.python_version(), **versions()},
+        "versions": versions(),
         "git": revision(Path(__file__).parent),
         "machine": machine(),
         "resources": dict(resources),
@@ -39,8 +39,8 @@ def describe(
 
 
 def versions() -> dict[str, str]:
-    """The versions of the packages that a result depends on."""
-    found = {}
+    """The versions of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -45,7 +45,7 @@ class Progress:
     def say(self, sentence: str) -> None:
         """Print a sentence, such as what the search runs on."""
         if not self._quiet:
-            self._console.print(sentence, highlight=False, markup=False)
+            self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print labelled lines, such as the dashboard's address."""
@@ -61,27 +61,28 @@ class Progress:
         self._best = max(values, default=None)
         if self._console.is_terminal and not self._quiet:
             self._live = Live(
-                self._status(), console=self._console, refresh_per_second=4,
-                redirect_stdout=False, redirect_stderr=False,
-            )  # fmt: skip
+                get_renderable=self._status,
+                console=self._console,
+                refresh_per_second=4,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
             self._live.start()
 
     def end(self) -> None:
         """No more trials."""
         if self._live is not None:
-            self._live.update(Text(""))
             self._live.stop()
             self._live = None
 
     def started(self, proposal: Proposal) -> None:
         """A trial was asked for."""
         self._running[proposal.number] = ""
-        self._refresh()
 
     def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002
         """A trial reached a rung."""
         self._running[number] = f"{metrics[self._metric]:.4f}"
-        self._refresh()
 
     def ended(self, record: TrialRecord) -> None:
         """Print how a trial ended."""
@@ -92,7 +93,6 @@ class Progress:
             self._best = record.value
         if not self._quiet:
             self._console.print(_trial_line(record, leads=leads), soft_wrap=True)
-        self._refresh()
 
     def result(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print the last lines, also when quiet."""
@@ -106,10 +106,6 @@ class Progress:
             table.add_row(*row)
         self._console.print()
         self._console.print(table)
-
-    def _refresh(self) -> None:
-        if self._live is not None:
-            self._live.update(self._status())
 
     def _status(self) -> Text:
         best = "-" if self._best is None else f"{self._best:.4f}"

@@ -1,5 +1,6 @@
 """One search from its first line to its last: corpora, Ray, study, trials, winner."""
 
+import errno
 import importlib
 import shutil
 import threading
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tune import chatter, corpora, leaderboard, paths, resources, start, validate
+from tune import chatter, corpora, joining, leaderboard, paths, resources, start, validate
 from tune import winner as winners
 from tune.brake import Brake, pulled_by_signals
 from tune.conductor import SAME_FAILURES, Conductor
@@ -22,6 +23,10 @@ from tune.resources import Plan
 from tune.study import SearchStudy
 from tune.task import Objective
 from tune.winner import Winner
+
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_EXPORT_NEEDS = "textcls.bundle"  # torch: a second or two, by the end of the search
+_BUSY_START_S = 30.0  # until then the workers' own imports need every core
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +71,18 @@ def run(request: Request, progress: Progress, objective: Objective) -> int:
 
 
 def _run_trials(request: Request, progress: Progress, objective: Objective, brake: Brake) -> _Parts:
-    # Ray takes seconds to start, most of them waiting, while a thread prepares the corpora.
+    # Ray takes seconds to start, most of them waiting; threads use that time.
     preparation = corpora.Preparation(request.search, progress.say)
+    joining.prepare(request.address)
     from tune import cluster
-    from tune.trial import Workload
-    from tune.tuner import run_trials
 
+    _import("tune.tuner")
     folder = request.folder
     chatter.hush()
     with cluster.session(request.address) as joined:
+        from tune.trial import Workload
+        from tune.tuner import run_trials
+
         chatter.hush()  # Ray has set up its loggers once more
         parts = _parts(request, progress, preparation.result(), joined.nodes)
         progress.facts(_facts(request, parts, joined.dashboard_url))
@@ -89,8 +97,7 @@ def _run_trials(request: Request, progress: Progress, objective: Objective, brak
             threads=parts.plan.threads,
             device=parts.plan.device,
         )
-        # The winner's export needs torch: loaded meanwhile, it does not keep anybody waiting.
-        threading.Thread(target=importlib.import_module, args=["textcls.bundle"]).start()
+        _import(_EXPORT_NEEDS, after_s=_BUSY_START_S)
         progress.begin(metric, start.samples(request.search), parts.study.records())
         with pulled_by_signals(brake, progress.say):
             try:
@@ -101,6 +108,13 @@ def _run_trials(request: Request, progress: Progress, objective: Objective, brak
                 progress.end()
                 shutil.rmtree(folder.scratch, ignore_errors=True)
     return parts
+
+
+def _import(module: str, after_s: float = 0.0) -> None:
+    """Import a module in the background."""
+    timer = threading.Timer(after_s, importlib.import_module, args=[module])
+    timer.daemon = True
+    timer.start()
 
 
 def _parts(
@@ -201,7 +215,7 @@ def _writable(request: Request) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or str(root) in str(error.filename):
+        if error.errno in _CANNOT_WRITE or str(root) in str(error.filename):
             raise RunFolderError(
                 f"{root}: cannot be written ({error.strerror or error}); "
                 f"what is there stays readable, and --resume {root.name} goes on from it"
