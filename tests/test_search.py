@@ -173,6 +173,7 @@ def test_a_finished_search_is_extended(finished: Finished, root: Path) -> None:
     after = finished.records
     assert after[:6] == before
     assert [record.number for record in after] == list(range(8))
+    assert len({str(record.params) for record in after}) == 8
     assert finished.result["trials"]["total"] == 8
 
 

@@ -25,7 +25,7 @@ def new_study(search: SearchFile, folder: RunFolder) -> SearchStudy:
         folder.name,
         metric=search.search.metric,
         milestones=rungs_of(search),
-        sampler=_sampler(search),
+        sampler=_sampler(search, 0),
     )
     first = space.points(search)
     names: list[str | None] = [*search.configurations] or [None] * len(first)
@@ -40,7 +40,7 @@ def new_study(search: SearchFile, folder: RunFolder) -> SearchStudy:
 
 def taken_up(search: SearchFile, folder: RunFolder) -> SearchStudy:
     """The study of an earlier run; trials that were cut off wait to be tried again."""
-    found = study.resume(folder.journal, folder.name, _sampler(search))
+    found = study.resume(folder.journal, folder.name, lambda trials: _sampler(search, trials))
     found.end_cut_off()
     for number in found.cut_off():
         found.requeue(number)
@@ -102,6 +102,8 @@ def _differences(path: str, before: object, after: object) -> list[tuple[str, ob
     return [] if before == after else [(path, before, after)]
 
 
-def _sampler(search: SearchFile) -> BaseSampler:
+def _sampler(search: SearchFile, trials: int) -> BaseSampler:
     conditional = any(known.when for known in search.space.values())
-    return samplers.make(search.search.sampler, seed=search.search.seed, conditional=conditional)
+    return samplers.make(
+        search.search.sampler, seed=search.search.seed + trials, conditional=conditional
+    )

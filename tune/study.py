@@ -204,19 +204,25 @@ def create(
     return SearchStudy(study)
 
 
-def resume(journal: Path, name: str, sampler: optuna.samplers.BaseSampler) -> SearchStudy:
+def resume(
+    journal: Path, name: str, sampler: Callable[[int], optuna.samplers.BaseSampler]
+) -> SearchStudy:
     """Open a study to go on with it; the caller keeps every other writer out.
 
+    `sampler` makes one, given the number of trials so far: the sequence of its random numbers is
+    not in the journal, and starting it anew would propose the first trials once more.
     A record that was cut off in the middle is removed: it never counted. Raises `SearchError` for
     a journal that is damaged elsewhere or of another format.
     """
     _drop_cut_off_line(journal)
-    return _load(journal, name, sampler)
+    found = _load(journal, name)
+    found.sampler = sampler(len(found.get_trials(deepcopy=False)))
+    return SearchStudy(found)
 
 
 def read(journal: Path, name: str) -> SearchStudy:
     """Open a study to look at it, without a change to the file."""
-    return _load(journal, name, None)
+    return SearchStudy(_load(journal, name))
 
 
 class _NoLock(JournalFileOpenLock):
@@ -233,15 +239,15 @@ def _storage(journal: Path) -> JournalStorage:
     return JournalStorage(JournalFileBackend(str(journal), lock_obj=_NoLock(str(journal))))
 
 
-def _load(journal: Path, name: str, sampler: optuna.samplers.BaseSampler | None) -> SearchStudy:
+def _load(journal: Path, name: str) -> optuna.Study:
     try:
-        study = optuna.load_study(study_name=name, storage=_storage(journal), sampler=sampler)
+        study = optuna.load_study(study_name=name, storage=_storage(journal))
     except (KeyError, ValueError, TypeError, AssertionError) as error:
         message = f"{journal}: not the journal of the search {name!r}, or damaged ({error})"
         raise SearchError(message) from error
     if (found := study.user_attrs.get("format")) != FORMAT:
         raise SearchError(f"{journal}: format {found}, but this version reads format {FORMAT}")
-    return SearchStudy(study)
+    return study
 
 
 def _drop_cut_off_line(journal: Path) -> None:
