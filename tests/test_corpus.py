@@ -292,3 +292,18 @@ def test_real_vectors_cover_real_news_as_they_were_counted(tmp_path: Path) -> No
     )
     assert corpus.provenance["coverage"]["occurrences"] == pytest.approx(0.89, abs=0.01)
     assert corpus.provenance["coverage"]["types"] == pytest.approx(0.39, abs=0.01)
+
+
+def test_scale_multiplies_the_vectors(tmp_path: Path) -> None:
+    data = DataConfig(name="synthetic", train_size=40, test_size=40)
+    plain, scaled = (
+        prepare(
+            data,
+            EmbeddingConfig(name="random", scale=scale),
+            cache_dir=tmp_path,
+            say=lambda _: None,
+        )
+        for scale in (1.0, 10.0)
+    )
+    np.testing.assert_allclose(scaled.embeddings, 10 * plain.embeddings, rtol=1e-6)
+    assert scaled.provenance["scale"] == 10.0

@@ -70,6 +70,8 @@ class EmbeddingConfig(Section):
     """What to use instead, with a notice, when the hub cannot be reached."""
     dim: int = Field(default=50, ge=1)
     """Numbers per vector of "corpus" and "random"; vectors that are loaded bring their own."""
+    scale: float = Field(default=1.0, gt=0.0)
+    """Factor on all vectors; "random" ones have a standard deviation of 0.1 times this."""
     seed: int = Field(default=0, ge=0)
     """Seed of "corpus", "random" and the rows of words that the vectors lack."""
 

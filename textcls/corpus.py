@@ -87,11 +87,15 @@ def prepare(
     provenance = {
         **_origin(source, vectors),
         **_figures(made, texts.label_names),
+        "scale": embeddings.scale,
         "substitutions": [*source.notices, *substitutions],
         "notices": list(dict.fromkeys((*source.notices, *texts.notices, *substitutions))),
     }
     _say_all(_summary(provenance), say)
-    return Corpus(made.splits, made.vocabulary, texts.label_names, made.matrix, provenance)
+    matrix = made.matrix
+    if embeddings.scale != 1.0:  # otherwise it stays a map of the file
+        matrix = matrix * np.float32(embeddings.scale)
+    return Corpus(made.splits, made.vocabulary, texts.label_names, matrix, provenance)
 
 
 def _origin(source: "Source", vectors: Vectors) -> dict[str, Any]:

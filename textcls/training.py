@@ -26,8 +26,8 @@ from textcls.encoding import EncodedSplit
 from textcls.exceptions import BundleError, DivergedError
 
 CHECKPOINT_VERSION = 1
-EVALUATION_BATCH = 256
-"""Texts in an evaluation batch; large batches keep products large, memory stays small."""
+EVALUATION_BATCH = 64
+"""Texts in an evaluation batch: large enough for the products, small enough for the cache."""
 TICK = 32
 """Steps between two looks at the loss (and two calls of `progress`)."""
 
