@@ -1,0 +1,117 @@
+"""From the command to the first training step, between two trials, to an accuracy; and memory.
+
+    python benchmarks/start.py --data FOLDER [--runs 3] [--accuracy 0.9024]
+
+Runs real searches as a user would, one trial at a time, and reads the times off their logs. One
+search more comes first and fills the caches. A worker's memory is what it holds alone (USS, so the
+arrays in shared memory are not counted), over that of an idle process that has imported torch.
+"""
+
+import argparse
+import ast
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+LINE = re.compile(r"(\S+ \S+) INFO (trial|rung) (\d+): (.*)")
+
+
+def events(log: Path) -> Iterator[tuple[float, str, dict[str, float]]]:
+    """(seconds since 1970, "trial" or "rung", its values) of a trial's log."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        if match := LINE.match(line):
+            at = datetime.strptime(match[1], "%Y-%m-%d %H:%M:%S,%f").replace(tzinfo=UTC)
+            yield at.timestamp(), match[2], ast.literal_eval(match[4])
+
+
+def idle_torch() -> int:
+    """Bytes that a process holds alone once torch is imported."""
+    code = "import torch; print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        uss: int = psutil.Process(process.pid).memory_full_info().uss
+        process.kill()
+    return uss
+
+
+def watch(process: psutil.Process, peak: list[int]) -> None:
+    """Keep the largest USS of the search's workers in `peak`."""
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        for child in process.children(recursive=True):
+            try:
+                if any("ImplicitFunc" in part for part in child.cmdline()):
+                    peak[0] = max(peak[0], child.memory_full_info().uss)
+            except psutil.Error:
+                continue
+        time.sleep(0.2)
+
+
+def search(data: str, samples: int, folder: Path) -> tuple[float, int]:
+    """Run a search; when it began, and the peak memory of its workers."""
+    command = [sys.executable, "-m", "tune.search", "--space", "search_spaces/gru.yaml"]
+    command += ["--data", data, "--embeddings", "corpus", "--samples", str(samples), "--quiet"]
+    command += ["--max-concurrent", "1", "--runs-dir", str(folder.parent), "--name", folder.name]
+    began, peak = time.time(), [0]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        thread = threading.Thread(target=watch, args=(psutil.Process(process.pid), peak))
+        thread.start()
+        assert process.wait() == 0
+        thread.join()
+    return began, peak[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="synthetic")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=6)
+    parser.add_argument("--accuracy", type=float, default=0.9024)
+    options = parser.parse_args()
+    data = options.data if options.data == "synthetic" else str(Path(options.data).resolve())
+    first_step, between, reached, memory = [], [], [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        search(data, 1, Path(scratch) / "warm")
+        for run in range(options.runs):
+            folder = Path(scratch) / f"run-{run}"
+            began, peak = search(data, options.samples, folder)
+            memory.append((peak - idle_torch()) / 1e6)
+            end = None
+            for number in range(options.samples):
+                log = list(events(folder / "trials" / str(number) / "log.txt"))
+                rungs = [(at, values) for at, kind, values in log if kind == "rung"]
+                fit = rungs[0][0] - rungs[0][1]["seconds"]
+                first_step += [fit - began] if end is None else []
+                between += [] if end is None else [1e3 * (fit - end)]
+                end = rungs[-1][0]
+                reached += [
+                    at - began for at, v in rungs if v["test_accuracy"] >= options.accuracy
+                ][: 1 if len(reached) == run else 0]
+    print(
+        f"{date.today()}, {psutil.cpu_count()} cores, medians (ranges) of {options.runs} searches"
+    )
+    for what, values, unit in (
+        ("command to first training step, caches warm", first_step, "s"),
+        ("between two trials in a worker", between, "ms"),
+        (f"command to {options.accuracy} test accuracy", reached, "s"),
+        ("a worker's memory over idle torch", memory, "MB"),
+    ):
+        median = f"{statistics.median(values):.1f}" if values else "not reached"
+        spread = f" ({min(values):.1f} to {max(values):.1f})" if values else ""
+        print(f"{what}: {median} {unit}{spread}")
+
+
+if __name__ == "__main__":
+    main()
