@@ -1,1 +1,1 @@
-"""A text classifier: data in, trained CNN, RNN or GRU classifier out. Importing it loads nothing heavy."""
+"""A text classifier: data in, trained CNN, RNN or GRU classifier out. Importing loads nothing."""
