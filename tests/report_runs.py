@@ -1,0 +1,202 @@
+"""Run folders as a search leaves them, written without a search."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from tune import config, leaderboard, space, study
+from tune.config import SearchFile
+from tune.paths import RunFolder
+from tune.rungs import milestones
+from tune.states import State
+
+BEGAN = datetime(2026, 3, 1, 12, 0, 0)
+TEXTS = {"train": 20_000, "test": 4_000}
+CLASSES = {"World": 1_000, "Sports": 1_000, "Business": 1_000, "Sci/Tech": 1_000}
+
+SPACE: dict[str, Any] = {
+    "hidden_size": {"type": "int", "low": 32, "high": 256, "log": True},
+    "learning_rate": {"type": "float", "low": 1e-4, "high": 3e-2, "log": True},
+    "dropout": {"type": "float", "low": 0.0, "high": 0.6},
+    "pooling": {"type": "categorical", "choices": ["last", "max", "mean"]},
+}
+_OPTUNA = {
+    State.COMPLETE: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.DIVERGED: TrialState.COMPLETE,
+    State.FAILED: TrialState.FAIL,
+    State.INTERRUPTED: TrialState.FAIL,
+    State.RUNNING: TrialState.RUNNING,
+}
+
+
+def search_file(**keys: Any) -> SearchFile:
+    """A search of four parameters over 2 epochs with rungs at 0.25, 0.75 and 2."""
+    given = {"space": SPACE, "train": {"epochs": 2.0}, "search": {"samples": 32}} | keys
+    return SearchFile.model_validate(given)
+
+
+def trial(
+    search: SearchFile,
+    state: State,
+    values: list[float],
+    params: Mapping[str, Any],
+    *,
+    begin_s: float = 0.0,
+    rung_s: float = 10.0,
+    **attrs: Any,
+) -> FrozenTrial:
+    """A trial as the study keeps it; rung r is reached at (r + 1) * `rung_s`."""
+    rungs = epochs_of(search)
+    known = space.distributions(search)
+    split = search.search.metric.split("_")[0]
+    reports: dict[str, Any] = {
+        f"rung {rung}": {
+            "epoch": rungs[rung],
+            "step": round(625 * rungs[rung]),
+            "seconds": (rung + 1) * rung_s,
+            "train_seconds": 0.8 * rung_s,
+            "train_loss": 1.2 - value,
+            "texts_per_second": 5_000.0,
+            "tokens_per_second": 200_000.0,
+            f"{split}_loss": 1.3 - value,
+            search.search.metric: value,
+        }
+        for rung, value in enumerate(values)
+    }
+    ended = state is not State.RUNNING
+    fallback = [0.0] if state is State.DIVERGED else None
+    made = create_trial(
+        state=_OPTUNA[state],
+        params=dict(params),
+        distributions={name: known[name] for name in params},
+        intermediate_values={round(1000 * rungs[r]): v for r, v in enumerate(values)},
+        user_attrs=reports | ({"state": str(state)} if ended else {}) | attrs,
+        values=[max(values)] if state is State.COMPLETE else fallback,
+    )
+    made.datetime_start = BEGAN + timedelta(seconds=begin_s)
+    made.datetime_complete = (
+        made.datetime_start + timedelta(seconds=len(values) * rung_s + 1.0) if ended else None
+    )
+    return made
+
+
+def epochs_of(search: SearchFile) -> tuple[float, ...]:
+    """The rungs of a search."""
+    scheduler = search.search.scheduler
+    return milestones(scheduler.grace_period, scheduler.reduction_factor, search.train.epochs)
+
+
+def write_run(
+    root: Path,
+    search: SearchFile,
+    trials: list[FrozenTrial],
+    *,
+    state: str | None = "complete",
+    environment: Mapping[str, Any] | None = None,
+    **result: Any,
+) -> RunFolder:
+    """Write a run folder; without a `state` there is no result, as after a kill."""
+    root.mkdir(parents=True)
+    folder = RunFolder(root)
+    folder.space.write_text(config.dump(search), encoding="utf-8")
+    storage = JournalStorage(JournalFileBackend(str(folder.journal)))
+    made = optuna.create_study(study_name=root.name, storage=storage, direction="maximize")
+    made.set_user_attr("format", study.FORMAT)
+    made.set_user_attr("metric", search.search.metric)
+    made.set_user_attr("milestones", list(epochs_of(search)))
+    made.add_trials(trials)
+    described = about() | dict(environment or {})
+    folder.environment.write_text(json.dumps(described), encoding="utf-8")
+    if state is not None:
+        records = study.read(folder.journal, root.name).records()
+        leaderboard.write(folder.leaderboard, records, search.search.metric, 3)
+        number = result.pop("number", None)
+        best = None if number is None else {"number": number}
+        content = leaderboard.result(state, search.search.metric, records, best, 120.0)
+        folder.result.write_text(json.dumps(content | result), encoding="utf-8")
+    return folder
+
+
+def about() -> dict[str, Any]:
+    """An environment.json."""
+    return {
+        "command": ["python", "-m", "tune.search", "--space", "search_spaces/my gru.yaml"],
+        "directory": "/home/ann/textcls",
+        "started": "2026-03-01T12:00:00+00:00",
+        "seed": 0,
+        "versions": {"python": "3.11.7", "torch": "2.13.0"},
+        "git": "0123456789abcdef+",
+        "machine": {"host": "desk", "platform": "Linux", "cpus": 8, "memory_gb": 16.0},
+        "resources": {"cpu": 1.0, "gpu": 0.0, "concurrent": 2, "notice": None},
+        "corpora": [
+            {
+                "data": "synthetic (20,000 / 4,000 embedded texts)",
+                "data_fingerprint": "0" * 32,
+                "texts": TEXTS,
+                "texts_per_class": {"train": CLASSES, "test": CLASSES},
+                "vocabulary": 1_000,
+                "vectors": "corpus",
+                "dim": 50,
+                "coverage": {"types": 0.9, "occurrences": 0.99},
+            }
+        ],
+        "notices": [],
+    }
+
+
+Accuracy = Callable[[Mapping[str, Any], float], float]
+
+
+def usual(params: Mapping[str, Any], epoch: float) -> float:
+    """Best at a learning rate of 0.004 and much dropout; more units help a little."""
+    rate = math.log10(params["learning_rate"] / 0.004)
+    best = 0.94 - 0.04 * rate * rate + 0.01 * params["dropout"]
+    best += 0.006 * math.log2(params["hidden_size"] / 32) / 3 - 0.01 * (params["pooling"] == "last")
+    return best - 0.05 * math.exp(-1.5 * epoch)
+
+
+def many_trials(
+    search: SearchFile, count: int, accuracy: Accuracy = usual, slots: int = 4, seed: int = 0
+) -> list[FrozenTrial]:
+    """Trials at random places; two thirds stop at each rung, some fail, diverge or learn nothing.
+
+    `slots` run at a time, each after the other.
+    """
+    random, rungs = Random(seed), epochs_of(search)
+    free = [0.0] * slots
+    made = []
+    for _ in range(count):
+        params = {
+            "hidden_size": round(32 * 8 ** random.random()),
+            "learning_rate": 1e-4 * 300 ** random.random(),
+            "dropout": 0.6 * random.random(),
+            "pooling": random.choice(["last", "max", "mean"]),
+        }
+        values = [accuracy(params, epoch) + random.gauss(0, 0.003) for epoch in rungs]
+        ending, state, message = random.random(), State.COMPLETE, ""
+        if ending < 0.02:
+            state, values, message = State.FAILED, [], "RuntimeError: the loader <died>"
+        elif ending < 0.05:
+            state, values = State.DIVERGED, values[:1]
+            message = "loss is not finite at step 391"
+        elif ending < 0.08:
+            state, values = State.PRUNED, [0.25 + 0.01 * random.random()]
+        elif ending < 0.7:
+            state, values = State.PRUNED, values[:1]
+        elif ending < 0.9:
+            state, values = State.PRUNED, values[:2]
+        slot = free.index(min(free))
+        attrs = {"message": message} if message else {}
+        made.append(trial(search, state, values, params, begin_s=free[slot], **attrs))
+        free[slot] += 10.0 * len(values) + 1.3
+    return made
