@@ -17,9 +17,18 @@ def test_a_name_cannot_leave_the_runs_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_a_taken_name_is_refused(tmp_path: Path) -> None:
-    paths.create(tmp_path, "first")
+    paths.create(tmp_path, "first").journal.touch()
     with pytest.raises(RunFolderError, match=r"exists already.*--resume first"):
         paths.create(tmp_path, "first")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").touch()
+    with pytest.raises(RunFolderError, match="exists already"):
+        paths.create(tmp_path, "notes")
+
+
+def test_the_name_of_a_search_that_never_began_is_free(tmp_path: Path) -> None:
+    paths.create(tmp_path, "first").log.touch()
+    assert paths.create(tmp_path, "first").root == tmp_path / "first"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -168,7 +168,8 @@ def create(runs_dir: Path, name: str) -> RunFolder:
     """
     root = (runs_dir / _checked(name)).absolute()
     try:
-        (root / "trials").mkdir(parents=True)
+        root.mkdir(parents=True, exist_ok=_never_began(root))
+        (root / "trials").mkdir(exist_ok=True)
     except FileExistsError:
         message = f"{root} exists already: choose another --name, or go on with --resume {name}"
         raise RunFolderError(message) from None
@@ -211,6 +212,15 @@ def write_json(path: Path, content: Any) -> None:
     """Write readable JSON as `write_text` does; not-a-number is refused."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
+
+
+def _never_began(root: Path) -> bool:
+    """Whether a folder is what a search leaves that was killed before its first trial."""
+    early = {"trials", ".lock", "search.log", "space.yaml", "environment.json"}
+    return root.is_dir() and all(
+        path.name in early and not (path.is_dir() and any(path.iterdir()))
+        for path in root.iterdir()
+    )
 
 
 def _checked(name: str) -> str:
