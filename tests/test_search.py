@@ -245,7 +245,7 @@ def test_five_trials_that_fail_alike_end_the_search(root: Path) -> None:
 
 def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> None:  # noqa: ARG001
     options = ["--space", str(root / "space.yaml"), "--name", "stopped"]
-    long = ["--samples", "4", "--epochs", "40", "--set", "search.scheduler.grace_period=0.5"]
+    long = ["--samples", "3", "--epochs", "20", "--set", "search.scheduler.grace_period=0.5"]
     command = [sys.executable, "-m", "tune.search", *options, *long]
     where = ["--runs-dir", str(root / "runs")]
     with subprocess.Popen([*command, *where], stdout=subprocess.PIPE, text=True) as driver:
@@ -266,7 +266,7 @@ def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> Non
     after = study.read(stopped.journal, "stopped").records()
     assert after[: len(before)] == before
     ends = [record.state for record in after if record.state != State.INTERRUPTED]
-    assert len(ends) == 4
+    assert len(ends) == 3
     for record in after:
         if record.continues is not None:
             start_of = before[record.continues]
