@@ -49,7 +49,9 @@ def logarithmic(title: str, low: float, high: float, values: Sequence[float] = (
         low, high = low / 1.5, low * 1.5
     axis = Axis(title, low, high, True)
     shown = values or _round_numbers(low, high)
-    ticks = tuple((axis.at(value), f"{value:.3g}") for value in shown)
+    ticks = tuple(
+        (axis.at(value), f"{value:.3g}" if value < 1000 else f"{value:,.0f}") for value in shown
+    )
     return Axis(title, low, high, True, ticks)
 
 
@@ -60,6 +62,21 @@ def times(title: str, seconds: float) -> Axis:
             even = linear(title, 0.0, seconds / length, unit=f" {unit}")
             return Axis(title, 0.0, seconds, False, even.ticks)
     return linear(title, 0.0, seconds or 1.0, unit=" s")
+
+
+def log_times(title: str, low: float, high: float) -> Axis:
+    """From `low` to `high` seconds by factors."""
+    low = max(low, 1e-3)
+    axis = logarithmic(title, low, max(high, 2 * low))
+    units = ((1.0, "s", 60), (60.0, "min", 60), (3600.0, "h", 1000))
+    marks = [
+        (part * length, f"{part} {unit}")
+        for length, unit, below in units
+        for part in (1, 3, 10, 30, 100, 300)
+        if part < below
+    ]
+    ticks = tuple((axis.at(at), label) for at, label in marks if axis.low <= at <= axis.high)
+    return Axis(title, axis.low, axis.high, True, ticks)
 
 
 def metric(title: str, values: Sequence[float]) -> tuple[Axis, int]:

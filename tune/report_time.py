@@ -45,7 +45,7 @@ def _progress(
     layers = [
         Layer("pruned dots small", [[(at, y.at(each.value))] for at, each in rest],
               trials=[each.number for _, each in rest]),
-        Layer("complete line", [_staircase([(at, y.at(each.value)) for at, each in led])]),
+        Layer("complete line", [staircase([(at, y.at(each.value)) for at, each in led])]),
         Layer("best dots", [[(at, y.at(each.value))] for at, each in led],
               tips=[_led(history, each) for _, each in led]),
     ]  # fmt: skip
@@ -63,12 +63,12 @@ def _progress(
     )  # fmt: skip
 
 
-def _staircase(points: Sequence[Place]) -> list[Place]:
-    """The best so far holds until the next one comes."""
+def staircase(points: Sequence[Place], end: float = 1.0) -> list[Place]:
+    """The best so far holds until the next one comes, and the last one to the `end`."""
     if not points:
         return []
     steps = [place for here, after in pairwise(points) for place in (here, (after[0], here[1]))]
-    return [*steps, points[-1], (1.0, points[-1][1])]
+    return [*steps, points[-1], (end, points[-1][1])]
 
 
 def _led(history: History, report: Report) -> str:

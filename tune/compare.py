@@ -1,0 +1,79 @@
+"""`python -m tune.compare RUN RUN ...`: searches side by side, at the terminal and as a page."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tune.comparison import Contender
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the comparison and write the page if asked to; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if len(options.runs) < 2:
+        parser.error("name at least two runs")
+
+    from textcls.exceptions import TextclsError
+    from tune import compare_page, comparison, history, paths
+
+    try:
+        folders = [paths.find(options.runs_dir, run) for run in options.runs]
+        found = comparison.contenders([history.read(folder) for folder in folders])
+        show(found)
+        if options.html is not None:
+            paths.write_text(options.html, compare_page.render(found))
+            print(options.html)
+    except TextclsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def show(found: "Sequence[Contender]") -> None:
+    """Print the comparison as a table, one column for each search."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from tune import comparison
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for each in found:
+        table.add_column(Text(each.name), overflow="fold")
+    for title, rows in comparison.sections(found):
+        if rows:
+            table.add_row(Text(title, style="bold"))
+        for label, cells in rows:
+            table.add_row(Text(f"  {label}"), *map(Text, cells))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=30 + 50 * len(found))
+    console.print(table)
+    for remark in comparison.remarks(found):
+        console.print(Text(remark))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tune.compare",
+        description="Compare searches: space, best with its interval, best over time, cost.",
+    )
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or names of runs")
+    parser.add_argument(
+        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs"
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the page to this file")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
