@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune import config, leaderboard, space, study
@@ -41,7 +41,9 @@ _OPTUNA = {
 
 def search_file(**keys: Any) -> SearchFile:
     """A search of four parameters over 2 epochs with rungs at 0.25, 0.75 and 2."""
-    given = {"space": SPACE, "train": {"epochs": 2.0}, "search": {"samples": 32}} | keys
+    given = {"train": {"epochs": 2.0}, "search": {"samples": 32}} | keys
+    if "configurations" not in keys:
+        given.setdefault("space", SPACE)
     return SearchFile.model_validate(given)
 
 
@@ -96,6 +98,19 @@ def epochs_of(search: SearchFile) -> tuple[float, ...]:
     return milestones(scheduler.grace_period, scheduler.reduction_factor, search.train.epochs)
 
 
+class Lines(BaseJournalBackend):
+    """A journal's lines, kept until all are there: a thousand trials need not wait for a disk."""
+
+    def __init__(self) -> None:
+        self.logs: list[dict[str, Any]] = []
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        yield from self.logs[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        self.logs += logs
+
+
 def write_run(
     root: Path,
     search: SearchFile,
@@ -109,12 +124,15 @@ def write_run(
     root.mkdir(parents=True)
     folder = RunFolder(root)
     folder.space.write_text(config.dump(search), encoding="utf-8")
-    storage = JournalStorage(JournalFileBackend(str(folder.journal)))
+    lines = Lines()
+    storage = JournalStorage(lines)
     made = optuna.create_study(study_name=root.name, storage=storage, direction="maximize")
     made.set_user_attr("format", study.FORMAT)
     made.set_user_attr("metric", search.search.metric)
     made.set_user_attr("milestones", list(epochs_of(search)))
     made.add_trials(trials)
+    content = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in lines.logs)
+    folder.journal.write_text(content, encoding="utf-8")
     described = about() | dict(environment or {})
     folder.environment.write_text(json.dumps(described), encoding="utf-8")
     if state is not None:
@@ -122,8 +140,8 @@ def write_run(
         leaderboard.write(folder.leaderboard, records, search.search.metric, 3)
         number = result.pop("number", None)
         best = None if number is None else {"number": number}
-        content = leaderboard.result(state, search.search.metric, records, best, 120.0)
-        folder.result.write_text(json.dumps(content | result), encoding="utf-8")
+        told = leaderboard.result(state, search.search.metric, records, best, 120.0)
+        folder.result.write_text(json.dumps(told | result), encoding="utf-8")
     return folder
 
 
@@ -200,3 +218,41 @@ def many_trials(
         made.append(trial(search, state, values, params, begin_s=free[slot], **attrs))
         free[slot] += 10.0 * len(values) + 1.3
     return made
+
+
+NASTY = "<script>alert(1)</script>"
+"""A class's name, and part of the texts."""
+
+
+def write_real_run(root: Path, trials: int = 4) -> RunFolder:
+    """A run on a CSV file, with a classifier in best/; its texts and one class hold HTML."""
+    from textcls import bundle
+    from textcls.corpus import prepare
+    from textcls.training import Training
+
+    data = root.parent / f"{root.name}-data"
+    data.mkdir(parents=True)
+    for split, count in (("train", 40), ("test", 30)):
+        rows = [f'"word{row % 7} & <b>bold</b> {NASTY} {row}",{row % 2}' for row in range(count)]
+        text = "\n".join(["text,label", *rows]).replace(",0", f",{NASTY}").replace(",1", ",good")
+        (data / f"{split}.csv").write_text(text + "\n", encoding="utf-8")
+    search = search_file(
+        data={"name": str(data)},
+        embeddings={"name": "random", "dim": 4},
+        model={"hidden_size": 3},
+        search={"samples": trials},
+    )
+    prepared = prepare(search.data, search.embeddings, cache_dir=root.parent, say=lambda _: None)
+    made = many_trials(search, trials, slots=2)
+    environment = {"corpora": [prepared.provenance], "notices": [f"used {NASTY} instead"]}
+    folder = write_run(root, search, made, environment=environment, number=_leading(made))
+    training = Training(prepared.splits, prepared.embeddings, 2, search.model, search.train)
+    training.save(root / "checkpoint")
+    found = {"search": {"run": root.name, "trial": _leading(made)}}
+    bundle.export(root / "checkpoint", search.model, prepared, search.data, folder.best, found)
+    return folder
+
+
+def _leading(trials: list[FrozenTrial]) -> int:
+    values = [max(each.intermediate_values.values(), default=0.0) for each in trials]
+    return values.index(max(values))

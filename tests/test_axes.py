@@ -1,0 +1,82 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tune import axes
+from tune.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+NUMBERS = st.floats(1e-6, 1e6)
+
+
+@given(NUMBERS, NUMBERS)
+def test_labels_lie_on_the_axis_in_order(low: float, high: float) -> None:
+    for make in (axes.linear, axes.logarithmic):
+        axis = make("x", min(low, high), max(low, high))
+        places = [place for place, _ in axis.ticks]
+        assert places == sorted(places)
+        assert all(-1e-6 <= place <= 1 + 1e-6 for place in places)
+        assert len(places) <= 25
+
+
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_places_keep_the_order_of_the_values(low: float, high: float, value: float) -> None:
+    for log in (False, True):
+        axis = axes.Axis("x", min(low, high), max(low, high) * 1.01, log)
+        assert 0 <= axis.at(value) <= 1
+        assert axis.at(axis.low) == pytest.approx(0.0)
+        assert axis.at(axis.high) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0.0, 1.0, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        (0.9, 0.95, ["0.90", "0.91", "0.92", "0.93", "0.94", "0.95"]),
+        (0.0, 120_000.0, ["0", "25000", "50000", "75000", "100000"]),
+    ],
+)
+def test_even_labels_are_round(low: float, high: float, labels: list[str]) -> None:
+    found = [label.replace("1e+05", "100000") for _, label in axes.linear("x", low, high).ticks]
+    assert found == labels
+
+
+def test_a_parameters_axis_ends_at_its_edges_in_its_own_scale() -> None:
+    rate = FloatDistribution(type="float", low=1e-4, high=3e-2, log=True)
+    axis, places = axes.of_parameter("learning_rate", rate)
+    assert (axis.ticks[0], axis.ticks[-1]) == ((0.0, "0.0001"), (1.0, "0.03"))
+    assert axis.at(1e-3) == pytest.approx(rate.position(1e-3))
+    assert places == {}
+    single = IntDistribution(type="int", low=3, high=3)
+    assert axes.of_parameter("layers", single)[0].at(3) == 0.5
+
+
+def test_choices_lie_apart_and_are_found_as_optuna_keeps_them() -> None:
+    kinds = CategoricalDistribution(type="categorical", choices=((3,), (3, 5), False))
+    axis, places = axes.of_parameter("kernel_sizes", kinds)
+    assert [label for _, label in axis.ticks] == ["[3]", "[3, 5]", "false"]
+    assert list(places) == ["[3]", "[3, 5]", False]
+
+
+def test_hopeless_values_do_not_press_the_others_into_a_line() -> None:
+    good = [0.9 + 0.001 * step for step in range(40)]
+    axis, below = axes.metric("accuracy", [*good, 0.25, 0.26])
+    assert below == 2
+    assert axis.low > 0.8
+    assert axis.at(0.25) == 0.0
+    assert axis.high > max(good)
+    assert axes.metric("accuracy", good)[1] == 0
+    assert axes.metric("accuracy", [0.5] * 3)[0].at(0.5) == pytest.approx(0.5)
+    assert axes.metric("accuracy", [])[1] == 0
+
+
+@pytest.mark.parametrize(("seconds", "unit"), [(50, "s"), (1_000, "min"), (50_000, "h")])
+def test_times_are_labelled_in_the_unit_that_suits(seconds: float, unit: str) -> None:
+    ticks = axes.times("time", seconds).ticks
+    assert all(label.endswith(f" {unit}") for _, label in ticks)
+    assert ticks[0][0] == 0.0
+
+
+@given(st.floats(0.001, 1e4), st.floats(1.0, 1e5))
+def test_times_by_factors_have_labels(low: float, high: float) -> None:
+    axis = axes.log_times("time", low, low + high)
+    assert all(0 <= place <= 1 for place, _ in axis.ticks)
