@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -161,3 +166,38 @@ def test_word_dropout_zeroes_whole_words_in_training_only() -> None:
     assert 0 < gone.sum() < len(rows)
     assert torch.equal(seen[0][~gone], rows[~gone])
     assert torch.equal(seen[1], rows)
+
+
+MEMORY_PROBE = """
+import numpy as np, sys
+sys.path.insert(0, sys.argv[1])
+from test_training import EMBEDDINGS, SPLITS
+from textcls.config import ModelConfig, TrainConfig
+from textcls.training import Training
+for keys in (
+    {"name": "gru", "hidden_size": 21, "layers": 2, "bidirectional": True},
+    {"name": "rnn", "hidden_size": 21, "pooling": "mean", "bidirectional": True},
+    {"name": "cnn", "hidden_size": 21},
+):
+    run = Training(SPLITS, EMBEDDINGS, 3, ModelConfig(**keys), TrainConfig(batch_size=16))
+    print([(r.train_loss, r.metrics["test_loss"]) for r in run.fit([0.5])])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="MALLOC_PERTURB_ is glibc's")
+def test_no_result_depends_on_what_lay_in_memory_before() -> None:
+    """Kernels take addresses; memory that is freed too early or never written shows up here."""
+
+    def losses_with(fill: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", MEMORY_PROBE, str(Path(__file__).parent)],
+            env=os.environ | {"MALLOC_PERTURB_": fill},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    plain = losses_with("0")
+    assert plain.count("\n") == 3
+    assert losses_with("85") == plain  # freed and new bytes become 0x55 and 0xaa
+    assert losses_with("128") == plain

@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 
 from textcls import simd
-from textcls.simd import add, fma, load, mul, splat, store, sub
+from textcls.simd import add, at, fma, load, mul, splat, store, sub
 
 Array = np.ndarray[Any, Any]
 F0 = np.float32(0.0)
@@ -30,12 +30,6 @@ F1 = np.float32(1.0)
 def round_up(size: int) -> int:
     """The next multiple of the vector width."""
     return -(-size // simd.WIDTH) * simd.WIDTH
-
-
-@njit(cache=True, nogil=True)
-def at(array: Array) -> Any:
-    """The address of an array, always of the same type: each function compiles once."""
-    return np.intp(array.ctypes.data)
 
 
 # Slices of arrays are copied in loops: `a[:n] = b` would make numba compile its error messages,
@@ -109,10 +103,7 @@ def _project(rows: Array, weight: Array, bias: Array, width: int) -> Array:
     for i in range(count):
         for j in range(width):
             out[i, j] = bias[j]
-    simd.matmul(
-        at(rows), depth, 1, at(weight), 16, 16 * depth, at(out), width,
-        count, depth, width, 1,
-    )  # fmt: skip
+    simd.matmul(rows, 0, depth, 1, weight, 0, 16, 16 * depth, out, 0, width, count, depth, width, 1)  # fmt: skip
     return out
 
 
@@ -168,22 +159,8 @@ def _weight_gradient(
             even = sizes[t] == count and sizes[t + step] == count
             while even and stop < sizes.shape[0] and sizes[stop] == count and _carry_over(sizes, stop, reverse) == count:  # fmt: skip
                 stop += 1
-            before = at(states) + 4 * starts[t + step] * pitch
-            delta = at(deltas) + 4 * starts[t] * width
-            simd.matmul(
-                before,
-                1,
-                pitch,
-                delta,
-                width,
-                16,
-                at(out),
-                width,
-                pitch,
-                count * (stop - t),
-                width,
-                1,
-            )
+            before, here = starts[t + step] * pitch, starts[t] * width
+            simd.matmul(states, before, 1, pitch, deltas, here, width, 16, out, 0, width, pitch, count * (stop - t), width, 1)  # fmt: skip
         t = stop
     return out
 
@@ -211,17 +188,14 @@ def gru_forward(
     gates = np.empty((tokens if keep else 0, 4 * pitch), np.float32)
     product = np.zeros((sizes[0], 3 * pitch), np.float32)
     nothing = np.zeros(3 * pitch, np.float32)
-    b_n = at(bias_h) + 4 * 2 * pitch
     time = sizes.shape[0]
     for i in range(time):
         t = time - 1 - i if reverse else i
         count = _carry_over(sizes, t, reverse)
-        before = at(states) + 4 * pitch * (starts[t + 1] if reverse else starts[t - 1])
+        before = 0
         if count:
-            simd.matmul(
-                before, pitch, 1, at(recurrent), 16, 16 * hidden, at(product), 3 * pitch,
-                count, hidden, 3 * pitch, 0,
-            )  # fmt: skip
+            before = pitch * (starts[t + 1] if reverse else starts[t - 1])
+            simd.matmul(states, before, pitch, 1, recurrent, 0, 16, 16 * hidden, product, 0, 3 * pitch, count, hidden, 3 * pitch, 0)  # fmt: skip
         for b in range(sizes[t]):
             token = starts[t] + b
             x = at(projected) + 4 * 3 * pitch * index[token]
@@ -229,13 +203,13 @@ def gru_forward(
             h = at(nothing)
             if b < count:
                 u = at(product) + 4 * 3 * pitch * b
-                h = before + 4 * pitch * b
+                h = at(states) + 4 * (before + pitch * b)
             out = at(states) + 4 * pitch * token
             kept = at(gates) + 4 * 4 * pitch * token
             for j in range(0, pitch, 8):
                 r = simd.sigmoid(add(load(x, j), load(u, j)))
                 z = simd.sigmoid(add(load(x, pitch + j), load(u, pitch + j)))
-                hn = add(load(u, 2 * pitch + j), load(b_n, j))
+                hn = add(load(u, 2 * pitch + j), load(at(bias_h), 2 * pitch + j))
                 n = simd.tanh(fma(r, hn, load(x, 2 * pitch + j)))
                 store(out, j, fma(z, sub(load(h, j), n), n))
                 if keep:
@@ -291,10 +265,7 @@ def gru_backward(
                 store(d_x, pitch + j, add(load(d_x, pitch + j), d_z))
                 store(d_x, 2 * pitch + j, add(load(d_x, 2 * pitch + j), d_n))
         if count:
-            simd.matmul(
-                at(deltas) + 4 * width * starts[t], width, 1, at(weight), 16, 16 * width,
-                at(carry), pitch, count, width, pitch, 1,
-            )  # fmt: skip
+            simd.matmul(deltas, width * starts[t], width, 1, weight, 0, 16, 16 * width, carry, 0, pitch, count, width, pitch, 1)  # fmt: skip
         _clear(carry, count)
     d_bias = np.zeros(width, np.float32)
     d_bias_h = np.zeros(width, np.float32)
@@ -328,18 +299,12 @@ def _input_gradients(
     count, depth = rows.shape
     width = gates * pitch
     wide = np.empty((depth, width), np.float32)
-    simd.matmul(
-        at(rows), 1, depth, at(d_projected), width, 16, at(wide), width,
-        depth, count, width, 0,
-    )  # fmt: skip
+    simd.matmul(rows, 0, 1, depth, d_projected, 0, width, 16, wide, 0, width, depth, count, width, 0)  # fmt: skip
     padded = (depth + 7) // 8 * 8
     d_rows = np.empty((count if rows_too else 0, padded), np.float32)
     if rows_too:
         weight = _padded(w_ih, gates, pitch)
-        simd.matmul(
-            at(d_projected), width, 1, at(weight), 16, 16 * width, at(d_rows), padded,
-            count, width, padded, 0,
-        )  # fmt: skip
+        simd.matmul(d_projected, 0, width, 1, weight, 0, 16, 16 * width, d_rows, 0, padded, count, width, padded, 0)  # fmt: skip
     return d_rows, _unpadded(wide, gates, w_ih.shape[0] // gates, depth)
 
 
@@ -367,10 +332,8 @@ def rnn_forward(
                 states[token, j] = projected[index[token], j]
         here = at(states) + 4 * pitch * starts[t]
         if count:
-            before = at(states) + 4 * pitch * (starts[t + 1] if reverse else starts[t - 1])
-            simd.matmul(
-                before, pitch, 1, at(recurrent), 16, 16 * hidden, here, pitch, count, hidden, pitch, 1,
-            )  # fmt: skip
+            before = pitch * (starts[t + 1] if reverse else starts[t - 1])
+            simd.matmul(states, before, pitch, 1, recurrent, 0, 16, 16 * hidden, states, pitch * starts[t], pitch, count, hidden, pitch, 1)  # fmt: skip
         for j in range(0, pitch * sizes[t], 8):
             store(here, j, simd.tanh(load(here, j)))
     return states
@@ -407,10 +370,7 @@ def rnn_backward(
                 store(delta, j, d)
                 store(d_x, j, add(load(d_x, j), d))
         if count:
-            simd.matmul(
-                at(deltas) + 4 * pitch * starts[t], pitch, 1, at(weight), 16, 16 * pitch,
-                at(carry), pitch, count, pitch, pitch, 0,
-            )  # fmt: skip
+            simd.matmul(deltas, pitch * starts[t], pitch, 1, weight, 0, 16, 16 * pitch, carry, 0, pitch, count, pitch, pitch, 0)  # fmt: skip
         _clear(carry, count)
     d_bias = np.zeros(pitch, np.float32)
     _sum_onto(d_bias, 0, d_projected, 0, pitch)

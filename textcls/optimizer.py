@@ -22,8 +22,7 @@ import torch
 from numba import njit
 from torch import Tensor, nn
 
-from textcls.kernels import at
-from textcls.simd import WIDTH, div, fma, load, mul, splat, sqrt, store, sub
+from textcls.simd import WIDTH, at, div, fma, load, mul, splat, sqrt, store, sub
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 _CLIP_EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_

@@ -7,12 +7,13 @@ becomes AVX2 or NEON code on every machine. The matrix product keeps a tile of 4
 in registers; for the small products of a recurrent step (32 x 50 by 50 x 150) it reaches 85 to
 95 % of a core's peak, where torch's product of the same shape reaches 55 % (benchmarks/README.md).
 
-Addresses are plain integers (`array.ctypes.data`), offsets and strides count floats.
+Addresses are plain integers (`at`), offsets and strides count floats.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -235,38 +236,52 @@ BLOCK = 192
 """Length of the inner dimension that is worked off at a time, so that a panel of B stays in L1."""
 
 
+@njit
+def at(array: Any) -> Any:
+    """The address of an array.
+
+    It keeps nothing alive: numba frees a local array after the last line that names it, so an
+    address must be taken anew wherever it is used, inside the loop that uses it.
+    """
+    return np.intp(array.ctypes.data)
+
+
 @njit(nogil=True)
 def matmul(
-    a: int, a_row: int, a_col: int, b: int, b_row: int, b_panel: int, c: int, c_row: int, m: int, k: int, n: int,
-    accumulate: int,
+    a: Any, a_begin: int, a_row: int, a_col: int, b: Any, b_begin: int, b_row: int, b_panel: int, c: Any, c_begin: int,
+    c_row: int, m: int, k: int, n: int, accumulate: int,
 ) -> None:  # fmt: skip
     """C (m, n) = A (m, k) B (k, n), or C += A B where `accumulate` is 1.
 
-    A may be read in any stride (a transpose costs nothing). B is cut into panels of 16 columns
-    (the last of 8, where n % 16 == 8), `b_panel` floats apart and `b_row` floats from row to row:
-    (16, row pitch) for a plain matrix. Rows of C are contiguous, `c_row` apart. n is a multiple of
-    8, k at least 1.
+    The matrices begin `a_begin`, `b_begin` and `c_begin` floats into their arrays, which the caller
+    thereby keeps alive. A may be read in any stride (a transpose costs nothing). B is cut into
+    panels of 16 columns (the last of 8, where n % 16 == 8), `b_panel` floats apart and `b_row`
+    floats from row to row: (16, row pitch) for a plain matrix. Rows of C are contiguous, `c_row`
+    apart. n is a multiple of 8, k at least 1.
     """
+    from_a = at(a) + 4 * a_begin
+    from_b = at(b) + 4 * b_begin
+    onto_c = at(c) + 4 * c_begin
     for start in range(0, k, BLOCK):
         depth = min(BLOCK, k - start)
         onto = 1 if start else accumulate
-        a_block = a + 4 * start * a_col
-        b_block = b + 4 * start * b_row
+        a_block = from_a + 4 * start * a_col
+        b_block = from_b + 4 * start * b_row
         for panel in range((n + 15) // 16):
             j = 16 * panel
             b_here = b_block + 4 * panel * b_panel
             i = 0
             if n - j >= 16:
                 while i + 4 <= m:
-                    _tile_4x16(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
+                    _tile_4x16(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, onto_c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
                     i += 4
                 while i < m:
-                    _tile_1x16(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
+                    _tile_1x16(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, onto_c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
                     i += 1
             else:
                 while i + 4 <= m:
-                    _tile_4x8(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
+                    _tile_4x8(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, onto_c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
                     i += 4
                 while i < m:
-                    _tile_1x8(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
+                    _tile_1x8(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, onto_c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
                     i += 1
