@@ -213,7 +213,12 @@ def test_every_embedding_that_a_trial_may_ask_for_is_known_beforehand():
         EmbeddingConfig(name="glove", dim=30),
     )
     assert embedding_choices(load(SHIPPED["gru"])) == (load(SHIPPED["gru"]).embeddings,)
-    assert len(embedding_choices(load(SHIPPED["reference"]))) == 2
+    named = embedding_choices(load(SHIPPED["reference"]))
+    assert {(e.name, e.scale) for e in named} == {
+        ("random", 1.0),
+        ("random", 10.0),
+        ("glove-twitter-50", 1.0),
+    }
 
 
 def test_position_is_measured_in_the_range_s_own_scale():

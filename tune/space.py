@@ -157,6 +157,8 @@ def position(space: Space, name: str, value: Value) -> float | None:
 
 def embedding_choices(search: SearchFile) -> tuple[EmbeddingConfig, ...]:
     """Every embedding configuration that a trial of this search may ask for."""
+    if search.configurations:
+        return tuple(dict.fromkeys(search.configuration(params)[1] for params in points(search)))
     space = searched(search)
     names = [name for name in space if parameters()[name].section == "embeddings"]
     found: dict[EmbeddingConfig, None] = {}
