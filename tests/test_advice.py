@@ -118,3 +118,9 @@ def test_warnings_come_before_advice(tmp_path: Path) -> None:
     told = history.read(write_run(tmp_path / "run", search, many_trials(search, 25), state=None))
     kinds = [each.kind for each in advice(told, verdict(told))]
     assert kinds == sorted(kinds, reverse=True)
+
+
+def test_a_winner_that_was_stopped_early_is_named(tmp_path: Path) -> None:
+    found, _ = said(tmp_path, [[0.8, 0.93], [0.8, 0.9, 0.92]])
+    (each,) = [each for each in found if "stopped early" in each.title]
+    assert "epoch 0.75 of 2" in each.text

@@ -46,6 +46,8 @@ def test_a_parameters_axis_ends_at_its_edges_in_its_own_scale() -> None:
     assert (axis.ticks[0], axis.ticks[-1]) == ((0.0, "0.0001"), (1.0, "0.03"))
     assert axis.at(1e-3) == pytest.approx(rate.position(1e-3))
     assert places == {}
+    layers, _ = axes.of_parameter("layers", IntDistribution(type="int", low=1, high=2))
+    assert [label for _, label in layers.ticks] == ["1", "2"]
     single = IntDistribution(type="int", low=3, high=3)
     assert axes.of_parameter("layers", single)[0].at(3) == 0.5
 

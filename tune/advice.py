@@ -104,6 +104,14 @@ def _about_selection(history: History, judged: Verdict | None) -> Iterator[Advic
         extra = "" if history.texts("val") else ", with data.validation_fraction: 0.1"
         text += f" For a clean figure search with {clean}{extra}."
         yield Advice("advice", "The test split chose the winner", text)
+    if judged.record.state == State.PRUNED:
+        reached = judged.record.curve[-1]["epoch"]
+        text = (
+            f"It led at epoch {reached:.3g} of {history.search.train.epochs:g} and was stopped "
+            "there, so it may not have shown all it can: its whole configuration, above, trains "
+            "to the end."
+        )
+        yield Advice("advice", "The winner was stopped early", text)
     if judged.rivals:
         plural = "s lie" if judged.rivals > 1 else " lies"
         yield Advice(

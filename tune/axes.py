@@ -111,7 +111,11 @@ def of_parameter(name: str, known: AnyDistribution) -> tuple[Axis, dict[Value, f
     if low == high:
         return Axis(name, low - 0.5, high + 0.5, False, ((0.5, f"{low:g}"),)), {}
     inner = (logarithmic if known.log else linear)(name, low, high)
-    between = [tick for tick in inner.ticks if 0.14 < tick[0] < 0.86]
+    between = [
+        (place, label)
+        for place, label in inner.ticks
+        if 0.2 < place < 0.8 and (known.type == "float" or float(label.replace(",", "")) % 1 == 0)
+    ]
     ticks = ((0.0, f"{low:g}"), *_spread(between), (1.0, f"{high:g}"))
     return Axis(name, low, high, known.log, ticks), {}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col"})
+VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col", "wbr"})
 
 
 class Html(str):

@@ -90,7 +90,7 @@ def plot(
         area,
         tag("div", *xs, class_="xs"),
         tag("div", x.title, class_="xtitle"),
-        class_="frame",
+        class_="frame wide" if least else "frame",
         style=f"--height:{height:.0f}px;--bar:{bar:.1f}px;--least:{least:.0f}px",
     )
     caption = tag("figcaption", tag("b", title), tag("span", note) if note else None)
@@ -168,7 +168,16 @@ def _under(at: float, label: str) -> Html:
     """A label below its place; at the ends it stays inside."""
     last = at > (0.94 if len(label) > 4 else 0.98)
     side = "first" if at < 0.02 else "last" if last else None
-    return tag("span", label, style=f"left:{_percent(at)}", class_=side)
+    return tag("span", *_breakable(label), style=f"left:{_percent(at)}", class_=side)
+
+
+def _breakable(label: str) -> Iterator[Child]:
+    """A long name may be broken behind its underscores."""
+    *parts, last = label.split("_")
+    for part in parts:
+        yield f"{part}_"
+        yield tag("wbr")
+    yield last
 
 
 def _inside(place: Place, label: str) -> Html:

@@ -6,6 +6,7 @@ from tune.history import History
 from tune.markup import Html, tag
 
 _CLASSES = 24  # of a matrix; more would be read by nobody
+_INK = 45  # per cent of colour in the strongest cell: the number stays readable
 _LONGEST = 600  # characters of a text
 
 
@@ -46,9 +47,10 @@ def _matrix(examined: Examination) -> Html:
     shown = sorted(order)
     head = tag("tr", tag("th", "label \\ prediction", class_="corner"),
                *(tag("th", names[at], scope="col") for at in shown))  # fmt: skip
+    strongest = _most_wrong(examined)
     rows = [
         tag("tr", tag("th", names[row], scope="row"),
-            *(_cell(examined, row, column) for column in shown))
+            *(_cell(examined, row, column, strongest) for column in shown))
         for row in shown
     ]  # fmt: skip
     total = int(examined.confusion.sum())
@@ -71,16 +73,32 @@ def _matrix(examined: Examination) -> Html:
     )  # fmt: skip
 
 
-def _cell(examined: Examination, row: int, column: int) -> Html:
+def _cell(examined: Examination, row: int, column: int, most_wrong: float) -> Html:
     count = int(examined.confusion[row, column])
-    share = count / (int(examined.confusion[row].sum()) or 1)
+    share = _share(examined, row, column)
+    strongest = 1.0 if row == column else most_wrong
     label, prediction = examined.label_names[row], examined.label_names[column]
     what = "right" if row == column else f"taken for {prediction}"
     tip = f"{count:,} of the texts labelled {label} ({share:.1%}): {what}"
     return tag(
-        "td", f"{count:,}", data_tip=tip, style=f"--share:{100 * share:.1f}%",
+        "td", f"{count:,}", data_tip=tip, style=f"--ink-share:{_INK * share / strongest:.0f}%",
         class_="hit" if row == column else None,
     )  # fmt: skip
+
+
+def _share(examined: Examination, row: int, column: int) -> float:
+    return int(examined.confusion[row, column]) / (int(examined.confusion[row].sum()) or 1)
+
+
+def _most_wrong(examined: Examination) -> float:
+    """The largest share of a class that is taken for one other."""
+    wrong = (
+        _share(examined, row, column)
+        for row in range(len(examined.label_names))
+        for column in range(len(examined.label_names))
+        if row != column
+    )
+    return max(wrong, default=0.0) or 1.0
 
 
 def _mistake(each: Mistake) -> Html:
