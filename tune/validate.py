@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textcls.exceptions import ConfigError
-from tune import schema
+from tune import keys, schema
 from tune.config import SearchFile, load
 
 
@@ -20,8 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema that editors complete from"
     )
+    parser.add_argument("--keys", action="store_true", help="print every key, as Markdown")
     arguments = parser.parse_args(argv)
-    if arguments.schema:
+    if arguments.keys:
+        print(keys.page(), end="")
+    elif arguments.schema:
         print(schema.text(), end="")
     elif not arguments.files:
         parser.error("name at least one FILE, or --schema")
