@@ -235,3 +235,15 @@ def test_help_and_a_page_without_texts_need_neither_ray_nor_torch(usual: RunFold
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+def test_a_report_that_cannot_be_written_costs_the_search_nothing(
+    usual: RunFolder, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    report.leave(RunFolder(tmp_path / "none"), said.append)
+    assert "was not written" in said[0]
+    usual.report.unlink(missing_ok=True)
+    report.leave(usual, said.append)
+    assert usual.report.exists()
+    assert len(said) == 1

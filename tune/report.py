@@ -1,13 +1,16 @@
 """`python -m tune.report RUN`: writes RUN/report.html, at any time, from the run folder alone."""
 
 import argparse
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tune.paths import RunFolder
+
+_log = logging.getLogger(__name__)
 
 
 def write(folder: "RunFolder", out: Path | None = None, *, with_texts: bool = True) -> Path:
@@ -24,6 +27,16 @@ def write(folder: "RunFolder", out: Path | None = None, *, with_texts: bool = Tr
     target = out or folder.report
     paths.write_text(target, report_page.render(told, examined))
     return target
+
+
+def leave(folder: "RunFolder", say: Callable[[str], None]) -> None:
+    """Write the report at the end of a search, which it must not cost: a fault is only told."""
+    try:
+        write(folder)
+    except Exception as error:
+        _log.exception("the report was not written")
+        again = f"python -m tune.report {folder.root}"
+        say(f"The report was not written ({error}); {again} tries once more.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tune import chatter, corpora, joining, leaderboard, paths, resources, start, validate
+from tune import (
+    chatter,
+    corpora,
+    joining,
+    leaderboard,
+    paths,
+    report,
+    resources,
+    start,
+    validate,
+)
 from tune import winner as winners
 from tune.brake import Brake, pulled_by_signals
 from tune.conductor import SAME_FAILURES, Conductor
@@ -67,6 +77,7 @@ def run(request: Request, progress: Progress, objective: Objective) -> int:
         winner = _crown(request, parts)
         seconds = time.monotonic() - began
         _write_results(request, parts, winner, brake, seconds)
+        report.leave(folder, progress.say)
     return _conclude(request, progress, parts, winner, brake, seconds)
 
 
