@@ -2,11 +2,13 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
-from report_runs import NASTY, many_trials, search_file, trial, write_real_run, write_run
+from report_runs import BEGAN, NASTY, many_trials, search_file, trial, write_real_run, write_run
 from test_markup import Seen
 
 from textcls.train import TrainFile
@@ -15,6 +17,7 @@ from tune.paths import RunFolder
 from tune.plots import path_data
 from tune.report_result import searched_yaml, sentences, whole_yaml
 from tune.states import State
+from tune.timeline import timeline
 from tune.verdict import verdict
 
 SECTIONS = [
@@ -247,3 +250,22 @@ def test_a_report_that_cannot_be_written_costs_the_search_nothing(
     report.leave(usual, said.append)
     assert usual.report.exists()
     assert len(said) == 1
+
+
+def test_a_running_search_shows_how_far_it_is(tmp_path: Path) -> None:
+    search = search_file(search={"samples": 9})
+    made = [
+        trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS),
+        trial(search, State.RUNNING, [0.81], PARAMS, begin_s=5.0),
+    ]
+    folder = write_run(tmp_path / "run", search, made, state=None)
+    told = history.read(folder)
+    running = replace(told.records[1], state=State.RUNNING)
+    read_at = BEGAN.astimezone() + timedelta(seconds=100)
+    live = replace(told, state="running", records=(told.records[0], running), read_at=read_at)
+    found = sections(report_page.render(live, "not yet"))
+    assert "2 of 9" in found["result"]
+    assert "1 complete, 1 running" in found["result"]
+    assert "still running" in found["advice"]
+    (_, span) = timeline(live).spans
+    assert span.ended == pytest.approx(100.0)  # until now

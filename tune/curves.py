@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tune.history import History
+from tune.history import SPLITS, History
 from tune.states import State
 from tune.study import TrialRecord
 from tune.verdict import error_of_difference
@@ -80,7 +80,7 @@ def at_chance(history: History) -> tuple[list[TrialRecord], float] | None:
     is right more often. None where the classes are not known or the metric is no accuracy.
     """
     per_class = history.corpus.get("texts_per_class", {})
-    split = {"test": "test", "val": "validation"}[history.chosen_on]
+    split = SPLITS[history.chosen_on]
     counts: Sequence[int] = list(per_class.get(split, {}).values())
     if not counts or not history.metric.endswith("_accuracy"):
         return None

@@ -183,7 +183,7 @@ def parallel(history: History) -> Html:
         "parallel-plot", "All parameters of a trial", Axis("", 0.0, 1.0), Axis("", 0.0, 1.0),
         layers, note=" ".join(filter(None, notes)), guides=columns_at, inside=labels,
         height=340, least=_COLUMN_PX * (columns + 1),
-        below=[key([*groups], spoken),
+        below=[key([name for name, group in groups.items() if group], spoken),
                markup.details(f"Table of {len(rows)} trials",
                               markup.table(head, rows, numeric=[True] * len(head)))],
     )  # fmt: skip
