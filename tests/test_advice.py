@@ -97,7 +97,7 @@ def test_substitutions_come_first_in_one_warning(tmp_path: Path) -> None:
     notices = {"notices": ["the hub is away; synthetic is used", "No GPU: trials run on 1 core"]}
     found, _ = said(tmp_path, [[0.8, 0.9, 0.92]], environment=notices)
     assert found[0].kind == "warning"
-    assert found[0].text.splitlines() == [
+    assert found[0].text.split("\n\n") == [
         "The hub is away; synthetic is used",
         notices["notices"][1],
     ]

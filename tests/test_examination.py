@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,15 @@ def test_the_winner_reads_the_test_texts_again(run: RunFolder) -> None:
     assert found.wrong == int((predicted != split.labels).sum())
     assert found.accuracy == pytest.approx((predicted == split.labels).mean())
     assert found.confusion.sum() == 30
+
+
+def test_a_relative_path_is_found_from_where_the_search_was_started(run: RunFolder) -> None:
+    told = history.read(run)
+    place = Path(told.search.data.name)
+    data = told.search.data.model_copy(update={"name": place.name})
+    search = told.search.model_copy(update={"data": data})
+    elsewhere = replace(told, search=search, environment={"directory": str(place.parent)})
+    assert isinstance(examine(elsewhere), Examination)
 
 
 def test_data_that_is_gone_is_said(run: RunFolder) -> None:

@@ -51,7 +51,7 @@ def range_yaml(crowd: Crowd) -> str:
 def _about_notices(history: History) -> Iterator[Advice]:
     notices = [str(notice) for notice in history.environment.get("notices", ())]
     if notices:
-        text = "\n".join(f"{notice[:1].upper()}{notice[1:]}" for notice in notices)
+        text = "\n\n".join(f"{notice[:1].upper()}{notice[1:]}" for notice in notices)
         yield Advice("warning", "Not everything was as asked for", text)
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from textcls.config import DataConfig
 from textcls.exceptions import BundleError, TextclsError
 from textcls.metrics import accuracy, confusion_matrix
 from tune.history import CUT_OFF, RUNNING, SPLITS, History
@@ -96,7 +98,7 @@ def _examine(history: History) -> Examination | str:
             f"{history.folder.best.name}/ holds trial {crowned}, the winner of an earlier stop of "
             f"this search, while trial {history.best.number} leads now."
         )
-    source = dataset.locate(history.search.data)
+    source = dataset.locate(_data(history))
     known = history.corpus.get("data_fingerprint")
     if known is not None and known != source.fingerprint:
         return f"The texts are no longer those that the search saw: {source.name} has changed."
@@ -111,6 +113,15 @@ def _examine(history: History) -> Examination | str:
     with _one_thread():
         probabilities = loaded.probabilities(texts)
     return summarise(name, loaded.label_names, texts, split.labels, probabilities)
+
+
+def _data(history: History) -> DataConfig:
+    """Where the texts are: a path may have been meant from where the search was started."""
+    data = history.search.data
+    there = Path(str(history.environment.get("directory", "."))) / data.name
+    if Path(data.name).expanduser().exists() or not there.exists():
+        return data
+    return data.model_copy(update={"name": str(there)})
 
 
 @contextmanager
