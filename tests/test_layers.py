@@ -10,7 +10,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT_RAY = {"tuner", "trial", "asha", "searcher", "cluster"}
-LIGHT = ("tune", "tune.search", "tune.config", "tune.validate", "tune.space", "textcls.config")
+LIGHT = (
+    "tune",
+    "tune.search",
+    "tune.config",
+    "tune.validate",
+    "tune.space",
+    "tune.status",
+    "textcls.config",
+)
 HEAVY = ("ray", "torch", "optuna", "datasets", "gensim")
 
 

@@ -1,0 +1,141 @@
+"""`python -m tune.status RUN`: how a search is doing, read from its run folder alone."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tune.history import History
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the state of a search; returns the exit code, 1 when the folder is no run."""
+    options = _parser().parse_args(argv)
+
+    from textcls.exceptions import TextclsError
+    from tune import history, paths
+
+    try:
+        show(history.read(paths.find(options.runs_dir, options.run)))
+    except TextclsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def show(found: "History") -> None:
+    """Print a search's state as a table of two columns."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in rows(found, datetime.now()):  # as Optuna's own times
+        table.add_row(Text(label), Text(text))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=240)
+    console.print(table)
+
+
+def rows(found: "History", now: datetime) -> Iterator[tuple[str, str]]:
+    """What there is to say of a search, label by label; `now` is local time without a zone."""
+    from tune import history, paths, start
+
+    running = found.state == history.RUNNING
+    yield "Run", paths.shown(found.folder.root)
+    yield "State", found.state + (f", {_holder(found)}" if running else "")
+    asked = start.samples(found.search)
+    counts = Counter(str(record.state) for record in found.records)
+    ends = ", ".join(f"{number} {state}" for state, number in counts.items())
+    yield "Trials", f"{len(found.records)} of {asked}" + (f": {ends}" if ends else "")
+    yield "Rungs", _rungs(found)
+    yield "Best", _best(found)
+    seconds = _elapsed_s(found, now)
+    yield "Elapsed", "no trial yet" if seconds is None else _duration(seconds)
+    if running:
+        yield "Left", _left(found, asked, now)
+    elif found.state in (history.CUT_OFF, "interrupted"):
+        yield "Go on with", f"python -m tune.search --resume {paths.shown(found.folder.root)}"
+
+
+def _holder(found: "History") -> str:
+    """Which process searches, as the lock file names it."""
+    text = (found.folder.root / ".lock").read_text(encoding="utf-8").strip()
+    return f"held by {text or 'a process that has just started'}"
+
+
+def _rungs(found: "History") -> str:
+    """How many trials reached each rung."""
+    reached = [
+        f"{sum(len(record.values) > rung for record in found.records)} at {epoch:.3g}"
+        for rung, epoch in enumerate(found.milestones)
+    ]
+    return ", ".join(reached) + " epochs"
+
+
+def _best(found: "History") -> str:
+    if found.best is None or found.best.value is None:
+        return "none yet"
+    params = "  ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in found.params(found.best).items()
+    )
+    return f"trial {found.best.number}, {found.metric} {found.best.value:.4f}  {params}".rstrip()
+
+
+def _elapsed_s(found: "History", now: datetime) -> float | None:
+    """Seconds from the first trial's start to now or, of a search that ended, to its last word."""
+    from tune import history
+
+    begun = [record.started for record in found.records if record.started is not None]
+    if not begun:
+        return None
+    last = now
+    if found.state != history.RUNNING:
+        last = datetime.fromtimestamp(found.folder.journal.stat().st_mtime)
+        last = max([each.ended for each in found.records if each.ended] or [last])
+    return max(0.0, (last - min(begun)).total_seconds())
+
+
+def _left(found: "History", asked: int, now: datetime) -> str:
+    """How long it may still take, at the pace since this process took the run up."""
+    from tune.states import State
+
+    since = datetime.fromtimestamp((found.folder.root / ".lock").stat().st_mtime)
+    done = sum(each.ended is not None and each.ended >= since for each in found.records)
+    unfinished = (State.RUNNING, State.INTERRUPTED)
+    to_come = asked - sum(each.state not in unfinished for each in found.records)
+    if not done or to_come <= 0:
+        return "not known yet" if to_come > 0 else "almost nothing"
+    pace_s = (now - since).total_seconds() / done
+    return f"about {_duration(pace_s * to_come)}, roughly: {to_come} trials are to end"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s" if whole >= 60 else f"{whole} s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tune.status",
+        description="Show a running, finished or killed search; loads neither ray nor torch.",
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
+    parser.add_argument(
+        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
