@@ -41,6 +41,7 @@ class Search:
         samples: int,
         brake: Brake,
         witness: Witness | None = None,
+        trial_timeout_s: float | None = None,
     ) -> None:
         from tune import cluster
 
@@ -62,7 +63,7 @@ class Search:
             MILESTONES, "accuracy", self.folder, 1, "cpu",
         )  # fmt: skip
         with cluster.session() as joined:
-            run_trials(self.conductor, brake, load, plan(1, 0, joined.nodes))
+            run_trials(self.conductor, brake, load, plan(1, 0, joined.nodes), trial_timeout_s)
 
     @staticmethod
     def suggest(trial: optuna.Trial) -> dict[str, Any]:
@@ -155,3 +156,28 @@ def test_a_fault_of_the_search_itself_comes_out_as_it_was(tmp_path: Path) -> Non
 
     with pytest.raises(OSError, match="No space left"):
         Search(tmp_path, steady(), 2, Brake(), FullDisk())
+
+
+def test_a_trial_that_hangs_times_out_and_the_search_goes_on(tmp_path: Path) -> None:
+    def hanging() -> Objective:
+        def train(task: Task) -> Iterator[Mapping[str, float]]:
+            for epoch in task.milestones:
+                if task.params["kind"] == "diverges" and epoch == task.milestones[1]:
+                    task.folder.root.joinpath("process").write_text(str(os.getpid()))
+                    time.sleep(600)  # looks at no clock and at no stop file
+                yield {"accuracy": 0.5, "epoch": epoch}
+
+        return train
+
+    began = time.monotonic()
+    done = Search(tmp_path, hanging(), 4, Brake(), trial_timeout_s=3)
+    assert time.monotonic() - began < 60
+    records = done.study.records()
+    states = [record.state for record in records]
+    assert [state == "failed" for state in states] == [False, True, False, False]
+    assert not {"running", "interrupted"} & set(states)
+    assert records[1].message == "timed out: no report for 3 s"
+    assert records[1].values == (0.5,)
+    process = int(done.folder.trial(1).root.joinpath("process").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)

@@ -99,6 +99,12 @@ class SearchConfig(Section):
         json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
     )
     """Seconds, or a time such as 90s, 5m or 1h30m, after which the search ends."""
+    trial_timeout_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
+        default=None,
+        alias="trial_timeout",
+        json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
+    )
+    """Seconds, or a time such as 5m, without a report after which a trial ends as failed."""
     max_concurrent: int | None = Field(default=None, ge=1)
     """Trials at a time; by default as many as the resources hold."""
 

@@ -112,7 +112,8 @@ def _run_trials(request: Request, progress: Progress, objective: Objective, brak
         progress.begin(metric, start.samples(request.search), parts.study.records())
         with pulled_by_signals(brake, progress.say):
             try:
-                run_trials(parts.conductor, brake, workload, parts.plan)
+                timeout_s = request.search.search.trial_timeout_s
+                run_trials(parts.conductor, brake, workload, parts.plan, timeout_s)
             finally:
                 if brake.fault is None:
                     parts.conductor.interrupt(_reason(brake))

@@ -16,6 +16,7 @@ _KEYS = {
     "samples": ("search.samples",),
     "epochs": ("train.epochs",),
     "time_budget": ("search.time_budget",),
+    "trial_timeout": ("search.trial_timeout",),
     "seed": ("search.seed", "train.seed"),
     "cpus_per_trial": ("resources.cpu",),
     "gpus_per_trial": ("resources.gpu",),
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--samples", type=int, metavar="N", help="trials")
     add("--epochs", type=float, metavar="N", help="epochs of a trial that is never stopped")
     add("--time-budget", metavar="TIME", help="when to end: 90s, 5m, 1h30m")
+    add("--trial-timeout", metavar="TIME", help="end a trial without a report for so long: 90s, 5m")
     add("--name", help="the run's name; by default the file's name and the time")
     add("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs")
     add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")

@@ -1,9 +1,11 @@
 """Puts searcher, scheduler and trial together and lets Ray Tune run them."""
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune as ray_tune
 
 from tune.asha import StudyScheduler
@@ -20,8 +22,16 @@ LOST_WORKERS = 3  # as often a trial is started again, from its last rung, when 
 _log = logging.getLogger(__name__)
 
 
-def run_trials(conductor: Conductor, brake: Brake, workload: Workload, plan: Plan) -> None:
+def run_trials(
+    conductor: Conductor,
+    brake: Brake,
+    workload: Workload,
+    plan: Plan,
+    trial_timeout_s: float | None = None,
+) -> None:
     """Run trials until the conductor has no more or the brake is pulled.
+
+    A trial without a report for `trial_timeout_s` ends as failed; its worker is killed.
 
     Trials that still ran are left open; the caller ends them. What went wrong in the search's own
     bookkeeping, such as a full disk, is raised as it was.
@@ -41,7 +51,7 @@ def run_trials(conductor: Conductor, brake: Brake, workload: Workload, plan: Pla
             search_alg=StudySearcher(conductor, brake, last_rung),
             scheduler=StudyScheduler(conductor, brake, last_rung),
             stop=_BrakeStopper(brake, workload.folder),
-            callbacks=[_CrashRecorder(conductor, brake)],
+            callbacks=[_CrashRecorder(conductor, brake, trial_timeout_s)],
             num_samples=-1,  # the searcher says when there are no more
             max_concurrent_trials=plan.concurrent,
             max_failures=LOST_WORKERS,
@@ -79,18 +89,53 @@ class _BrakeStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
 
 
 class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no types
-    """Records the end of trials whose worker died: only here Ray says why."""
+    """Records the end of trials whose worker died: only here Ray says why.
 
-    def __init__(self, conductor: Conductor, brake: Brake) -> None:
+    Kills the worker of a trial that has not reported for too long, so that it dies as well.
+    """
+
+    def __init__(self, conductor: Conductor, brake: Brake, timeout_s: float | None) -> None:
         self._conductor = conductor
         self._brake = brake
+        self._timeout_s = timeout_s
+        self._heard_at: dict[Any, float] = {}
+        self._timed_out: set[Any] = set()
+
+    def on_trial_start(self, *, trial: Any, **_info: Any) -> None:
+        """A worker has taken the trial: its time begins."""
+        self._heard_at[trial] = time.monotonic()
+
+    def on_trial_result(self, *, trial: Any, **_info: Any) -> None:
+        """A report: its time begins anew."""
+        self._heard_at[trial] = time.monotonic()
+
+    def on_trial_complete(self, *, trial: Any, **_info: Any) -> None:
+        """Nobody waits for it any longer."""
+        self._heard_at.pop(trial, None)
+
+    def on_step_begin(self, **_info: Any) -> None:
+        """Kill the workers of trials whose time is up; Ray then says that they died."""
+        if self._timeout_s is None:
+            return
+        latest = time.monotonic() - self._timeout_s
+        for trial in [each for each, heard_at in self._heard_at.items() if heard_at < latest]:
+            del self._heard_at[trial]
+            actor = trial.temporary_state.ray_actor
+            if trial.status != "RUNNING" or actor is None:
+                continue  # its worker died by itself and it waits for another
+            self._timed_out.add(trial)
+            trial.max_failures = 0  # what hung once is not started again
+            ray.kill(actor)
 
     def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
         """Record a failed trial with the first lines of what Ray knows."""
+        self._heard_at.pop(trial, None)
         text = Path(trial.error_file).read_text(encoding="utf-8")
         _log.error("%s failed: %s", trial, text)
         latest = text.rpartition("Failure # ")[2].splitlines()[1:]
         message = f"its worker was lost: {latest[0].strip() if latest else 'no reason known'}"
+        if trial in self._timed_out:
+            message = f"timed out: no report for {self._timeout_s:g} s"
         try:
             self._conductor.end(trial.config["number"], State.FAILED, message)
             self._brake.given_up = self._conductor.given_up
