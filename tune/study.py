@@ -198,9 +198,9 @@ def create(
     study = optuna.create_study(
         study_name=name, storage=_storage(journal), sampler=sampler, direction="maximize"
     )
-    study.set_user_attr("format", FORMAT)
     study.set_user_attr("metric", metric)
     study.set_user_attr("milestones", list(milestones))
+    study.set_user_attr("format", FORMAT)  # last: what has a format has the rest
     return SearchStudy(study)
 
 
@@ -245,6 +245,9 @@ def _load(journal: Path, name: str) -> optuna.Study:
     except (KeyError, ValueError, TypeError, AssertionError) as error:
         message = f"{journal}: not the journal of the search {name!r}, or damaged ({error})"
         raise SearchError(message) from error
+    if "format" not in study.user_attrs:
+        message = "killed before its first trial: delete the folder, and search anew"
+        raise SearchError(f"{journal}: {message}")
     if (found := study.user_attrs.get("format")) != FORMAT:
         raise SearchError(f"{journal}: format {found}, but this version reads format {FORMAT}")
     return study

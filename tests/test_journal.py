@@ -1,0 +1,90 @@
+"""A journal that was cut off or scribbled on is opened rightly or refused, never misread."""
+
+from pathlib import Path
+
+import pytest
+from test_study import NAME, fresh, made, metrics, run_trial, suggest
+
+from tune import study
+from tune.exceptions import SearchError
+from tune.states import State
+from tune.study import SearchStudy
+
+__all__ = ["journal", "made"]  # fixtures
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "study.journal"
+
+
+def written(made: SearchStudy, journal: Path, last: str) -> tuple[bytes, int]:
+    """A journal whose last record is of a kind, and where that record begins."""
+    run_trial(made, State.COMPLETE, 0.5, 0.6, 0.7)
+    number = made.ask(suggest).number
+    if last == "end":
+        made.report(number, 0, metrics(0.5))
+        made.end(number, State.PRUNED, "ünïcode")
+    elif last == "report":
+        made.report(number, 0, metrics(0.5))
+    content = journal.read_bytes()
+    return content, content.rstrip(b"\n").rfind(b"\n") + 1
+
+
+def trials(journal: Path) -> list[study.TrialRecord]:
+    return study.read(journal, NAME).records()
+
+
+@pytest.mark.parametrize("last", ["ask", "report", "end"])
+def test_cut_at_every_byte_of_its_last_record(made: SearchStudy, journal: Path, last: str) -> None:
+    content, begin = written(made, journal, last)
+    whole = trials(journal)
+    journal.write_bytes(content[:begin])
+    without = trials(journal)
+    assert without != whole
+    for cut in range(begin, len(content)):
+        journal.write_bytes(content[:cut])
+        # Only the line's end may be missing: then the record is there, or never was.
+        assert trials(journal) in ([without, whole] if cut == len(content) - 1 else [without])
+        assert journal.read_bytes() == content[:cut]  # who looks changes nothing
+        taken_up = study.resume(journal, NAME, fresh)
+        assert taken_up.records() == without
+        taken_up.end_cut_off()
+        assert State.RUNNING not in {record.state for record in trials(journal)}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"garbage", b"\x00" * 64, b"\xff\xfe", b"{", b"[]", b"null", b"{}", b'{"op_code": 5}',
+     b'{"op_code": 99, "worker_id": "x"}', b"\n", b"\n\n", b"\x80abc\n" * 3],
+)  # fmt: skip
+@pytest.mark.parametrize("ending", [b"", b"\n"])
+@pytest.mark.parametrize("opened", ["read", "resume"])
+def test_garbage_behind_the_last_record(
+    made: SearchStudy, journal: Path, garbage: bytes, ending: bytes, opened: str
+) -> None:
+    content, _begin = written(made, journal, "end")
+    whole = trials(journal)
+    journal.write_bytes(content + garbage + ending)
+    try:
+        if opened == "read":
+            found = study.read(journal, NAME)
+        else:
+            found = study.resume(journal, NAME, fresh)
+        assert found.records() == whole
+    except SearchError as error:
+        assert str(error).startswith(  # noqa: PT017  # either is right
+            f"{journal}: not the journal of the search 'run', or damaged"
+        )
+
+
+@pytest.mark.parametrize("size", range(0, 400, 7))
+def test_a_journal_cut_off_near_its_beginning(made: SearchStudy, journal: Path, size: int) -> None:
+    content, _begin = written(made, journal, "end")
+    journal.write_bytes(content[:size])
+    try:
+        assert study.resume(journal, NAME, fresh).milestones  # or a message
+    except SearchError as error:
+        assert str(error).startswith(  # noqa: PT017  # either is right
+            f"{journal}: "
+        )
