@@ -185,7 +185,9 @@ def test_the_ratio_of_texts_and_its_interval() -> None:
 def test_what_is_never_reached_is_no_ratio() -> None:
     baseline = played(64)
     never = replay.Played("", np.zeros_like(baseline.by_epochs), np.zeros((50, 1)), 1.0)
-    assert replay.ratio(baseline, baseline, never, 32, 2.0).high == 0
+    found = replay.ratio(baseline, baseline, never, 32, 2.0)
+    assert found.high == 0
+    assert str(found) == "not reached"
 
 
 def test_more_configurations_begin_with_the_fewer(search: SearchFile) -> None:
