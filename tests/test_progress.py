@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -40,8 +41,35 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
     assert lines[-1] == "Winner          trial 0"
 
 
-def test_on_a_terminal_a_line_moves() -> None:
-    assert "0/2 trials  best -" in watch(terminal=True)
+def test_on_a_terminal_a_picture_moves() -> None:
+    text = watch(terminal=True)
+    assert "\x1b[" in text
+    assert "2/2 trials" in text
+
+
+def test_a_long_label_keeps_its_distance_and_the_columns_align() -> None:
+    file = io.StringIO()
+    rows = [("Winner", "trial 0"), ("Validation accuracy", "0.7592")]
+    Progress(console=Console(file=file, width=40)).result(rows)
+    _, winner, accuracy = file.getvalue().splitlines()
+    assert accuracy == "Validation accuracy  0.7592"
+    assert winner.index("trial 0") == accuracy.index("0.7592")
+
+
+def test_a_log_sums_up_while_something_happens_and_only_then() -> None:
+    file = io.StringIO()
+    progress = Progress(console=Console(file=file, width=200), summary_every_s=0.02)
+    progress.begin("test_accuracy", 8, milestones=(1.0,), slots=2)
+    time.sleep(0.1)
+    assert file.getvalue() == ""
+    progress.started(Proposal(0, {}, None, None, 0))
+    progress.reported(0, 0, {"test_accuracy": 0.5, "texts_per_second": 1234.0})
+    time.sleep(0.2)
+    progress.end()
+    lines = file.getvalue().splitlines()
+    assert 1 <= len(lines) <= 2
+    assert lines[-1].startswith("0/8 trials, best 0.5000 (trial 0), 1 running, ")
+    assert lines[-1].endswith("1,234 texts/s")
 
 
 def test_quiet_leaves_the_result() -> None:

@@ -1,46 +1,52 @@
 """What a person sees at the terminal while a search runs."""
 
 import sys
-import time
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tune.course import Course, Outlook
+from tune.display import COLOURS, Display, labelled, summary
 from tune.states import State
 from tune.study import Proposal, TrialRecord
+from tune.wording import duration, parameters
 
-_COLOURS = {
-    State.COMPLETE: "green",
-    State.PRUNED: "bright_black",
-    State.DIVERGED: "yellow",
-    State.FAILED: "red",
-    State.INTERRUPTED: "yellow",
-}
-_LABEL_WIDTH = 16
+__all__ = ["Progress", "duration", "parameters"]
+
 _PLAIN_WIDTH = 240  # a log file has no margin; lines are for grep
+_REDRAWS_PER_SECOND = 2.0
+_SUMMARY_EVERY_S = 10.0
+_KEPT = ("Search", "Data", "Dashboard")
+"""Labels of the facts that stay in sight while trials run."""
 
 
 class Progress:
-    """Sentences at the start, a line per ended trial, a line below that moves, the result.
+    """Sentences at the start, a line per ended trial, a picture below that moves, the result.
 
-    Without a terminal there is no moving line and no control character. `quiet` leaves only the
-    result.
+    Without a terminal there is no picture and no control character, but every ten seconds in which
+    something happened a line that sums up. `quiet` leaves only the result.
     """
 
-    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        console: Console | None = None,
+        summary_every_s: float = _SUMMARY_EVERY_S,
+    ) -> None:
         self._console = console or _console()
         self._quiet = quiet
-        self._live: Live | None = None
-        self._metric = ""
-        self._samples = 0
-        self._started_at = time.monotonic()
-        self._running: dict[int, str] = {}
-        self._ended = 0
+        self._summary_every_s = summary_every_s
+        self._facts: list[tuple[str, str]] = []
+        self._course = Course(Outlook("", 0))
         self._best: float | None = None
+        self._live: Live | None = None
+        self._over = threading.Event()
+        self._summaries: threading.Thread | None = None
 
     def say(self, sentence: str) -> None:
         """Print a sentence, such as what the search runs on."""
@@ -49,55 +55,82 @@ class Progress:
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print labelled lines, such as the dashboard's address."""
+        self._facts = list(rows)
         if not self._quiet:
-            self._console.print(_labelled(rows), soft_wrap=True)
+            self._console.print(labelled(self._facts), soft_wrap=True)
 
-    def begin(self, metric: str, samples: int, earlier: Sequence[TrialRecord] = ()) -> None:
-        """From here on trials come and go."""
-        self._metric, self._samples = metric, samples
-        self._started_at = time.monotonic()
-        self._ended = len(earlier)
-        values = [record.value for record in earlier if record.value is not None]
-        self._best = max(values, default=None)
-        if self._console.is_terminal and not self._quiet:
+    def begin(
+        self,
+        metric: str,
+        samples: int,
+        earlier: Sequence[TrialRecord] = (),
+        *,
+        milestones: Sequence[float] = (),
+        slots: int = 1,
+        budget_s: float | None = None,
+    ) -> None:
+        """From here on trials come and go.
+
+        `milestones`: the epochs of the rungs; `slots`: trials side by side; `budget_s`: seconds
+        that are left of the time budget.
+        """
+        self._course = Course(Outlook(metric, samples, tuple(milestones), slots, budget_s))
+        self._course.recall(earlier)
+        self._best = max((each.value or 0.0 for each in self._course.best(1)), default=None)
+        if self._quiet:
+            return
+        if self._console.is_terminal:
+            kept = [(label, text) for label, text in self._facts if label in _KEPT]
             self._live = Live(
-                get_renderable=self._status,
+                Display(self._course, kept),
                 console=self._console,
-                refresh_per_second=4,
+                refresh_per_second=_REDRAWS_PER_SECOND,
                 transient=True,
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
             self._live.start()
+        else:
+            self._over.clear()
+            self._summaries = threading.Thread(target=self._sum_up, name="summaries", daemon=True)
+            self._summaries.start()
 
     def end(self) -> None:
         """No more trials."""
         if self._live is not None:
             self._live.stop()
             self._live = None
+        if self._summaries is not None:
+            self._over.set()
+            self._summaries.join()
+            self._summaries = None
 
     def started(self, proposal: Proposal) -> None:
         """A trial was asked for."""
-        self._running[proposal.number] = ""
+        self._course.start(proposal)
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002
+    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         """A trial reached a rung."""
-        self._running[number] = f"{metrics[self._metric]:.4f}"
+        self._course.report(number, rung, metrics)
 
     def ended(self, record: TrialRecord) -> None:
         """Print how a trial ended."""
-        self._running.pop(record.number, None)
-        self._ended += 1
+        self._course.end(record)
         leads = record.value is not None and (self._best is None or record.value > self._best)
-        if leads and record.state in (State.COMPLETE, State.PRUNED):
+        leads = leads and record.state in (State.COMPLETE, State.PRUNED)
+        if leads:
             self._best = record.value
         if not self._quiet:
-            self._console.print(_trial_line(record, leads=leads), soft_wrap=True)
+            line = _trial_line(record, leads=leads)
+            if self._live is not None:  # a picture below and wrapped lines above are a mess
+                self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+            else:
+                self._console.print(line, soft_wrap=True)
 
     def result(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print the last lines, also when quiet."""
         self._console.print()
-        self._console.print(_labelled(rows), soft_wrap=True)
+        self._console.print(labelled(rows), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table, also when quiet: it is a result."""
@@ -107,32 +140,12 @@ class Progress:
         self._console.print()
         self._console.print(table)
 
-    def _status(self) -> Text:
-        best = "-" if self._best is None else f"{self._best:.4f}"
-        running = "  ".join(
-            f"#{number} {value or '...'}" for number, value in sorted(self._running.items())
-        )
-        seconds = duration(time.monotonic() - self._started_at)
-        status = f"{self._ended}/{self._samples} trials  best {best}  {seconds}  running {running}"
-        return Text(status, style="cyan", no_wrap=True, overflow="ellipsis")
-
-
-def duration(seconds: float) -> str:
-    """42 s, 3m07s, 2h05m."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-
-
-def parameters(params: Mapping[str, Any]) -> str:
-    """Parameters on one line, numbers to four digits."""
-    return "  ".join(
-        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in params.items()
-    )
+    def _sum_up(self) -> None:
+        told = 0
+        while not self._over.wait(self._summary_every_s):
+            if (changes := self._course.changes) != told:
+                told = changes
+                self.say(summary(self._course))
 
 
 def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
@@ -144,17 +157,12 @@ def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
     )
     return Text.assemble(
         f"{record.number:4}  ",
-        (f"{record.state:<11}", _COLOURS.get(record.state, "")),
+        (f"{record.state:<11}", COLOURS.get(record.state, "")),
         (f"  {value}", "bold" if leads else ""),
         "* " if leads else "  ",
         f"{extent}  {what}",
         (f"  {record.message}" if record.message else "", "italic"),
     )
-
-
-def _labelled(rows: Iterable[tuple[str, str]]) -> Text:
-    lines = [Text.assemble((f"{label:<{_LABEL_WIDTH}}", "bold"), text) for label, text in rows]
-    return Text("\n").join(lines)
 
 
 def _console() -> Console:

@@ -109,7 +109,14 @@ def _run_trials(request: Request, progress: Progress, objective: Objective, brak
             device=parts.plan.device,
         )
         _import(_EXPORT_NEEDS, after_s=_BUSY_START_S)
-        progress.begin(metric, start.samples(request.search), parts.study.records())
+        progress.begin(
+            metric,
+            start.samples(request.search),
+            parts.study.records(),
+            milestones=parts.study.milestones,
+            slots=parts.plan.concurrent,
+            budget_s=None if brake.deadline is None else brake.deadline - time.monotonic(),
+        )
         with pulled_by_signals(brake, progress.say):
             try:
                 timeout_s = request.search.search.trial_timeout_s
@@ -182,6 +189,8 @@ def _conclude(
         ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
         trials = f"{len(records)} ({ends}) in {duration(seconds)}"
         rows = winners.lines(winner, request.search, request.folder)
+        if request.folder.report.exists():
+            rows.append(("Report", paths.shown(request.folder.report)))
         progress.result([("Trials", trials), *rows])
     if brake.given_up is not None:
         raise SearchError(
@@ -201,11 +210,19 @@ def _facts(request: Request, parts: _Parts, dashboard_url: str | None) -> Iterat
     plan = parts.plan
     share = f"{plan.cpu:g} CPU" + (f" and {plan.gpu:g} GPU" if plan.gpu > 0 else "")
     yield "Search", validate.summary(request.search)
+    yield "Data", _data(parts.corpora)
     yield "Rungs", ", ".join(f"{epoch:.3g}" for epoch in parts.study.milestones) + " epochs"
     yield "Trials", f"{plan.concurrent} at a time, {share} each"
     yield "Folder", paths.shown(request.folder.root)
     if dashboard_url is not None:
         yield "Dashboard", f"{dashboard_url} (its token: ray get-auth-token)"
+
+
+def _data(prepared: Corpora) -> str:
+    told = [corpus.provenance for corpus in prepared.values()]
+    vectors = ", ".join(dict.fromkeys(str(each["vectors"]) for each in told))
+    texts = ", ".join(f"{count:,} {split}" for split, count in told[0]["texts"].items())
+    return f"{told[0]['data']}: {texts} texts; vectors {vectors}"
 
 
 def _state(winner: Winner | None, brake: Brake) -> str:

@@ -1,0 +1,165 @@
+"""What a person wants to know of a search while it runs, without a word on how it is shown.
+
+One thread writes and others read, so a reader copies a collection before going through it.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tune import eta
+from tune.states import State
+from tune.study import Proposal, TrialRecord
+
+_RANKED = (State.COMPLETE, State.PRUNED, State.RUNNING)
+_FAULTS = (State.FAILED, State.DIVERGED)
+_SPEEDS = 8  # latest reports: as many tell the speed of the trials that have not reported yet
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of a search before its first trial."""
+
+    metric: str
+    samples: int
+    milestones: tuple[float, ...] = ()
+    """The epochs of the rungs."""
+    slots: int = 1
+    """How many trials run side by side."""
+    budget_s: float | None = None
+    """Seconds that are left of the time budget."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """One trial as it is now."""
+
+    number: int
+    name: str | None
+    params: Mapping[str, Any]
+    state: State = State.RUNNING
+    epoch: float = 0.0
+    values: tuple[float, ...] = ()
+    """The metric at rungs 0, 1, ..."""
+    began: float = 0.0
+    message: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """The highest value at any rung."""
+        return max(self.values, default=None)
+
+
+@dataclass
+class Course:
+    """Running trials, the best, who reached which rung, how fast it goes and how long it takes."""
+
+    outlook: Outlook
+    now: Callable[[], float] = time.monotonic
+    ended: int = field(default=0, init=False)
+    reached: list[int] = field(init=False)
+    """How many trials reached each rung."""
+    faults: list[Standing] = field(default_factory=list, init=False)
+    """Failed and diverged trials."""
+    changes: int = field(default=0, init=False)
+    """Grows with every event."""
+
+    def __post_init__(self) -> None:
+        self._began = self.now()
+        self._running: dict[int, Standing] = {}
+        self._over: list[Standing] = []
+        self._ended_s: list[float] = []
+        self._speeds: list[float] = []
+        self.reached = [0] * len(self.outlook.milestones)
+
+    def recall(self, records: Sequence[TrialRecord]) -> None:
+        """Take up the trials of an earlier run; one that was interrupted is tried again."""
+        for record in records:
+            if record.state != State.INTERRUPTED:
+                self._count(record)
+                for rung in range(len(record.values)):
+                    self._reach(rung)
+
+    def start(self, proposal: Proposal) -> None:
+        """A trial was asked for."""
+        self.changes += 1
+        self._running[proposal.number] = Standing(
+            proposal.number, proposal.name, proposal.params, began=self.now()
+        )
+
+    def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        """A trial reached a rung."""
+        self.changes += 1
+        standing = self._running[number]
+        standing.values = (*standing.values, metrics[self.outlook.metric])
+        standing.epoch = metrics.get("epoch", standing.epoch)
+        if (speed := metrics.get("texts_per_second")) is not None:
+            self._speeds = [*self._speeds[1 - _SPEEDS :], speed]
+        self._reach(rung)
+
+    def end(self, record: TrialRecord) -> None:
+        """A trial came to its end."""
+        self.changes += 1
+        standing = self._running.pop(record.number, None)
+        if record.state != State.INTERRUPTED:
+            if standing is not None:
+                self._ended_s.append(self.now() - standing.began)
+            self._count(record)
+
+    @property
+    def running(self) -> list[Standing]:
+        """The trials that run, by number."""
+        return sorted(self._running.values(), key=lambda each: each.number)
+
+    def best(self, count: int) -> list[Standing]:
+        """The best trials by their highest value, running ones included."""
+        found = [*self._over, *self._running.values()]
+        ranked = [each for each in found if each.state in _RANKED and each.values]
+        return sorted(ranked, key=lambda each: (-max(each.values), each.number))[:count]
+
+    @property
+    def texts_per_second(self) -> float:
+        """How many texts all running trials together train on; 0 before the first report."""
+        speeds = self._speeds
+        return len(self._running) * sum(speeds) / len(speeds) if speeds else 0.0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the first trial could start."""
+        return self.now() - self._began
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Expected until the end, at most what is left of the budget; None when not yet known."""
+        now, running = self.now(), self.running
+        waiting = self.outlook.samples - self.ended - len(running)
+        ages = [now - each.began for each in running]
+        expected = eta.remaining_s(list(self._ended_s), ages, waiting, self.outlook.slots)
+        if self.outlook.budget_s is None:
+            return expected
+        budget = max(0.0, self.outlook.budget_s - self.elapsed_s)
+        return budget if expected is None else min(budget, expected)
+
+    @property
+    def done(self) -> float:
+        """The share that is done, 0 to 1: of the trials or of the budget, whichever is further."""
+        share = self.ended / max(1, self.outlook.samples)
+        if self.outlook.budget_s:
+            share = max(share, self.elapsed_s / self.outlook.budget_s)
+        return min(1.0, share)
+
+    def _count(self, record: TrialRecord) -> None:
+        self.ended += 1
+        epoch = record.curve[-1].get("epoch", 0.0) if record.curve else 0.0
+        over = Standing(
+            record.number, record.name, record.params, record.state, epoch, record.values,
+            message=record.message,
+        )  # fmt: skip
+        self._over.append(over)
+        if record.state in _FAULTS:
+            self.faults.append(over)
+
+    def _reach(self, rung: int) -> None:
+        self.reached += [0] * (rung + 1 - len(self.reached))
+        self.reached[rung] += 1

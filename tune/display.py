@@ -1,0 +1,188 @@
+"""The picture of a running search, as wide as the window and no higher."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import psutil
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tune.course import Course, Standing
+from tune.states import State
+from tune.wording import parameters, whole
+
+COLOURS = {
+    State.RUNNING: "cyan",
+    State.COMPLETE: "green",
+    State.PRUNED: "bright_black",
+    State.DIVERGED: "yellow",
+    State.FAILED: "red",
+    State.INTERRUPTED: "yellow",
+}
+LABEL_WIDTH = 16
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_BEST = 5
+_FAULTS = 3
+_BAR_WIDTH = 40
+_GIB = 2**30
+
+
+class Display:
+    """Draws a course anew each time it is rendered."""
+
+    def __init__(self, course: Course, facts: Sequence[tuple[str, str]] = ()) -> None:
+        self._course = course
+        self._facts = facts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Group]:
+        """Lines that fit into the window; what has no room is running trials, then failures."""
+        course, blocks = self._course, "_.-~=+*#" if options.ascii_only else _BLOCKS
+        scale = _scale(course)
+        best, faults = course.best(_BEST), course.faults[-_FAULTS:]
+        fixed = len(self._facts) + bool(self._facts) + 4 + bool(best) + len(best)
+        fixed += bool(faults) + len(faults)
+        running = _cut(course.running, console.height - fixed - 4)
+        yield Group(
+            Text(),
+            *([_line(labelled(self._facts)), Text()] if self._facts else []),
+            _bar(course),
+            *_running(course, running, scale, blocks),
+            *_best(best, scale, blocks),
+            *_faults(faults, len(course.faults)),
+            _line(labelled(_foot(course))),
+        )
+
+
+def labelled(rows: Iterable[tuple[str, str]]) -> Text:
+    """A line per row: label, then text, in columns."""
+    pairs = list(rows)
+    width = max([LABEL_WIDTH, *(len(label) + 2 for label, _ in pairs)])
+    lines = [Text.assemble((f"{label:<{width}}", "bold"), text) for label, text in pairs]
+    return Text("\n").join(lines)
+
+
+def summary(course: Course) -> str:
+    """The course in one line, for a log."""
+    parts = [f"{course.ended}/{course.outlook.samples} trials"]
+    if best := course.best(1):
+        parts.append(f"best {best[0].value:.4f} (trial {best[0].number})")
+    parts += [f"{len(course.running)} running", _time(course)]
+    if course.texts_per_second:
+        parts.append(f"{course.texts_per_second:,.0f} texts/s")
+    if course.faults:
+        parts.append(f"{len(course.faults)} failed")
+    return ", ".join(parts)
+
+
+def sparkline(values: Sequence[float], low: float, high: float, blocks: str = _BLOCKS) -> str:
+    """A character per value, its height the value's place between `low` and `high`."""
+    span, top = high - low, len(blocks) - 1
+    places = [(value - low) / span if span > 0 else 1.0 for value in values]
+    return "".join(blocks[round(top * min(1.0, max(0.0, place)))] for place in places)
+
+
+def _bar(course: Course) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(ratio=1, max_width=_BAR_WIDTH)
+    grid.add_column(no_wrap=True)
+    trials = f"{course.ended}/{course.outlook.samples} trials"
+    bar = ProgressBar(total=1.0, completed=course.done, width=_BAR_WIDTH)
+    grid.add_row(bar, f"{trials}, {_time(course)}")
+    return grid
+
+
+def _time(course: Course) -> str:
+    budget = course.outlook.budget_s
+    text = whole(course.elapsed_s) + (f" of {whole(budget)}" if budget is not None else "")
+    left = course.remaining_s
+    return f"{text}, " + ("time left not known yet" if left is None else f"~{whole(left)} left")
+
+
+def _running(
+    course: Course, shown: Sequence[Standing], scale: tuple[float, float], blocks: str
+) -> Iterator[RenderableType]:
+    running = len(course.running)
+    more = f" (the first {len(shown)} of {running})" if len(shown) < running else ""
+    yield Text.assemble(("Running", "bold"), more)
+    epochs = course.outlook.milestones[-1:] or (0.0,)
+    rows = []
+    for each in shown:
+        epoch = f"{each.epoch:.2f}/{epochs[0]:g}"
+        value = f"{each.values[-1]:.4f}" if each.values else "..."
+        rows.append((*_who(each, scale, blocks), Text(value), Text(epoch, "cyan"), _what(each)))
+    yield from _aligned(rows)
+
+
+def _best(
+    best: Sequence[Standing], scale: tuple[float, float], blocks: str
+) -> Iterator[RenderableType]:
+    if not best:
+        return
+    yield Text("Best", "bold")
+    first = best[0].value or 0.0
+    rows = []
+    for each in best:
+        gap = (each.value or 0.0) - first
+        value = Text(f"{each.value:.4f}", "bold" if each is best[0] else "")
+        away = Text(f"{gap:+.4f}" if each is not best[0] else "", "bright_black")
+        state = Text(each.state, COLOURS[each.state])
+        rows.append((*_who(each, scale, blocks), value, away, state, _what(each)))
+    yield from _aligned(rows)
+
+
+def _faults(faults: Sequence[Standing], count: int) -> Iterator[RenderableType]:
+    if not faults:
+        return
+    last = f" (the last {len(faults)} of {count})" if count > len(faults) else ""
+    yield Text.assemble(("Failed", "bold"), last)
+    for each in faults:
+        text = f"{each.number:4}  {each.message or each.state}".splitlines()[0]
+        yield _line(Text(text, COLOURS[each.state]))
+
+
+def _foot(course: Course) -> Iterator[tuple[str, str]]:
+    milestones = course.outlook.milestones
+    reached = zip(milestones, course.reached, strict=False)
+    if milestones:
+        yield "Reached", "  ".join(f"{epoch:.3g} ep: {count}" for epoch, count in reached)
+    memory = psutil.virtual_memory()
+    cores = psutil.cpu_count() or 1
+    busy = psutil.cpu_percent() / 100 * cores
+    speed = f"{course.texts_per_second:,.0f} texts/s, " if course.texts_per_second else ""
+    used = f"{(memory.total - memory.available) / _GIB:.1f} of {memory.total / _GIB:.1f} GiB"
+    yield "Machine", f"{speed}{busy:.1f} of {cores} cores, memory {used}"
+
+
+def _scale(course: Course) -> tuple[float, float]:
+    values = [value for each in (*course.best(_BEST), *course.running) for value in each.values]
+    return (min(values), max(values)) if values else (0.0, 1.0)
+
+
+def _who(each: Standing, scale: tuple[float, float], blocks: str) -> tuple[Text, Text]:
+    curve = Text(sparkline(each.values, *scale, blocks), COLOURS[each.state])
+    return Text(f"{each.number:4}"), curve
+
+
+def _what(each: Standing) -> Text:
+    name = f"{each.name}  " if each.name else ""
+    return Text(name + parameters(each.params))
+
+
+def _aligned(rows: Sequence[Sequence[Text]]) -> Iterator[Text]:
+    """Rows in columns; only the last one is cut off where the window ends."""
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = Text()
+        for cell, width in zip(row[:-1], widths[:-1], strict=True):
+            line.append_text(cell).append(" " * (width - cell.cell_len + 2))
+        yield _line(line.append_text(row[-1]))
+
+
+def _cut(running: list[Standing], room: int) -> list[Standing]:
+    return running[: max(1, room)]
+
+
+def _line(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
