@@ -1,0 +1,40 @@
+import io
+
+import pytest
+from rich.console import Console
+from test_leaderboard import record
+
+from tune.course import Course, Outlook
+from tune.display import Display, sparkline
+from tune.states import State
+from tune.study import Proposal
+
+
+def course() -> Course:
+    made = Course(Outlook("test_accuracy", 9, (0.25, 1.0), slots=2), now=lambda: 0.0)
+    for number in range(4):
+        made.start(Proposal(number, {"hidden_size": 50, "learning_rate": 0.01}, None, None, number))
+        made.report(number, 0, {"test_accuracy": 0.8 + number / 100, "epoch": 0.25})
+    made.end(record(0, State.PRUNED, 0.8))
+    made.report(1, 1, {"test_accuracy": 0.9, "epoch": 1.0, "texts_per_second": 1000.0})
+    made.end(record(1, State.COMPLETE, 0.81, 0.9))
+    made.end(record(2, State.FAILED, 0.82, message="KeyError: 'x'"))
+    return made
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_picture_tells_all_and_stays_in_the_window(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, height=40, force_terminal=False)
+    with console.capture() as capture:
+        console.print(Display(course(), [("Search", "gru " * 80)]))
+    text = capture.get()
+    assert all(len(line) <= width for line in text.splitlines())
+    for part in ("3/9 trials", "0.25/1", "-0.0700", "complete", "KeyError: 'x'", "1,000 texts/s"):
+        assert part in text
+    assert "0.25 ep: 4  1 ep: 1" in text
+
+
+def test_a_curve_spans_the_scale() -> None:
+    assert sparkline([0.0, 0.5, 1.0], 0.0, 1.0) == "▁▅█"
+    assert sparkline([0.5], 0.5, 0.5) == "█"
+    assert sparkline([], 0.0, 1.0) == ""
