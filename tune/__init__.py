@@ -1,1 +1,1 @@
-"""A Ray-distributed hyperparameter search over `textcls`. Importing it loads neither ray nor torch."""
+"""A Ray-distributed hyperparameter search over `textcls`. Importing it loads nothing heavy."""
