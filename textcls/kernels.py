@@ -27,15 +27,6 @@ F0 = np.float32(0.0)
 F1 = np.float32(1.0)
 
 
-def round_up(size: int) -> int:
-    """The next multiple of the vector width."""
-    return -(-size // simd.WIDTH) * simd.WIDTH
-
-
-# Slices of arrays are copied in loops: `a[:n] = b` would make numba compile its error messages,
-# string concatenation and all, which takes longer than the kernel.
-
-
 @njit(cache=True, nogil=True)
 def _panels(b: Array, k: int, n: int) -> Array:
     """Rearrange (k, n) into panels of 16 columns, each contiguous: what `simd.matmul` reads fastest."""
