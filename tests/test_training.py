@@ -15,7 +15,7 @@ from textcls.training import Training, rate_share
 LENGTHS = np.random.default_rng(3).integers(3, 9, 400).tolist()
 SPLITS = {"train": split(LENGTHS, seed=1), "test": split(LENGTHS[:100], seed=2)}
 EMBEDDINGS = np.random.default_rng(4).normal(0, 0.3, (VOCABULARY, 8)).astype(np.float32)
-MODEL = ModelConfig(name="gru", hidden_size=12, pooling="max", dropout=0.2)
+MODEL = ModelConfig(name="gru", hidden_size=12, pooling="max", dropout=0.2, ngrams=2)
 TRAIN = TrainConfig(epochs=3, batch_size=16, learning_rate=0.01)
 
 
@@ -58,7 +58,7 @@ def test_same_seed_same_losses_and_another_others(name) -> None:
 
 @pytest.mark.parametrize("name", ["cnn", "rnn", "gru"])
 def test_compiled_training_equals_plain_torch(name) -> None:
-    model = ModelConfig(name=name, hidden_size=12)
+    model = ModelConfig(name=name, hidden_size=12, ngrams=2, ngram_dropout=0.0)
     expected = losses(training(model, compiled=False), rungs=(0.25,))
     np.testing.assert_allclose(losses(training(model), rungs=(0.25,))[:2], expected[:2], rtol=1e-3)
 
@@ -143,6 +143,7 @@ def test_rates_rise_in_the_warm_up_and_fall_to_nearly_nothing() -> None:
     "keys",
     [
         {"embedding_learning_rate": 1e-4},
+        {"ngram_learning_rate": 0.5},
         {"schedule": "cosine"},
         {"warmup": 0.5},
         {"label_smoothing": 0.1},
@@ -175,7 +176,7 @@ from test_training import EMBEDDINGS, SPLITS
 from textcls.config import ModelConfig, TrainConfig
 from textcls.training import Training
 for keys in (
-    {"name": "gru", "hidden_size": 21, "layers": 2, "bidirectional": True},
+    {"name": "gru", "hidden_size": 21, "layers": 2, "bidirectional": True, "ngrams": 2},
     {"name": "rnn", "hidden_size": 21, "pooling": "mean", "bidirectional": True},
     {"name": "cnn", "hidden_size": 21},
 ):

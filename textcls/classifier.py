@@ -1,4 +1,4 @@
-"""The classifier: word vectors, an encoder, dropout, a linear layer onto the classes."""
+"""The classifier: word vectors, an encoder, dropout, a linear layer; beside it n-gram scores."""
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from torch.nn import functional
 from textcls import encoders
 from textcls.batching import Batch
 from textcls.config import ModelConfig
+from textcls.ngrams import NgramScores
 
 
 class Classifier(nn.Module):
@@ -30,6 +31,11 @@ class Classifier(nn.Module):
         self.encoder = encoders.build(embeddings.shape[1], model, compiled=compiled)
         self.dropout = nn.Dropout(model.dropout)
         self.output = nn.Linear(self.encoder.output_dim, num_classes)
+        self.ngrams = (
+            NgramScores(model.ngrams, model.ngram_dropout, num_classes, compiled=compiled)
+            if model.ngrams
+            else None
+        )
 
     def look_up(self, batch: Batch) -> Tensor:
         """The vectors of the batch's distinct words: (distinct, dim), a copy."""
@@ -46,7 +52,7 @@ class Classifier(nn.Module):
             rows = rows * kept
         rows = functional.dropout(rows, self.embedding_dropout, self.training)
         logits: Tensor = self.output(self.dropout(self.encoder(rows, batch)))
-        return logits
+        return logits if self.ngrams is None else logits + self.ngrams(batch)
 
 
 def create(

@@ -99,6 +99,10 @@ class ModelConfig(Section):
     """Dropout on the word vectors."""
     word_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of a batch's distinct words whose vector is zeroed, wherever they occur."""
+    ngrams: int = Field(default=0, ge=0, le=2)
+    """Scores added to the encoder's: of words (1), of words and pairs of words (2), none (0)."""
+    ngram_dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
+    """Dropout on the n-grams of a text."""
     init: Literal["default", "uniform"] = "default"
     """How recurrent weights start; "uniform" is U(0, 1), as in the reference (rnn, gru)."""
 
@@ -126,6 +130,8 @@ class TrainConfig(Section):
     """Adam's learning rate."""
     embedding_learning_rate: float | None = Field(default=None, gt=0.0)
     """That of the embeddings; by default the same."""
+    ngram_learning_rate: float = Field(default=0.1, gt=0.0)
+    """AdaGrad's learning rate of the n-grams' scores."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """How the learning rates go on after the warm-up: as they are, or down to 0 at the end."""
     warmup: float = Field(default=0.0, ge=0.0, lt=1.0)

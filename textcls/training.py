@@ -175,6 +175,8 @@ class Training:
         rate = self.train.learning_rate
         row_rate = self.train.embedding_learning_rate or rate
         self.optimizer.step(share * rate, batch.rows, rows.grad, share * row_rate)
+        if self.classifier.ngrams is not None:
+            self.classifier.ngrams.learn(share * self.train.ngram_learning_rate)
         return loss.detach()
 
     def _tally(self) -> _Tally:
@@ -220,6 +222,8 @@ class Training:
         """Everything that it takes to go on, as one safetensors file."""
         tensors = {f"classifier.{k}": v for k, v in self.classifier.state_dict().items()}
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
+        if self.classifier.ngrams is not None:
+            tensors["optimizer.ngram_squares"] = self.classifier.ngrams.squares
         tensors["generator"] = torch.get_rng_state()
         about = {"version": CHECKPOINT_VERSION, "step": self.step}
         beside = path.with_name(path.name + ".part")
@@ -238,6 +242,8 @@ class Training:
         )
         try:
             self.classifier.load_state_dict(weights)
+            if self.classifier.ngrams is not None:
+                self.classifier.ngrams.squares.copy_(moments["ngram_squares"])
             self.optimizer.load_state(moments)
         except (KeyError, RuntimeError) as error:
             raise BundleError(
