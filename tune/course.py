@@ -14,6 +14,7 @@ from tune.study import Proposal, TrialRecord
 
 _RANKED = (State.COMPLETE, State.PRUNED, State.RUNNING)
 _FAULTS = (State.FAILED, State.DIVERGED)
+_KEPT = 100  # ended trials: whoever looks wants the best few, and often
 _SPEEDS = 8  # latest reports: as many tell the speed of the trials that have not reported yet
 
 
@@ -113,10 +114,9 @@ class Course:
         return sorted(self._running.values(), key=lambda each: each.number)
 
     def best(self, count: int) -> list[Standing]:
-        """The best trials by their highest value, running ones included."""
+        """The best trials, at most a hundred, by their highest value, running ones included."""
         found = [*self._over, *self._running.values()]
-        ranked = [each for each in found if each.state in _RANKED and each.values]
-        return sorted(ranked, key=lambda each: (-max(each.values), each.number))[:count]
+        return _ranked(found)[:count]
 
     @property
     def texts_per_second(self) -> float:
@@ -157,9 +157,16 @@ class Course:
             message=record.message,
         )  # fmt: skip
         self._over.append(over)
+        if len(self._over) > 2 * _KEPT:
+            self._over = _ranked(self._over)[:_KEPT]
         if record.state in _FAULTS:
             self.faults.append(over)
 
     def _reach(self, rung: int) -> None:
         self.reached += [0] * (rung + 1 - len(self.reached))
         self.reached[rung] += 1
+
+
+def _ranked(standings: Sequence[Standing]) -> list[Standing]:
+    ranked = [each for each in standings if each.state in _RANKED and each.values]
+    return sorted(ranked, key=lambda each: (-max(each.values), each.number))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 _HALF_LIFE = 16  # ended trials: thresholds rise and the sampler learns, so recent ones tell more
+_RECALLED = 16 * _HALF_LIFE  # those before weigh nothing, and the picture is drawn often
 
 
 def remaining_s(
@@ -23,6 +24,7 @@ def remaining_s(
         return 0.0
     if not ended_s:
         return None
+    ended_s = ended_s[-_RECALLED:]
     mean = _weighted(ended_s)
     left = [_rest(age, ended_s, mean) for age in running_s]
     work = max(0, waiting) * mean + sum(left)

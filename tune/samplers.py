@@ -6,6 +6,7 @@ from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
 
 from tune.config import SamplerName
+from tune.window import WindowedTPESampler
 
 
 def make(name: SamplerName, *, seed: int, conditional: bool = False) -> samplers.BaseSampler:
@@ -20,7 +21,7 @@ def make(name: SamplerName, *, seed: int, conditional: bool = False) -> samplers
         match name:
             case "tpe":
                 # Constant liar: trials that still run repel the next proposal.
-                return samplers.TPESampler(
+                return WindowedTPESampler(
                     seed=seed, multivariate=True, group=conditional, constant_liar=True
                 )
             case "gp":

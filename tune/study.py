@@ -7,6 +7,7 @@ counted in thousandths of an epoch, because Optuna's steps are whole numbers and
 be searched.
 """
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,8 +75,9 @@ class TrialRecord:
 class SearchStudy:
     """The trials of one search, in the order in which they were asked for."""
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, secure: Callable[[], None] = lambda: None) -> None:
         self._study = study
+        self._secure = secure
         self._live: dict[int, optuna.Trial] = {}
 
     @property
@@ -116,6 +118,7 @@ class SearchStudy:
         trial = self._live[number]
         trial.set_user_attr(_rung_key(rung), dict(metrics))
         trial.report(metrics[self.metric], step=round(1000 * self.milestones[rung]))
+        self._secure()
 
     def end(self, number: int, state: State, message: str = "") -> TrialRecord:
         """Record how a running trial ended."""
@@ -124,6 +127,7 @@ class SearchStudy:
         if message:
             trial.set_user_attr("message", message)
         self._tell(number, state)
+        self._secure()
         return self.record(number)
 
     def end_cut_off(self) -> list[TrialRecord]:
@@ -160,7 +164,9 @@ class SearchStudy:
 
     def record(self, number: int) -> TrialRecord:
         """What is known of one trial."""
-        return _record(self._study.get_trials(deepcopy=False)[number])
+        storage = self._study._storage  # the list of all trials would be made anew at each call
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        return _record(storage.get_trial(trial_id))
 
     def records(self) -> list[TrialRecord]:
         """All trials that were started, by number."""
@@ -195,13 +201,15 @@ def create(
     sampler: optuna.samplers.BaseSampler,
 ) -> SearchStudy:
     """Start a study in a new journal file."""
+    file = _Journal(journal)
     study = optuna.create_study(
-        study_name=name, storage=_storage(journal), sampler=sampler, direction="maximize"
+        study_name=name, storage=JournalStorage(file), sampler=sampler, direction="maximize"
     )
     study.set_user_attr("metric", metric)
     study.set_user_attr("milestones", list(milestones))
     study.set_user_attr("format", FORMAT)  # last: what has a format has the rest
-    return SearchStudy(study)
+    file.secure()
+    return SearchStudy(study, file.secure)
 
 
 def resume(
@@ -215,14 +223,37 @@ def resume(
     a journal that is damaged elsewhere or of another format.
     """
     _drop_cut_off_line(journal)
-    found = _load(journal, name)
+    file = _Journal(journal)
+    found = _load(file, journal, name)
     found.sampler = sampler(len(found.get_trials(deepcopy=False)))
-    return SearchStudy(found)
+    return SearchStudy(found, file.secure)
 
 
 def read(journal: Path, name: str) -> SearchStudy:
     """Open a study to look at it, without a change to the file."""
-    return SearchStudy(_load(journal, name))
+    return SearchStudy(_load(_Journal(journal), journal, name))
+
+
+class _Journal(JournalFileBackend):
+    """Records reach the file as they are written, and the disk when `secure` is called.
+
+    A record that never got there was followed by none that did.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), lock_obj=_NoLock(str(path)))
+        self._path = path
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write a line per record, for other processes to read."""
+        lines = [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
+        with self._path.open("ab") as file:
+            file.write("".join(lines).encode())
+
+    def secure(self) -> None:
+        """Wait until all that was written would survive a loss of power."""
+        with self._path.open("ab") as file:
+            os.fsync(file.fileno())
 
 
 class _NoLock(JournalFileOpenLock):
@@ -235,13 +266,9 @@ class _NoLock(JournalFileOpenLock):
         pass
 
 
-def _storage(journal: Path) -> JournalStorage:
-    return JournalStorage(JournalFileBackend(str(journal), lock_obj=_NoLock(str(journal))))
-
-
-def _load(journal: Path, name: str) -> optuna.Study:
+def _load(file: _Journal, journal: Path, name: str) -> optuna.Study:
     try:
-        study = optuna.load_study(study_name=name, storage=_storage(journal))
+        study = optuna.load_study(study_name=name, storage=JournalStorage(file))
     except (KeyError, ValueError, TypeError, AssertionError) as error:
         message = f"{journal}: not the journal of the search {name!r}, or damaged ({error})"
         raise SearchError(message) from error

@@ -1,0 +1,127 @@
+"""Many trivial trials through the whole search: what one costs, and whether that grows.
+
+    python benchmarks/scale.py [--trials 100 1000 10000] [--sampler tpe] [--profile]
+
+Space, study, journal, sampler, rungs, display and Ray Tune are those of a search; only the
+objective does nothing but report at up to three rungs. Each number of trials runs in a process of
+its own, with a Ray of its own on two CPUs. A trial's time runs from the end of the one before it
+to its own end, so the start of Ray and of its workers is not in it. Memory is the driver's
+resident memory at its highest. `--profile` prints where the driver's own thread spent its time.
+"""
+
+import argparse
+import cProfile
+import itertools
+import os
+import pstats
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+WINDOW = 1000
+
+
+def search(trials: int, sampler: str, root: Path) -> list[float]:
+    """Run the trials; when each ended, in seconds."""
+    from tune import joining
+
+    joining.prepare(None)
+    import numpy as np
+
+    from textcls.config import EmbeddingConfig
+    from tune import chatter, cluster, config, paths, start
+    from tune.brake import Brake
+    from tune.progress import Progress
+    from tune.resources import plan
+    from tune.study import TrialRecord
+    from tune.task import Arrays, Objective, Task
+    from tune.trial import Workload
+    from tune.tuner import run_trials
+
+    ends: list[float] = []
+
+    class Clock(Progress):
+        def ended(self, record: TrialRecord) -> None:
+            super().ended(record)
+            ends.append(time.monotonic())
+
+    def nothing() -> Objective:
+        def train(task: Task) -> Iterator[Mapping[str, float]]:  # sent by value: a nested function
+            value = 1 / (1 + abs(np.log10(task.params["learning_rate"]) + 2))
+            for epoch in task.milestones:
+                yield {"test_accuracy": float(value * epoch / 2), "epoch": epoch, "seconds": 0.0}
+
+        return train
+
+    overrides = [f"search.samples={trials}", f"search.sampler={sampler}"]
+    made = config.load(ROOT / "search_spaces" / "gru.yaml", overrides)
+    folder = paths.create(root, "run")
+    progress = Clock()
+    with chatter.logged_to(folder.log), cluster.session(cpus=2, dashboard=False) as joined:
+        chatter.hush()
+        study = start.new_study(made, folder)
+        conductor = start.conductor(made, study, folder, progress)
+        load = Workload(
+            nothing(), made.configuration, {EmbeddingConfig(): Arrays({}, np.zeros((1, 1)), 2)},
+            study.milestones, made.search.metric, folder, 1, "cpu",
+        )  # fmt: skip
+        load.arrays.update({made.embeddings: load.arrays[EmbeddingConfig()]})
+        fit = plan(1, 0, joined.nodes)
+        metric = made.search.metric
+        progress.begin(metric, trials, milestones=study.milestones, slots=fit.concurrent)
+        run_trials(conductor, Brake(), load, fit)
+        progress.end()
+    assert len(ends) == trials
+    return ends
+
+
+def measure(trials: int, sampler: str, profile: bool) -> None:
+    profiler = cProfile.Profile()
+    with tempfile.TemporaryDirectory() as place:
+        if profile:
+            profiler.enable()
+        ends = search(trials, sampler, Path(place))
+        profiler.disable()
+        journal = (Path(place) / "run" / "study.journal").stat().st_size
+    if profile:
+        for order in ("tottime", "cumulative"):
+            pstats.Stats(profiler, stream=sys.stderr).sort_stats(order).print_stats(40)
+    each = [1e3 * (after - before) for before, after in itertools.pairwise(ends)]
+    window = min(WINDOW, len(each))
+    first, last = sum(each[:window]) / window, sum(each[-window:]) / window
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(
+        f"{date.today()}, {os.cpu_count()} cores, {sampler}: {trials} trials,"
+        f" {sum(each) / len(each):.1f} ms each; first {window} {first:.1f} ms, last {window}"
+        f" {last:.1f} ms ({last / first:.2f} times); driver {peak_mb:.0f} MB,"
+        f" journal {journal / 1e6:.1f} MB",
+        file=sys.stderr,
+    )
+    for begin in range(0, len(each), WINDOW):
+        part = each[begin : begin + WINDOW]
+        print(f"  from {begin:5}: {sum(part) / len(part):.1f} ms", file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--sampler", default="tpe")
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    if len(options.trials) == 1:
+        measure(options.trials[0], options.sampler, options.profile)
+        return
+    for trials in options.trials:
+        command = [sys.executable, __file__, "--trials", str(trials)]
+        command += ["--sampler", options.sampler, *(["--profile"] if options.profile else [])]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
