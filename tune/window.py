@@ -1,7 +1,8 @@
 """TPE at a cost that does not grow with the number of trials.
 
-Optuna's TPE models all earlier trials anew for each proposal: 2,000 proposals take 43 s. Its model of good trials never holds more than the 25 best; only its model of the others
-grows, and gives old ones little weight. So past `RECENT` trials it is shown the 25 best and the
+Optuna's TPE models all earlier trials anew for each proposal: 2,000 proposals take 43 s. Its model
+of good trials never holds more than the 25 best; only its model of the others grows, and gives old
+ones little weight. So past `RECENT` trials it is shown the 25 best and the
 latest, which costs as much at the ten thousandth trial as at the four hundredth.
 """
 
