@@ -70,4 +70,16 @@ def test_the_number_of_trials_seen_stays_as_it_is(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(_Window, "_get_trials", counting)
     search(WindowedTPESampler(**options()), 150, "maximize")
-    assert max(seen) == 25 + 30 + 10
+    assert max(seen) == 25 + 30 + 10 + 1  # the one that asks runs already
+
+
+@pytest.mark.usefixtures("small")
+def test_trials_that_run_do_not_push_out_those_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "_RUNNING", 12)
+    study = search(WindowedTPESampler(**options()), 80, "maximize")
+    for _ in range(60):
+        study.ask()
+    seen = _Window(study)._get_trials(deepcopy=False, states=None)
+    states = [trial.state == TrialState.RUNNING for trial in seen]
+    assert (states.count(False), states.count(True)) == (25 + 30, 12)
+    assert [trial.number for trial in seen[-12:]] == list(range(128, 140))

@@ -2,8 +2,8 @@
 
 Optuna's TPE models all earlier trials anew for each proposal: 2,000 proposals take 43 s. Its model
 of good trials never holds more than the 25 best; only its model of the others grows, and gives old
-ones little weight. So past `RECENT` trials it is shown the 25 best and the
-latest, which costs as much at the ten thousandth trial as at the four hundredth.
+ones little weight. So past `RECENT` trials it is shown the 25 best and the latest, which costs as
+much at the ten thousandth trial as at the four hundredth.
 """
 
 import heapq
@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 RECENT = 300
 _SLACK = 100  # finding the best among all is put off for as many trials
+_RUNNING = 100  # of those that run, the latest repel the next proposal
 _BEST = 25  # the largest number that TPE counts as good, `optuna.samplers.default_gamma`
 
 
@@ -70,14 +71,18 @@ class _Window:
         trials = self.study._get_trials(*arguments, **options)
         if len(trials) <= RECENT + _SLACK:
             return trials
-        start = _index(trials, self._from)
-        if len(trials) - start > RECENT + _SLACK:
-            start = len(trials) - RECENT
-            self._from = trials[start].number
-            ended = [each for each in trials[:start] if each.state != TrialState.RUNNING]
-            best = heapq.nsmallest(_BEST, ended, key=self._place)
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        ended = [trial for trial in trials if trial.state != TrialState.RUNNING]
+        return [*self._short(ended), *running[-_RUNNING:]]
+
+    def _short(self, ended: list[FrozenTrial]) -> list[FrozenTrial]:
+        start = _index(ended, self._from)
+        if len(ended) - start > RECENT + _SLACK:
+            start = len(ended) - RECENT
+            self._from = ended[start].number
+            best = heapq.nsmallest(_BEST, ended[:start], key=self._place)
             self._best = sorted(best, key=lambda each: each.number)
-        return [*self._best, *trials[start:]]
+        return [*self._best, *ended[start:]]
 
     def _place(self, trial: FrozenTrial) -> tuple[bool, float, float]:
         """TPE's own order: complete trials by value, then pruned ones by step and value."""
