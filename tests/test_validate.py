@@ -20,7 +20,7 @@ SHIPPED = sorted(SPACES.glob("*.yaml"))
 def test_good_files_get_a_line_each(capsys):
     assert main([str(path) for path in SHIPPED]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == len(SHIPPED) == 5
+    assert len(printed) == len(SHIPPED) == 6
     found = dict(line.split(": ", 1) for line in printed)
     assert found[str(SPACES / "gru.yaml")] == (
         "gru: 32 trials over hidden_size, learning_rate, max_grad_norm, freeze_iters, "

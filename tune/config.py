@@ -80,6 +80,23 @@ class SchedulerConfig(Section):
     """One in so many goes on at a rung, and the next rung lies so many times further on."""
 
 
+class ConfirmConfig(Section):
+    """The best trials, trained again with fresh seeds; the highest mean then wins."""
+
+    top: int = Field(default=0, ge=0)
+    """How many of the best trials; 0 confirms none."""
+    seeds: int = Field(default=5, ge=1)
+    """Seeds for each of them."""
+    time_budget_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
+        default=None,
+        alias="time_budget",
+        json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
+    )
+    """Seconds, or a time such as 5m, after which no further run is awaited."""
+    retrain: bool = False
+    """Train the winner once more, on train and validation together, for `best/`."""
+
+
 class SearchConfig(Section):
     """What the search looks for, how it proposes trials, and when it ends."""
 
@@ -107,6 +124,10 @@ class SearchConfig(Section):
     """Seconds, or a time such as 5m, without a report after which a trial ends as failed."""
     max_concurrent: int | None = Field(default=None, ge=1)
     """Trials at a time; by default as many as the resources hold."""
+    confirm: ConfirmConfig = ConfirmConfig()
+    """What follows the trials: the best of them once more, with other seeds."""
+    ensemble: int = Field(default=0, ge=0)
+    """Beside the winner, the probabilities of so many of the best trials averaged; 0 for none."""
 
 
 class ResourceConfig(Section):

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from textcls.config import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
-from tune.config import ResourceConfig, SchedulerConfig, SearchConfig
+from tune.config import ConfirmConfig, ResourceConfig, SchedulerConfig, SearchConfig
 from tune.parameters import parameters
 
 SECTIONS: dict[str, type[Section]] = {
@@ -15,6 +15,7 @@ SECTIONS: dict[str, type[Section]] = {
     "train": TrainConfig,
     "search": SearchConfig,
     "search.scheduler": SchedulerConfig,
+    "search.confirm": ConfirmConfig,
     "resources": ResourceConfig,
 }
 

@@ -113,6 +113,25 @@ class RunFolder:
         return self.root / "best"
 
     @property
+    def reruns(self) -> Path:
+        """What the best trials reached with fresh seeds."""
+        return self.root / "confirm" / "runs.json"
+
+    def rerun(self, number: int, seed: int) -> Path:
+        """The checkpoint of a trial's configuration trained with another seed."""
+        return self.root / "confirm" / f"{number}-{seed}.safetensors"
+
+    @property
+    def retrained(self) -> Path:
+        """The checkpoint of the winner trained on train and validation together."""
+        return self.root / "confirm" / "retrained.safetensors"
+
+    @property
+    def ensemble(self) -> Path:
+        """The best trials together as one classifier."""
+        return self.root / "ensemble"
+
+    @property
     def report(self) -> Path:
         """The page to look at."""
         return self.root / "report.html"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tune import (
     chatter,
@@ -22,7 +23,7 @@ from tune import (
 )
 from tune import winner as winners
 from tune.brake import Brake, pulled_by_signals
-from tune.conductor import SAME_FAILURES, Conductor
+from tune.conductor import SAME_FAILURES, Conductor, ranked
 from tune.config import SearchFile
 from tune.corpora import Corpora
 from tune.exceptions import RunFolderError, SearchError
@@ -33,6 +34,10 @@ from tune.resources import Plan
 from tune.study import SearchStudy
 from tune.task import Objective
 from tune.winner import Winner
+
+if TYPE_CHECKING:
+    from tune.confirm import Confirmed
+    from tune.trial import Workload
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _EXPORT_NEEDS = "textcls.bundle"  # torch: a second or two, by the end of the search
@@ -73,15 +78,17 @@ def run(request: Request, progress: Progress, objective: Objective) -> int:
         brake.deadline = began + request.search.search.time_budget_s
     folder = request.folder
     with _writable(request), folder.held(), chatter.logged_to(folder.log):
-        parts = _run_trials(request, progress, objective, brake)
-        winner = _crown(request, parts)
+        parts, confirmed = _run_trials(request, progress, objective, brake)
+        winner = _crown(request, parts, confirmed)
         seconds = time.monotonic() - began
         _write_results(request, parts, winner, brake, seconds)
         report.leave(folder, progress.say)
     return _conclude(request, progress, parts, winner, brake, seconds)
 
 
-def _run_trials(request: Request, progress: Progress, objective: Objective, brake: Brake) -> _Parts:
+def _run_trials(
+    request: Request, progress: Progress, objective: Objective, brake: Brake
+) -> tuple[_Parts, "Confirmed | None"]:
     # Ray takes seconds to start, most of them waiting; threads use that time.
     preparation = corpora.Preparation(request.search, progress.say)
     joining.prepare(request.address)
@@ -126,7 +133,30 @@ def _run_trials(request: Request, progress: Progress, objective: Objective, brak
                     parts.conductor.interrupt(_reason(brake))
                 progress.end()
                 shutil.rmtree(folder.scratch, ignore_errors=True)
-    return parts
+        confirmed = _confirm(request, parts, workload, brake, progress)
+    return parts, confirmed
+
+
+def _confirm(
+    request: Request, parts: _Parts, workload: "Workload", brake: Brake, progress: Progress
+) -> "Confirmed | None":
+    """Train the best trials again, where that was asked for and nothing has stopped the search."""
+    asked = request.search.search.confirm
+    stopped = brake.signal is not None or brake.given_up is not None
+    if asked.top == 0 or stopped or parts.conductor.best is None:
+        return None
+    from tune import confirm
+
+    # The search's budget is for the trials; this has its own.
+    own = Brake()
+    if asked.time_budget_s is not None:
+        own.deadline = time.monotonic() + asked.time_budget_s
+    with pulled_by_signals(own, progress.say):
+        confirmed = confirm.run(
+            request.search, ranked(parts.study.records()), workload, parts.plan, own, progress.say
+        )
+    brake.signal = own.signal
+    return confirmed
 
 
 def _import(module: str, after_s: float = 0.0) -> None:
@@ -155,11 +185,14 @@ def _parts(
     return _Parts(prepared, plan, study, conductor)
 
 
-def _crown(request: Request, parts: _Parts) -> Winner | None:
-    best = parts.conductor.best
+def _crown(request: Request, parts: _Parts, confirmed: "Confirmed | None") -> Winner | None:
+    best, folder = parts.conductor.best, request.folder
     if best is None:
         return None
-    return winners.crown(best, request.search, parts.corpora, request.folder)
+    trained, standings = winners.of_search(best, folder), None
+    if confirmed is not None:
+        best, trained, standings = confirmed.record, confirmed.trained, confirmed.confirmation
+    return winners.crown(best, trained, request.search, parts.corpora, folder, standings)
 
 
 def _write_results(

@@ -21,6 +21,8 @@ _KEYS = {
     "cpus_per_trial": ("resources.cpu",),
     "gpus_per_trial": ("resources.gpu",),
     "max_concurrent": ("search.max_concurrent",),
+    "confirm": ("search.confirm.top",),
+    "seeds": ("search.confirm.seeds",),
 }
 """Options that stand for keys of the search file."""
 
@@ -102,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--cpus-per-trial", type=float, metavar="N", help="CPU cores of a trial")
     add("--gpus-per-trial", type=float, metavar="N", help="GPUs of a trial, such as 0.25")
     add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
+    add("--confirm", type=int, metavar="K", help="train the best K again; the best mean wins")
+    add("--seeds", type=int, metavar="N", help="fresh seeds for each of them, by default 5")
     add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
     add(
         "--set",

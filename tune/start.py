@@ -76,9 +76,10 @@ def suggest(search: SearchFile) -> Suggest:
 def check_unchanged(recorded: SearchFile, asked: SearchFile) -> None:
     """Raise `ConfigError`, naming what differs, when a run is to go on with another search.
 
-    Samples, time budget, trial timeout, concurrency and resources may change.
+    Samples, time budget, trial timeout, concurrency, resources and what follows the trials may
+    change.
     """
-    free = {"samples", "time_budget_s", "trial_timeout_s", "max_concurrent"}
+    free = {"samples", "time_budget_s", "trial_timeout_s", "max_concurrent", "confirm"}
     before, after = recorded.model_dump(), asked.model_dump()
     for dumped in (before, after):
         del dumped["resources"]

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textcls.metrics import accuracy, confusion_matrix, wilson_interval
-from tune import paths, space
+from tune import confirmation, paths, space
 from tune.config import SearchFile
+from tune.confirmation import Confirmation
 from tune.corpora import Corpora
 from tune.paths import RunFolder
 from tune.progress import parameters
@@ -25,27 +27,54 @@ class Winner:
     record: TrialRecord
     params: dict[str, Any]
     accuracies: dict[str, tuple[float, int]]
+    confirmation: Confirmation | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As `result.json` has it."""
         shares = {f"{split}_accuracy": share for split, (share, _) in self.accuracies.items()}
+        confirmed = {"confirmation": self.confirmation.as_dict()} if self.confirmation else {}
         return {
             "number": self.record.number,
             "name": self.record.name,
             "value": self.record.value,
             **shares,
             "params": self.params,
+            **confirmed,
         }
 
 
-def crown(record: TrialRecord, search: SearchFile, corpora: Corpora, folder: RunFolder) -> Winner:
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The run whose weights are exported."""
+
+    checkpoint: Path
+    metrics: Mapping[str, float]
+    seed: int | None = None
+    """The fresh seed of a confirmed winner; None for the trial's own."""
+    everything: bool = False
+    """Whether it was trained on the validation texts as well."""
+
+
+def of_search(record: TrialRecord, folder: RunFolder) -> Trained:
+    """A trial as the search left it, at its best rung."""
+    rung = record.best_rung or 0
+    return Trained(folder.trial(record.number).checkpoint(rung), record.curve[rung])
+
+
+def crown(
+    record: TrialRecord,
+    trained: Trained,
+    search: SearchFile,
+    corpora: Corpora,
+    folder: RunFolder,
+    confirmed: Confirmation | None = None,
+) -> Winner:
     """Write the best trial's classifier to `best/` and read the test split if nobody has yet."""
     from textcls import bundle
 
     params = space.decode(space.searched(search), record.params)
     model, embeddings, train = search.configuration(params)
     corpus = corpora[embeddings]
-    rung = record.best_rung or 0
     about = {
         "configuration": {
             "model": model.model_dump(mode="json"),
@@ -53,13 +82,18 @@ def crown(record: TrialRecord, search: SearchFile, corpora: Corpora, folder: Run
             "embeddings": embeddings.model_dump(mode="json"),
             "train": train.model_dump(mode="json"),
         },
-        "result": record.curve[rung],
-        "search": {"run": folder.name, "trial": record.number, "metric": search.search.metric},
+        "result": dict(trained.metrics),
+        "search": {
+            "run": folder.name,
+            "trial": record.number,
+            "seed": trained.seed,
+            "metric": search.search.metric,
+            "trained_on_validation": trained.everything,
+        },
         "provenance": corpus.provenance,
     }
-    checkpoint = folder.trial(record.number).checkpoint(rung)
-    bundle.export(checkpoint, model, corpus, search.data, folder.best, about)
-    return Winner(record, params, _accuracies(record.curve[rung], corpus, folder))
+    bundle.export(trained.checkpoint, model, corpus, search.data, folder.best, about)
+    return Winner(record, params, _accuracies(trained, corpus, folder), confirmed)
 
 
 def lines(winner: Winner, search: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
@@ -75,6 +109,7 @@ def lines(winner: Winner, search: SearchFile, folder: RunFolder) -> list[tuple[s
         basis = ", on which the trials were compared" if split == chosen_on else ""
         text = f"{share:.4f}, 95 % interval {low:.4f} to {high:.4f} ({texts:,} texts{basis})"
         rows.append((f"{_SPLITS[split].capitalize()} accuracy", text))
+    rows += confirmation.lines(winner.confirmation) if winner.confirmation else []
     where = paths.shown(folder.root)
     rows.append(("Folder", where))
     rows.append(("Predict", f'python -m textcls.predict {where}/best "your text"'))
@@ -100,12 +135,12 @@ def _figure(value: float | None) -> str:
 
 
 def _accuracies(
-    metrics: Mapping[str, float], corpus: "Corpus", folder: RunFolder
+    trained: Trained, corpus: "Corpus", folder: RunFolder
 ) -> dict[str, tuple[float, int]]:
     found = {}
     for prefix, split in _SPLITS.items():
-        if split in corpus.splits:
-            share = metrics.get(f"{prefix}_accuracy")
+        if split in corpus.splits and not (trained.everything and prefix == "val"):
+            share = trained.metrics.get(f"{prefix}_accuracy")
             if share is None:
                 share = _accuracy_of_bundle(folder, corpus, split)
             found[prefix] = (share, len(corpus.splits[split]))
