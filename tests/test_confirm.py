@@ -27,7 +27,7 @@ def confirmed(tmp_path_factory: pytest.TempPathFactory, two_cpus: None) -> tuple
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEXTCLS_CACHE", str(root / "cache"))
         options = ["--space", str(root / "space.yaml"), "--runs-dir", str(root), "--name", "run"]
-        printed = start(*options, "--confirm", "2", "--seeds", "2", "--set", "search.ensemble=3")
+        printed = start(*options, "--confirm", "2", "--seeds", "2", "--ensemble", "3")
     return RunFolder(root / "run"), printed
 
 
@@ -86,3 +86,25 @@ def test_going_on_adds_seeds_and_retrains_on_everything(
     assert "on train and validation together" in printed
     about = json.loads((folder.best / "bundle.json").read_text())["about"]
     assert about["search"]["trained_on_validation"] is True
+
+
+def test_the_best_three_together_predict_as_well_as_it_was_said(
+    confirmed: tuple[RunFolder, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from textcls import ensemble
+    from textcls.config import DataConfig
+    from textcls.dataset import locate
+
+    folder, printed = confirmed
+    monkeypatch.setenv("TEXTCLS_CACHE", str(folder.root.parent / "cache"))
+    found = result(folder)["ensemble"]
+    assert len(set(found["trials"])) == 3
+    assert "Ensemble" in printed
+    data = DataConfig(name="synthetic", train_size=600, test_size=300, validation_fraction=0.2)
+    test = locate(data).read().splits["test"]
+    loaded = ensemble.load(folder.ensemble)
+    assert isinstance(loaded, ensemble.Ensemble)
+    guessed = loaded.probabilities(test.texts.to_pylist()).argmax(axis=1)
+    assert (guessed == test.labels).mean() == pytest.approx(found["test_accuracy"])
+    kept = [path.parent.name for path in folder.root.glob("trials/*/rung-*.safetensors")]
+    assert sorted(kept) == sorted(str(number) for number in found["trials"])

@@ -56,6 +56,8 @@ class Conductor:
         samples: int,
         folder: RunFolder,
         watcher: Watcher,
+        *,
+        leaders: int = 1,
     ) -> None:
         self._study = study
         self._suggest = suggest
@@ -66,7 +68,8 @@ class Conductor:
         self._reached: dict[int, int] = {}
         self._passed: dict[int, int] = {}
         self._failures: list[str] = []
-        self._best: TrialRecord | None = None
+        self._places = max(1, leaders)
+        self._leaders: list[TrialRecord] = []
         self._remaining = samples
         for record in study.records():
             self._recall(record)
@@ -79,7 +82,12 @@ class Conductor:
     @property
     def best(self) -> TrialRecord | None:
         """The best trial that has ended."""
-        return self._best
+        return self._leaders[0] if self._leaders else None
+
+    @property
+    def leaders(self) -> tuple[TrialRecord, ...]:
+        """The best trials that have ended, best first; their checkpoints are kept."""
+        return tuple(self._leaders)
 
     def propose(self) -> Proposal | None:
         """The next trial to run; None when all have been started."""
@@ -140,8 +148,8 @@ class Conductor:
         self._remaining -= 1
         if self._rungs is not None:
             self._rungs.refill(record.number, record.values)
-        if _beats(record, self._best):
-            self._best = record
+        if _may_win(record):
+            self._leaders = sorted([*self._leaders, record], key=_rank)[: self._places]
 
     def _count_failure(self, record: TrialRecord) -> None:
         if record.state != State.FAILED or record.message not in self._failures:
@@ -150,17 +158,18 @@ class Conductor:
             self._failures.append(record.message)
 
     def _crown(self, record: TrialRecord) -> None:
-        if not _beats(record, self._best):
+        if not _may_win(record):
             return
-        previous, self._best = self._best, record
+        standing = sorted([*self._leaders, record], key=_rank)
+        self._leaders, deposed = standing[: self._places], standing[self._places :]
         # An interrupted trial may be asked to go on and may yet fail, so it deposes nobody.
-        if previous is not None and record.state != State.INTERRUPTED:
-            self._tidy(previous.number)
+        if record.state != State.INTERRUPTED:
+            for each in deposed:
+                self._tidy(each.number)
 
     def _tidy(self, number: int) -> None:
-        """Delete the checkpoints of a trial that will not go on, but for the winner's best rung."""
-        wins = self._best is not None and self._best.number == number
-        rung = self._best.best_rung if self._best is not None and wins else None
+        """Delete the checkpoints of a trial that will not go on, but for a leader's best rung."""
+        rung = next((each.best_rung for each in self._leaders if each.number == number), None)
         self._folder.trial(number).keep(set() if rung is None else {rung})
 
 
@@ -169,7 +178,5 @@ def _rank(record: TrialRecord) -> tuple[float, bool, int]:
     return (-value, record.state != State.COMPLETE, record.number)
 
 
-def _beats(record: TrialRecord, best: TrialRecord | None) -> bool:
-    if record.state not in WITH_CLASSIFIER or not record.values:
-        return False
-    return best is None or _rank(record) < _rank(best)
+def _may_win(record: TrialRecord) -> bool:
+    return record.state in WITH_CLASSIFIER and bool(record.values)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tune import (
     chatter,
     corpora,
+    ensembles,
     joining,
     leaderboard,
     paths,
@@ -26,6 +27,7 @@ from tune.brake import Brake, pulled_by_signals
 from tune.conductor import SAME_FAILURES, Conductor, ranked
 from tune.config import SearchFile
 from tune.corpora import Corpora
+from tune.ensembles import Formed
 from tune.exceptions import RunFolderError, SearchError
 from tune.paths import RunFolder
 from tune.progress import Progress, duration
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from tune.trial import Workload
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_SMALLEST_ENSEMBLE = 2
 _EXPORT_NEEDS = "textcls.bundle"  # torch: a second or two, by the end of the search
 _BUSY_START_S = 30.0  # until then the workers' own imports need every core
 
@@ -80,10 +83,11 @@ def run(request: Request, progress: Progress, objective: Objective) -> int:
     with _writable(request), folder.held(), chatter.logged_to(folder.log):
         parts, confirmed = _run_trials(request, progress, objective, brake)
         winner = _crown(request, parts, confirmed)
+        ensemble = _form_ensemble(request, parts, progress)
         seconds = time.monotonic() - began
-        _write_results(request, parts, winner, brake, seconds)
+        _write_results(request, parts, winner, ensemble, brake, seconds)
         report.leave(folder, progress.say)
-    return _conclude(request, progress, parts, winner, brake, seconds)
+    return _conclude(request, progress, parts, winner, ensemble, brake, seconds)
 
 
 def _run_trials(
@@ -195,15 +199,35 @@ def _crown(request: Request, parts: _Parts, confirmed: "Confirmed | None") -> Wi
     return winners.crown(best, trained, request.search, parts.corpora, folder, standings)
 
 
+def _form_ensemble(request: Request, parts: _Parts, progress: Progress) -> Formed | None:
+    asked = request.search.search.ensemble
+    if asked == 0:
+        return None
+    leaders = parts.conductor.leaders
+    if len(leaders) < asked:
+        progress.say(f"An ensemble of {asked} was asked for, but {len(leaders)} trials may join.")
+    if len(leaders) < _SMALLEST_ENSEMBLE:
+        return None
+    return ensembles.form(leaders, request.search, parts.corpora, request.folder)
+
+
 def _write_results(
-    request: Request, parts: _Parts, winner: Winner | None, brake: Brake, seconds: float
+    request: Request,
+    parts: _Parts,
+    winner: Winner | None,
+    ensemble: Formed | None,
+    brake: Brake,
+    seconds: float,
 ) -> None:
     folder, metric = request.folder, request.search.search.metric
     records = parts.study.records()
     leaderboard.write(folder.leaderboard, records, metric, len(parts.study.milestones))
     best = winner.as_dict() if winner is not None else None
     state = _state(winner, brake)
-    paths.write_json(folder.result, leaderboard.result(state, metric, records, best, seconds))
+    result = leaderboard.result(state, metric, records, best, seconds)
+    if ensemble is not None:
+        result["ensemble"] = ensemble.as_dict()
+    paths.write_json(folder.result, result)
 
 
 def _conclude(
@@ -211,6 +235,7 @@ def _conclude(
     progress: Progress,
     parts: _Parts,
     winner: Winner | None,
+    ensemble: Formed | None,
     brake: Brake,
     seconds: float,
 ) -> int:
@@ -222,6 +247,7 @@ def _conclude(
         ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
         trials = f"{len(records)} ({ends}) in {duration(seconds)}"
         rows = winners.lines(winner, request.search, request.folder)
+        rows += ensembles.lines(ensemble, request.folder) if ensemble is not None else []
         if request.folder.report.exists():
             rows.append(("Report", paths.shown(request.folder.report)))
         progress.result([("Trials", trials), *rows])

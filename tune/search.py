@@ -23,6 +23,7 @@ _KEYS = {
     "max_concurrent": ("search.max_concurrent",),
     "confirm": ("search.confirm.top",),
     "seeds": ("search.confirm.seeds",),
+    "ensemble": ("search.ensemble",),
 }
 """Options that stand for keys of the search file."""
 
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
     add("--confirm", type=int, metavar="K", help="train the best K again; the best mean wins")
     add("--seeds", type=int, metavar="N", help="fresh seeds for each of them, by default 5")
+    add("--ensemble", type=int, metavar="K", help="beside the winner, the best K averaged")
     add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
     add(
         "--set",

@@ -55,7 +55,15 @@ def conductor(
     stopping = None
     if scheduler.name == "asha":
         stopping = Rungs(len(made.milestones), scheduler.reduction_factor)
-    return Conductor(made, suggest(search), stopping, samples(search), folder, watcher)
+    return Conductor(
+        made,
+        suggest(search),
+        stopping,
+        samples(search),
+        folder,
+        watcher,
+        leaders=search.search.ensemble,
+    )
 
 
 def samples(search: SearchFile) -> int:

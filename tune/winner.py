@@ -70,6 +70,20 @@ def crown(
     confirmed: Confirmation | None = None,
 ) -> Winner:
     """Write the best trial's classifier to `best/` and read the test split if nobody has yet."""
+    params = space.decode(space.searched(search), record.params)
+    corpus = export(record, trained, search, corpora, folder, folder.best)
+    return Winner(record, params, _accuracies(trained, corpus, folder), confirmed)
+
+
+def export(
+    record: TrialRecord,
+    trained: Trained,
+    search: SearchFile,
+    corpora: Corpora,
+    folder: RunFolder,
+    out: Path,
+) -> "Corpus":
+    """Write a trial's classifier to `out`; returns the corpus that it was trained on."""
     from textcls import bundle
 
     params = space.decode(space.searched(search), record.params)
@@ -92,8 +106,8 @@ def crown(
         },
         "provenance": corpus.provenance,
     }
-    bundle.export(trained.checkpoint, model, corpus, search.data, folder.best, about)
-    return Winner(record, params, _accuracies(trained, corpus, folder), confirmed)
+    bundle.export(trained.checkpoint, model, corpus, search.data, out, about)
+    return corpus
 
 
 def lines(winner: Winner, search: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
