@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAY_IMPORT_RAY = {"tuner", "trial", "asha", "searcher", "cluster"}
+MAY_IMPORT_RAY = {"tuner", "trial", "asha", "searcher", "cluster", "confirm"}
 LIGHT = (
     "tune",
     "tune.search",
