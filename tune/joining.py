@@ -36,6 +36,7 @@ DEFAULTS = {
 
 _PROBE = """
 import json, logging, sys, ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 ray.init(address=sys.argv[1], log_to_driver=False, logging_level=logging.ERROR)
 @ray.remote(num_cpus=0)
 class Worker:
@@ -43,7 +44,9 @@ class Worker:
         import tune.trial
         from tune.environment import versions
         return versions()
-print(json.dumps(ray.get(Worker.remote().found.remote(), timeout=20)))
+nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+workers = [Worker.options(scheduling_strategy=On(node, soft=False)).remote() for node in nodes]
+print(json.dumps(ray.get([worker.found.remote() for worker in workers], timeout=20)))
 """
 _COMPARED = ("python", "ray", "torch", "textcls-tune")
 
@@ -80,7 +83,8 @@ def _first_that_joins(address: str) -> dict[str, str]:
         while waiting := [probe for probe in probes if probe.returncode is None]:
             for probe in waiting:
                 if probe.poll() == 0:
-                    _compare(json.loads(probe.communicate()[0].splitlines()[-1]))
+                    for theirs in json.loads(probe.communicate()[0].splitlines()[-1]):
+                        _compare(theirs)
                     return probes[probe]
                 if probe.returncode is not None:
                     reasons.append(_reason(probe.communicate()[1]))
@@ -109,7 +113,7 @@ def _has_token() -> bool:
 
 
 def _probe(address: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    """A process that joins the cluster and has an actor answer.
+    """A process that joins the cluster and has an actor on each node answer.
 
     A driver with a token gets tasks done by a cluster that wants none, but no actor.
     """

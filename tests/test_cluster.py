@@ -1,0 +1,128 @@
+"""A search on a cluster of two nodes, both on this machine: joined, and submitted as a job."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cluster_parts import TOKENLESS, cluster, trivial_search
+
+from tune import study
+from tune.paths import RunFolder
+from tune.states import State
+
+ROOT = Path(__file__).parents[1]
+ARRAY_BYTES = 20_000_000
+SPACE = """
+model: gru
+data: {name: synthetic, train_size: 600, test_size: 200}
+embeddings: {name: random, dim: 16}
+train: {epochs: 1, batch_size: 32}
+space:
+  hidden_size: {type: int, low: 8, high: 32, log: true}
+search: {samples: 500, scheduler: none}
+"""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cluster that runs."""
+
+    address: str
+    dashboard: str
+
+
+@pytest.fixture
+def one_node() -> Iterator[Running]:
+    """With jobs: two nodes on one machine share their working directories and delete them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with cluster(2, dashboard_port=port) as joined:
+        yield Running(joined, f"http://127.0.0.1:{port}")
+
+
+def job(running: Running, what: str, *arguments: str) -> list[str]:
+    ray = str(Path(sys.executable).with_name("ray"))
+    return [ray, "job", what, "--address", running.dashboard, *arguments]
+
+
+def test_trials_run_on_both_nodes_and_the_arrays_reach_each_once(
+    tmp_path: Path,
+) -> None:
+    with cluster(1, 1) as address:
+        found = trivial_search(address, tmp_path, trials=16, array_bytes=ARRAY_BYTES)
+    assert sum(found["trials"].values()) == 16
+    assert len(found["trials"]) == 2
+    for taken_in in found["moved"].values():
+        assert ARRAY_BYTES <= taken_in < 1.5 * ARRAY_BYTES
+
+
+def test_a_job_runs_can_be_followed_and_leaves_a_run_to_resume(
+    one_node: Running, tmp_path: Path
+) -> None:
+    running = one_node
+    environment = {**os.environ, **TOKENLESS, "TEXTCLS_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "space.yaml").write_text(SPACE)
+    folder = RunFolder(tmp_path / "runs" / "run")
+    variables = {"env_vars": {"TEXTCLS_CACHE": environment["TEXTCLS_CACHE"]}}
+    submitted = subprocess.run(
+        [
+            *job(running, "submit", "--submission-id", "search", "--no-wait"),
+            *("--working-dir", str(ROOT), "--runtime-env-json", json.dumps(variables), "--"),
+            *("python", "-m", "tune.search", "--space", str(tmp_path / "space.yaml")),
+            *("--name", "run", "--runs-dir", str(tmp_path / "runs")),
+        ],
+        env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert submitted.returncode == 0, submitted.stderr
+
+    with subprocess.Popen(
+        job(running, "logs", "--follow", "search"),
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as logs:  # fmt: skip
+        assert logs.stdout is not None
+        followed = ""
+        for line in logs.stdout:
+            followed += line
+            if "  complete  " in line:  # a trial came to its end, and it is told while others run
+                break
+        assert "2 at a time" in followed, followed
+        subprocess.run(job(running, "stop", "search"), env=environment, check=True, timeout=60)
+        logs.stdout.read()
+
+    records = study.read(folder.journal, folder.name).records()
+    kept = [record for record in records if record.state == State.COMPLETE]
+    assert kept
+    wait_until_free(folder)
+    resumed = subprocess.run(
+        [
+            *(sys.executable, "-m", "tune.search", "--resume", str(folder.root), "--quiet"),
+            *("--samples", str(len(kept) + 2), "--address", running.address),
+        ],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert resumed.returncode == 0, resumed.stderr
+    after = study.read(folder.journal, folder.name).records()
+    assert [after[record.number] for record in kept] == kept
+    assert sum(record.state == State.COMPLETE for record in after) == len(kept) + 2
+    assert State.RUNNING not in {record.state for record in after}
+
+
+def wait_until_free(folder: RunFolder) -> None:
+    """Until the job's process is gone."""
+    from tune.exceptions import RunFolderError
+
+    for _ in range(200):
+        try:
+            with folder.held():
+                return
+        except RunFolderError:
+            time.sleep(0.1)
+    raise AssertionError("the job still runs")
