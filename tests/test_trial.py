@@ -7,6 +7,7 @@ import pytest
 
 from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
+from tune import trial
 from tune.paths import RunFolder
 from tune.task import Arrays, Objective, Task
 from tune.trial import Workload, run_objective
@@ -73,3 +74,18 @@ def test_each_trial_has_its_own_seed_and_the_threads_of_its_cores(tmp_path: Path
     assert load.task(5, 1, {}).train.seed == 8  # 5 takes the place of 1
     assert load.task(0, 0, {}).train.threads == 2
     assert load.task(0, 0, {"threads": 1}).train.threads == 1
+
+
+def test_out_of_memory_says_which_share_the_trial_had(tmp_path: Path) -> None:
+    load = workload(tmp_path, objective(OutOfMemoryError("CUDA")))
+    outcome = run_objective(load.objective, load.task(0, 0, {}), lambda _report: None, 0.25)
+    message = "out of memory: it had 0.25 of a card; raise resources.gpu (OutOfMemoryError: CUDA)"
+    assert outcome == ("failed", message)
+
+
+def test_a_share_of_a_card_is_held_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[float] = []
+    monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", held.append)
+    for share in (0.0, 0.25, 1.0, 2.0):
+        trial._hold_to(share)
+    assert held == [0.25]

@@ -118,6 +118,7 @@ def _run_trials(
             folder=folder,
             threads=parts.plan.threads,
             device=parts.plan.device,
+            gpu=parts.plan.gpu,
         )
         _import(_EXPORT_NEEDS, after_s=_BUSY_START_S)
         progress.begin(

@@ -38,6 +38,8 @@ class Workload:
     folder: RunFolder
     threads: int
     device: str
+    gpu: float = 0.0
+    """The share of a card that a trial may use; 1 or more is all of it."""
 
     def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
         """One trial of the search; each has a seed of its own, counted from the one given."""
@@ -64,7 +66,8 @@ def run_trial(config: dict[str, Any], workload: Workload) -> None:
         task.folder.adopt(workload.folder.trial(config["continues"]))
     with _logged_to(task.folder):
         _log.info("trial %d: %s", task.number, dict(task.params))
-        outcome = run_objective(workload.objective, task, ray_tune.report)
+        _hold_to(workload.gpu)
+        outcome = run_objective(workload.objective, task, ray_tune.report, workload.gpu)
         if outcome is not None:
             state, message = outcome
             _log.info("%s: %s", state, message)
@@ -72,7 +75,10 @@ def run_trial(config: dict[str, Any], workload: Workload) -> None:
 
 
 def run_objective(
-    objective: Objective, task: Task, report: Callable[[dict[str, Any]], None]
+    objective: Objective,
+    task: Task,
+    report: Callable[[dict[str, Any]], None],
+    gpu: float = 0.0,
 ) -> tuple[State, str] | None:
     """Report each rung; what went wrong, if anything did."""
     rungs = 0
@@ -88,7 +94,7 @@ def run_objective(
         return State.INTERRUPTED, str(error)
     except Exception as error:
         _log.exception("the trial failed")
-        return State.FAILED, _message(error)
+        return State.FAILED, _message(error, gpu)
     if rungs == len(task.milestones):
         return None
     return State.FAILED, f"ended after {rungs} of {len(task.milestones)} rungs"
@@ -99,12 +105,21 @@ def _check(value: float, metric: str, rung: int) -> None:
         raise DivergedError(f"{metric} at rung {rung} is {value}")
 
 
-def _message(error: Exception) -> str:
+def _hold_to(share: float) -> None:
+    """Let this process have its share of a card's memory and no more."""
+    if 0 < share < 1:
+        import torch  # late: a trial without a card may not need it
+
+        torch.cuda.set_per_process_memory_fraction(share)
+
+
+def _message(error: Exception, gpu: float) -> str:
     text = f"{type(error).__name__}: {error}".strip()
     # torch has an error of its own on a GPU and a mere RuntimeError on the CPU.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"{OUT_OF_MEMORY} ({text})"
-    if "can't allocate memory" in text:
+    on_card = type(error).__name__ == "OutOfMemoryError"
+    if on_card and 0 < gpu < 1:
+        return f"{OUT_OF_MEMORY}: it had {gpu:.3g} of a card; raise resources.gpu ({text})"
+    if on_card or isinstance(error, MemoryError) or "can't allocate memory" in text:
         return f"{OUT_OF_MEMORY} ({text})"
     return text
 
