@@ -108,3 +108,9 @@ def test_the_best_three_together_predict_as_well_as_it_was_said(
     assert (guessed == test.labels).mean() == pytest.approx(found["test_accuracy"])
     kept = [path.parent.name for path in folder.root.glob("trials/*/rung-*.safetensors")]
     assert sorted(kept) == sorted(str(number) for number in found["trials"])
+
+
+def test_the_report_shows_both(confirmed: tuple[RunFolder, str]) -> None:
+    page = confirmed[0].report.read_text()
+    assert "Confirmed with fresh seeds" in page
+    assert "their probabilities averaged" in page

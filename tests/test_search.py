@@ -154,7 +154,7 @@ def test_the_run_folder(finished: Finished) -> None:
     folder = finished.folder
     assert {path.name for path in folder.root.iterdir()} == {
         "space.yaml", "environment.json", "study.journal", "trials", "leaderboard.csv",
-        "result.json", "best", "report.html", "search.log", ".lock",
+        "result.json", "best", "report.html", "next.yaml", "search.log", ".lock",
     }  # fmt: skip
     winner = finished.result["best"]["number"]
     checkpoints = {number: len(folder.trial(number).checkpoints()) for number in range(6)}

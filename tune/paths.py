@@ -113,6 +113,11 @@ class RunFolder:
         return self.root / "best"
 
     @property
+    def next(self) -> Path:
+        """The search that this one suggests, as YAML."""
+        return self.root / "next.yaml"
+
+    @property
     def reruns(self) -> Path:
         """What the best trials reached with fresh seeds."""
         return self.root / "confirm" / "runs.json"

@@ -16,16 +16,19 @@ _log = logging.getLogger(__name__)
 def write(folder: "RunFolder", out: Path | None = None, *, with_texts: bool = True) -> Path:
     """Write the report of a run, beside and renamed; returns where it lies.
 
+    Without `out` the search that it suggests, `next.yaml`, is written as well.
     Without `with_texts` the winner is not asked about its mistakes, which needs torch and the data.
     Raises `TextclsError` when the run cannot be read and OSError when the page cannot be written.
     """
-    from tune import history, paths, report_page
+    from tune import history, next_search, paths, report_page
     from tune.examination import examine
 
     told = history.read(folder)
     examined = examine(told) if with_texts else "The texts were left out (--without-texts)."
     target = out or folder.report
     paths.write_text(target, report_page.render(told, examined))
+    if out is None:
+        next_search.write(told)
     return target
 
 

@@ -1,12 +1,13 @@
 """The result in words, the winner's parameters to take along, and what to do next."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from tune import axes, leaderboard, markup, validate
 from tune.advice import Advice, advice
-from tune.history import History
+from tune.history import SPLITS, History
 from tune.markup import Html, tag
 from tune.parameters import parameters
 from tune.progress import duration
@@ -47,9 +48,48 @@ def result(history: History, judged: Verdict | None, line: Timeline) -> list[Htm
 
         head, rows = winner.comparison(history.search, history.records)
         parts += [tag("h3", "The named configurations"), markup.table(head, rows)]
+    parts += _confirmed(history)
     if history.records:
         parts += [tag("h3", "The best trials"), standings(history)]
     return parts
+
+
+def _confirmed(history: History) -> list[Html]:
+    """What the best trials reached with fresh seeds, and what they reach together."""
+    found: list[Html] = []
+    confirmation = (history.result.get("best") or {}).get("confirmation")
+    if confirmation:
+        rows = [_standing(standing) for standing in confirmation["standings"]]
+        head = ["trial", "mean", "deviation", "95 % interval", "seeds", "in the search"]
+        found += [tag("h3", "Confirmed with fresh seeds"), markup.table(head, rows)]
+        text = "The highest mean wins: its seeds had no part in the choice of the trials."
+        if confirmation["p_value"] is not None:
+            p_value = f"{confirmation['p_value']:.2g}"
+            text += f" First against second, paired by seed: p = {p_value}."
+        found.append(tag("p", text))
+    ensemble = history.result.get("ensemble")
+    if ensemble:
+        numbers = ", ".join(str(number) for number in ensemble["trials"])
+        scores = [
+            f"{ensemble[f'{prefix}_accuracy']:.4f} of the {split} texts"
+            for prefix, split in SPLITS.items()
+            if f"{prefix}_accuracy" in ensemble
+        ]
+        text = f"Trials {numbers} together, their probabilities averaged, label "
+        found += [tag("h3", "The ensemble"), tag("p", text + " and ".join(scores) + " correctly.")]
+    return found
+
+
+def _standing(standing: Mapping[str, Any]) -> list[str]:
+    interval = standing["interval"]
+    return [
+        str(standing["number"]),
+        f"{standing['mean']:.4f}",
+        f"{standing['deviation']:.4f}",
+        f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else axes.NONE,
+        str(len(standing["values"])),
+        f"{standing['searched']:.4f}",
+    ]
 
 
 def sentences(history: History, judged: Verdict | None) -> list[str]:
