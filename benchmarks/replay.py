@@ -78,23 +78,22 @@ def ours(
     sampler: str | None = None,
     grace: float | None = None,
     factor: int | None = None,
+    stopping: str = "asha",
 ) -> Contestant:
     """Our searcher, where nothing is given as the search file has it; grace 0: no scheduler."""
     scheduler = search.search.scheduler.model_dump()
     if grace is not None:
-        scheduler |= {"name": "asha", "grace_period": grace} if grace else {"name": "none"}
+        scheduler |= {"name": stopping, "grace_period": grace} if grace else {"name": "none"}
     if factor is not None:
         scheduler["reduction_factor"] = factor
     data = search.model_dump(mode="json", by_alias=True)
     data["search"]["scheduler"] = scheduler
     data["search"]["sampler"] = sampler or search.search.sampler
     changed = SearchFile.model_validate(data)
-    stopping = (
-        f"first rung {scheduler['grace_period']:g}, factor {scheduler['reduction_factor']}"
-        if scheduler["name"] == "asha"
-        else "full length"
-    )
-    name = f"{data['search']['sampler']}, {stopping}"
+    rungs = f"first rung {scheduler['grace_period']:g}, factor {scheduler['reduction_factor']}"
+    others = f"{scheduler['name']}, {rungs}"
+    how = {"asha": rungs, "none": "full length"}.get(scheduler["name"], others)
+    name = f"{data['search']['sampler']}, {how}"
     return Contestant(name, lambda seed: Ours(changed, seed))
 
 
@@ -249,11 +248,12 @@ def choose(model: Model, search: SearchFile, seeds: int) -> None:
         for trials in FULL_TRIALS[:2]
     }
     graces, factors = (1 / 16, 1 / 8, 1 / 4, 1 / 2), (2, 3, 4)
-    settings = [("tpe", grace, factor) for grace in graces for factor in factors]
+    settings = [("tpe", grace, factor, "asha") for grace in graces for factor in factors]
+    settings += [("tpe", 1 / 4, 3, stopping) for stopping in ("hyperband", "median")]
     others = ("gp", "cmaes", "qmc", "random")
-    settings += [(name, grace, 3) for name in others for grace in (1 / 8, 1 / 4)]
+    settings += [(name, grace, 3, "asha") for name in others for grace in (1 / 8, 1 / 4)]
     # At full length gp models every trial, which takes it minutes a search; so it is left out.
-    settings += [(name, 0.0, 3) for name in ("tpe", "cmaes", "qmc", "random")]
+    settings += [(name, 0.0, 3, "asha") for name in ("tpe", "cmaes", "qmc", "random")]
     print(
         "\n| sampler, scheduler | epochs to "
         + " | ".join(f"random {trials} ({target:.4f})" for trials, target in targets.items())
@@ -261,10 +261,10 @@ def choose(model: Model, search: SearchFile, seeds: int) -> None:
         + "| --- " * 9
         + "|"
     )
-    for sampler, grace, factor in settings:
+    for sampler, grace, factor, stopping in settings:
         began = time.process_time()
         played = contest(
-            ours(search, sampler, grace, factor), model, search, drawn, CHOOSING_EPOCHS
+            ours(search, sampler, grace, factor, stopping), model, search, drawn, CHOOSING_EPOCHS
         )
         seconds = (time.process_time() - began) / seeds
         cells = [f"{epochs_to(played, target):.1f}" for target in targets.values()]

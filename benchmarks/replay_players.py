@@ -18,7 +18,7 @@ from tune import samplers, space, start, study
 from tune.conductor import Conductor
 from tune.config import SearchFile
 from tune.paths import RunFolder
-from tune.rungs import Rungs
+from tune.rungs import SCHEDULERS
 from tune.states import State
 from tune.study import SearchStudy
 
@@ -73,7 +73,9 @@ class Ours:
         kept = SearchStudy(made)
         for point in space.points(search):
             kept.enqueue(space.encode(point))
-        rungs = Rungs(len(self.milestones), scheduler.reduction_factor) if stops else None
+        rungs = None
+        if stops:
+            rungs = SCHEDULERS[scheduler.name](len(self.milestones), scheduler.reduction_factor)
         nowhere = RunFolder(Path("does-not-exist"))
         self._conductor = Conductor(kept, start.suggest(search), rungs, 10**9, nowhere, _Nobody())
 

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from tune.rungs import Rungs, milestones
+from tune.rungs import Hyperband, Median, Rungs, milestones
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,43 @@ def test_a_forgotten_trial_no_longer_counts() -> None:
     assert not rungs.report(1, 0, 0.5)
     rungs.forget(0)
     assert rungs.report(2, 0, 0.5)
+
+
+def test_hyperbands_brackets_take_turns_in_its_proportions() -> None:
+    rungs = Hyperband(3, 3)
+    turns = [rungs.bracket(trial) for trial in range(2 * 17)]
+    # Its brackets for R = 9 start 9, ceil(3 / 2 * 3) and 3 configurations.
+    assert [turns[:17].count(bracket) for bracket in range(3)] == [9, 5, 3]
+    assert turns[17:] == turns[:17]
+
+
+def test_a_patient_bracket_is_compared_late_and_with_its_own() -> None:
+    rungs = Hyperband(3, 2)
+    by_bracket = {rungs.bracket(trial): trial for trial in range(60)}
+    patient, impatient = by_bracket[1], by_bracket[0]
+    others = [trial for trial in range(60) if rungs.bracket(trial) == 0 and trial != impatient]
+    for trial in others[:5]:
+        rungs.report(trial, 0, 0.9)
+        rungs.report(trial, 1, 0.9)
+    assert rungs.report(patient, 0, 0.1)
+    assert not rungs.report(impatient, 0, 0.1)
+    assert rungs.report(patient, 1, 0.1)  # the first of its bracket there
+
+
+def test_the_median_stops_the_lower_half_once_there_is_one() -> None:
+    rungs = Median(2, 3)
+    decisions = [rungs.report(trial, 0, value) for trial, value in enumerate([1, 9, 5, 4, 6, 5])]
+    assert decisions == [True, True, True, False, True, True]
+    assert rungs.report(7, 1, 0.0)  # nobody is stopped at the last rung
+
+
+@pytest.mark.parametrize("kind", [Hyperband, Median])
+def test_refilled_rungs_decide_alike(kind: type[Rungs]) -> None:
+    rng = random.Random(2)
+    values = [rng.random() for _ in range(40)]
+    whole, again = kind(2, 3), kind(2, 3)
+    before = [whole.report(trial, 0, value) for trial, value in enumerate(values)]
+    for trial, value in enumerate(values[:20]):
+        again.refill(trial, [value])
+    assert [again.report(t, 0, values[t]) for t in range(20, 40)] == before[20:]
+    assert not whole.report(99, 0, float("nan"))

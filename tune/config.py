@@ -72,12 +72,14 @@ def _gpu_share(value: float) -> float:
 class SchedulerConfig(Section):
     """When poor trials stop."""
 
-    name: Literal["asha", "none"] = "asha"
-    """asha (asynchronous successive halving), or none: every trial trains to its end."""
+    name: Literal["asha", "hyperband", "median", "none"] = "asha"
+    """asha (asynchronous successive halving), hyperband (the same at several levels of patience),
+    median (below the median of a rung trials stop), or none: every trial trains to its end."""
     grace_period: float = Field(default=0.25, gt=0.0)
     """Epochs until the first rung; from train.epochs on no trial is stopped early."""
     reduction_factor: int = Field(default=3, ge=2)
-    """One in so many goes on at a rung, and the next rung lies so many times further on."""
+    """One in so many goes on at a rung (asha, hyperband), and the next rung lies so many times
+    further on."""
 
 
 class ConfirmConfig(Section):

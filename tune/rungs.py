@@ -1,4 +1,7 @@
-"""Asynchronous successive halving without an executor: rungs, their records, the decision.
+"""Who goes on at a rung: asynchronous successive halving, Hyperband, the median rule.
+
+Nothing here knows of an executor. `Rungs` is successive halving; the others differ from it in one
+method each.
 
 The stopping variant of ASHA (Li et al., 2020, https://arxiv.org/abs/1810.05934): a trial that
 reaches a rung goes on when its value is among the best 1 / `reduction_factor` of all values
@@ -8,7 +11,9 @@ records can be refilled from a study.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 
 def milestones(grace_period: float, reduction_factor: float, epochs: float) -> tuple[float, ...]:
@@ -46,8 +51,14 @@ class Rungs:
         values[trial] = value
         if rung == len(self._values) - 1:
             return True
-        better = sum(other > value for other in values.values())
-        return not math.isnan(value) and better < math.ceil(len(values) / self._reduction_factor)
+        return not math.isnan(value) and self._goes_on(trial, rung, value)
+
+    def _goes_on(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
+        return self._is_among_best(value, list(self._values[rung].values()))
+
+    def _is_among_best(self, value: float, values: Sequence[float]) -> bool:
+        better = sum(other > value for other in values)
+        return better < math.ceil(len(values) / self._reduction_factor)
 
     def refill(self, trial: int, values: Iterable[float]) -> None:
         """Record a trial's values at rungs 0, 1, ... without a decision."""
@@ -62,3 +73,56 @@ class Rungs:
     def counts(self) -> Sequence[int]:
         """How many trials reached each rung."""
         return [len(values) for values in self._values]
+
+
+class Hyperband(Rungs):
+    """Successive halving at several levels of patience (Li et al., 2018), asynchronously.
+
+    Each trial belongs to a bracket, and bracket b takes no decision before rung b; the last one
+    trains every trial to its end. A trial is compared with those of its own bracket. Brackets take
+    turns in the proportions of Hyperband, the impatient ones more often, by the trial's number.
+    """
+
+    def __init__(self, count: int, reduction_factor: float) -> None:
+        super().__init__(count, reduction_factor)
+        shares = [
+            math.ceil(count / (count - bracket) * reduction_factor ** (count - 1 - bracket))
+            for bracket in range(count)
+        ]
+        self._turns = _spread(shares)
+
+    def bracket(self, trial: int) -> int:
+        """The rung at which a trial is compared for the first time."""
+        return self._turns[trial % len(self._turns)]
+
+    def _goes_on(self, trial: int, rung: int, value: float) -> bool:
+        mine = self.bracket(trial)
+        if rung < mine:
+            return True
+        values = self._values[rung].items()
+        return self._is_among_best(value, [v for t, v in values if self.bracket(t) == mine])
+
+
+class Median(Rungs):
+    """Stops a trial below the median of what all reached at the rung (Golovin et al., 2017).
+
+    The first `reduction_factor` trials of a rung go on: there is nothing to compare with.
+    """
+
+    def _goes_on(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
+        values = list(self._values[rung].values())
+        return len(values) <= self._reduction_factor or value >= statistics.median(values)
+
+
+SCHEDULERS: Mapping[str, type[Rungs]] = MappingProxyType(
+    {"asha": Rungs, "hyperband": Hyperband, "median": Median}
+)
+"""By the names of a search file; `none` has no rungs at which anything is decided."""
+
+
+def _spread(shares: Sequence[int]) -> list[int]:
+    """Each index as often as its share, the same ones as far apart as can be."""
+    places = [
+        ((turn + 0.5) / share, index) for index, share in enumerate(shares) for turn in range(share)
+    ]
+    return [index for _, index in sorted(places)]

@@ -7,7 +7,7 @@ from tune import grid, samplers, space, study
 from tune.conductor import Conductor, Watcher
 from tune.config import SearchFile
 from tune.paths import RunFolder
-from tune.rungs import Rungs, milestones
+from tune.rungs import SCHEDULERS, milestones
 from tune.study import SearchStudy, Suggest
 
 
@@ -53,8 +53,8 @@ def conductor(
     """Who says what runs next."""
     scheduler = search.search.scheduler
     stopping = None
-    if scheduler.name == "asha":
-        stopping = Rungs(len(made.milestones), scheduler.reduction_factor)
+    if scheduler.name != "none":
+        stopping = SCHEDULERS[scheduler.name](len(made.milestones), scheduler.reduction_factor)
     return Conductor(
         made,
         suggest(search),
