@@ -5,13 +5,13 @@
 Space, study, journal, sampler, rungs, display and Ray Tune are those of a search; only the
 objective does nothing but report at up to three rungs. Each number of trials runs in a process of
 its own, with a Ray of its own on two CPUs. A trial's time runs from the end of the one before it
-to its own end, so the start of Ray and of its workers is not in it. Memory is the driver's
+to its own end, so the start of Ray and of its workers is not in it. On a machine with other work,
+only the time of the driver's processor tells whether a trial's cost grows. Memory is the driver's
 resident memory at its highest. `--profile` prints where the driver's own thread spent its time.
 """
 
 import argparse
 import cProfile
-import itertools
 import os
 import pstats
 import resource
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[1]
 WINDOW = 1000
 
 
-def search(trials: int, sampler: str, root: Path) -> list[float]:
-    """Run the trials; when each ended, in seconds."""
+def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
+    """Run the trials; when each ended, in seconds of the clock and of the driver's processor."""
     from tune import joining
 
     joining.prepare(None)
@@ -44,12 +44,12 @@ def search(trials: int, sampler: str, root: Path) -> list[float]:
     from tune.trial import Workload
     from tune.tuner import run_trials
 
-    ends: list[float] = []
+    ends: list[tuple[float, float]] = []
 
     class Clock(Progress):
         def ended(self, record: TrialRecord) -> None:
             super().ended(record)
-            ends.append(time.monotonic())
+            ends.append((time.monotonic(), time.process_time()))
 
     def nothing() -> Objective:
         def train(task: Task) -> Iterator[Mapping[str, float]]:  # sent by value: a nested function
@@ -92,20 +92,19 @@ def measure(trials: int, sampler: str, profile: bool) -> None:
     if profile:
         for order in ("tottime", "cumulative"):
             pstats.Stats(profiler, stream=sys.stderr).sort_stats(order).print_stats(40)
-    each = [1e3 * (after - before) for before, after in itertools.pairwise(ends)]
-    window = min(WINDOW, len(each))
-    first, last = sum(each[:window]) / window, sum(each[-window:]) / window
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     print(
-        f"{date.today()}, {os.cpu_count()} cores, {sampler}: {trials} trials,"
-        f" {sum(each) / len(each):.1f} ms each; first {window} {first:.1f} ms, last {window}"
-        f" {last:.1f} ms ({last / first:.2f} times); driver {peak_mb:.0f} MB,"
-        f" journal {journal / 1e6:.1f} MB",
+        f"{date.today()}, {os.cpu_count()} cores, {sampler}: {trials} trials, driver {peak_mb:.0f}"
+        f" MB, journal {journal / 1e6:.1f} MB; ms a trial (of the driver's processor):"
+        f" {mean(ends)}, first {WINDOW} {mean(ends[: WINDOW + 1])},"
+        f" last {WINDOW} {mean(ends[-WINDOW - 1 :])}",
         file=sys.stderr,
     )
-    for begin in range(0, len(each), WINDOW):
-        part = each[begin : begin + WINDOW]
-        print(f"  from {begin:5}: {sum(part) / len(part):.1f} ms", file=sys.stderr)
+
+
+def mean(ends: list[tuple[float, float]]) -> str:
+    clock, processor = (1e3 * (ends[-1][at] - ends[0][at]) / (len(ends) - 1) for at in (0, 1))
+    return f"{clock:.1f} ({processor:.1f})"
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 Optuna's TPE models all earlier trials anew for each proposal: 2,000 proposals take 43 s. Its model
 of good trials never holds more than the 25 best; only its model of the others grows, and gives old
 ones little weight. So past `RECENT` trials it is shown the 25 best and the latest, which costs as
-much at the ten thousandth trial as at the four hundredth.
+much at the ten thousandth trial as at the three hundredth.
 """
 
 import heapq
@@ -14,9 +14,9 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-RECENT = 300
-_SLACK = 100  # finding the best among all is put off for as many trials
-_RUNNING = 100  # of those that run, the latest repel the next proposal
+RECENT = 200
+_SLACK = 50  # finding the best among all is put off for as many trials
+_RUNNING = 50  # of those that run, the latest repel the next proposal
 _BEST = 25  # the largest number that TPE counts as good, `optuna.samplers.default_gamma`
 
 
