@@ -177,10 +177,23 @@ def test_a_finished_search_is_extended(finished: Finished, root: Path) -> None:
     assert finished.result["trials"]["total"] == 8
 
 
+def test_a_warm_start_counts_only_its_own_trials(finished: Finished, root: Path) -> None:
+    space = ["--space", str(root / "space.yaml"), "--name", "warm", "--samples", "2"]
+    code, printed = start(root, *space, "--warm-start", "first")
+    assert code == 0, printed
+    assert "Warm start from first: " in printed
+    warm = Finished(code, RunFolder(root / "runs" / "warm"), printed)
+    known = sum(bool(record.values) for record in finished.records)
+    assert [record.number for record in warm.records] == [known, known + 1]
+    assert warm.result["trials"]["total"] == 2
+
+
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--resume", "first", "--warm-start", "first"], "--warm-start is for a new search"),
+        (["--space", "{root}/space.yaml", "--warm-start", "other"], "no run at other or "),
         (["--resume", "first", "--set", "train.batch_size=64"], "train.batch_size: was 32, now 64"),
         (["--resume", "other"], "no run at other or "),
         (["--space", "{root}/space.yaml", "--name", "first"], "exists already"),

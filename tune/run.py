@@ -14,6 +14,7 @@ from tune import (
     chatter,
     corpora,
     ensembles,
+    inheritance,
     joining,
     leaderboard,
     paths,
@@ -57,6 +58,8 @@ class Request:
     address: str | None = None
     """`HOST:PORT` or "auto" to join a Ray cluster; None to start one."""
     resumed: bool = False
+    warm_start: RunFolder | None = None
+    """An earlier run whose trials the sampler is to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,11 @@ def _parts(
         study = start.taken_up(search, request.folder)
     else:
         record.write(prepared, plan)
-        study = start.new_study(search, request.folder)
+        earlier = None
+        if request.warm_start is not None:
+            earlier = inheritance.read(request.warm_start, search, request.folder)
+            progress.say(str(earlier))
+        study = start.new_study(search, request.folder, earlier)
     conductor = start.conductor(search, study, request.folder, progress)
     return _Parts(prepared, plan, study, conductor)
 

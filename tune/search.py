@@ -55,6 +55,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     import os
 
     from textcls.config_file import Override
+    from textcls.exceptions import ConfigError
     from tune import config, paths
     from tune.run import Request
 
@@ -65,6 +66,11 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         for key in keys
     ]
     overrides += options.set
+    warm_start = None
+    if options.warm_start is not None:
+        if options.resume is not None:
+            raise ConfigError("--warm-start is for a new search, but --resume goes on with one")
+        warm_start = paths.find(options.runs_dir, options.warm_start)
     if options.resume is not None:
         from tune.start import check_unchanged
 
@@ -81,6 +87,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         command=("python", "-m", "tune.search", *given),
         address=options.address or os.environ.get("RAY_ADDRESS"),
         resumed=options.resume is not None,
+        warm_start=warm_start,
     )
 
 
@@ -93,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--space", type=Path, metavar="FILE", help="the search, as YAML")
     start.add_argument("--resume", metavar="RUN", help="go on with a run, by its name or folder")
     add = parser.add_argument
+    add("--warm-start", metavar="RUN", help="let the sampler know the trials of an earlier run")
     add("--data", help="a hub name, a local file or folder, or synthetic")
     add("--embeddings", help="a gensim name, a vector file, corpus or random")
     add("--samples", type=int, metavar="N", help="trials")

@@ -6,6 +6,7 @@ from textcls.exceptions import ConfigError
 from tune import grid, samplers, space, study
 from tune.conductor import Conductor, Watcher
 from tune.config import SearchFile
+from tune.inheritance import Earlier
 from tune.paths import RunFolder
 from tune.rungs import SCHEDULERS, milestones
 from tune.study import SearchStudy, Suggest
@@ -17,8 +18,11 @@ def rungs_of(search: SearchFile) -> tuple[float, ...]:
     return milestones(scheduler.grace_period, scheduler.reduction_factor, search.train.epochs)
 
 
-def new_study(search: SearchFile, folder: RunFolder) -> SearchStudy:
-    """A study with what is to be tried first: named configurations, points, or a grid's points."""
+def new_study(search: SearchFile, folder: RunFolder, earlier: Earlier | None = None) -> SearchStudy:
+    """A study with what is to be tried first: named configurations, points, or a grid's points.
+
+    `earlier`: trials of another search, for the sampler alone.
+    """
     searched = space.searched(search)
     made = study.create(
         folder.journal,
@@ -27,6 +31,8 @@ def new_study(search: SearchFile, folder: RunFolder) -> SearchStudy:
         milestones=rungs_of(search),
         sampler=_sampler(search, 0),
     )
+    if earlier is not None:
+        made.inherit(earlier.records, earlier.milestones, space.distributions(search))
     first = space.points(search)
     names: list[str | None] = [*search.configurations] or [None] * len(first)
     for name, params in zip(names, first, strict=True):

@@ -24,6 +24,8 @@ from tune.exceptions import SearchError
 from tune.states import OUT_OF_MEMORY, State
 
 FORMAT = 1
+_INHERITED = "inherited"
+"""Marks the trials of another search, which only the sampler sees."""
 WORST = 0.0  # finite, so that the sampler learns from it; the metrics are shares of correct texts
 
 Suggest = Callable[[optuna.Trial], dict[str, Any]]
@@ -99,6 +101,29 @@ class SearchStudy:
         """Have these parameters tried before the sampler is asked again, in the order of calls."""
         self._enqueue(params, {"name": name})
 
+    def inherit(
+        self,
+        records: Sequence[TrialRecord],
+        milestones: Sequence[float],
+        distributions: Mapping[str, optuna.distributions.BaseDistribution],
+    ) -> None:
+        """Show the sampler trials of another search; `records` and the rest leave them out.
+
+        milestones: the epochs of that search's rungs.
+        """
+        for record in records:
+            complete = record.state == State.COMPLETE
+            steps = (round(1000 * epoch) for epoch in milestones)
+            trial = optuna.trial.create_trial(
+                state=TrialState.COMPLETE if complete else TrialState.PRUNED,
+                value=record.value if complete else None,
+                params=record.params,
+                distributions={name: distributions[name] for name in record.params},
+                intermediate_values=dict(zip(steps, record.values, strict=False)),
+                user_attrs={_INHERITED: True},
+            )
+            self._study.add_trial(trial)
+
     def ask(self, suggest: Suggest) -> Proposal:
         """Take the next enqueued parameters, or have the sampler propose some."""
         trial = self._study.ask()
@@ -148,7 +173,8 @@ class SearchStudy:
         """The interrupted trials whose place no other trial has taken."""
         trials = self._study.get_trials(deepcopy=False)
         replaced = {trial.user_attrs.get("continues") for trial in trials}
-        interrupted = [trial for trial in trials if _record(trial).state == State.INTERRUPTED]
+        own = [trial for trial in trials if _INHERITED not in trial.user_attrs]
+        interrupted = [trial for trial in own if _record(trial).state == State.INTERRUPTED]
         return [trial.number for trial in interrupted if trial.number not in replaced]
 
     def requeue(self, number: int) -> None:
@@ -171,7 +197,11 @@ class SearchStudy:
     def records(self) -> list[TrialRecord]:
         """All trials that were started, by number."""
         trials = self._study.get_trials(deepcopy=False)
-        return [_record(trial) for trial in trials if trial.state != TrialState.WAITING]
+        return [
+            _record(trial)
+            for trial in trials
+            if trial.state != TrialState.WAITING and _INHERITED not in trial.user_attrs
+        ]
 
     def waiting(self) -> int:
         """How many enqueued trials have not been started."""
