@@ -297,6 +297,20 @@ def wait_for_a_report(folder: RunFolder, driver: subprocess.Popen[str]) -> None:
     raise AssertionError("no report within a minute")
 
 
+def test_the_process_ends_whatever_its_threads_are_doing(tmp_path: Path) -> None:
+    """CPython's own end would wait for this handler, and for a lock that an import holds."""
+    code = (
+        "import atexit, runpy, sys, time; atexit.register(time.sleep, 600); "
+        "sys.argv = ['search', '--space', 'absent.yaml']; "
+        "runpy.run_module('tune.search', run_name='__main__')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "absent.yaml" in ended.stderr
+
+
 def test_help_loads_nothing_heavy_and_answers_at_once() -> None:
     code = (
         "import sys; from tune import search\n"

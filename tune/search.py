@@ -1,11 +1,13 @@
 """`python -m tune.search --space search_spaces/gru.yaml`: find a good text classifier."""
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from tune.run import Request
@@ -52,8 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
-    import os
-
     from textcls.config_file import Override
     from textcls.exceptions import ConfigError
     from tune import config, paths
@@ -128,5 +128,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _end(code: int) -> NoReturn:
+    """End the process without the interpreter's own end.
+
+    A search that fails early leaves threads amid an import, and CPython may wait for the lock of
+    such an import for ever. All files are closed and Ray is shut down by now.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        _end(main())
+    except Exception:
+        traceback.print_exc()
+        _end(1)
