@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from test_study import NAME, fresh, made, metrics, run_trial, suggest
 
-from tune import study
-from tune.exceptions import SearchError
+from tune import paths, start, study
+from tune.config import SearchFile
+from tune.exceptions import RunFolderError, SearchError
 from tune.states import State
 from tune.study import SearchStudy
 
@@ -88,3 +89,26 @@ def test_a_journal_cut_off_near_its_beginning(made: SearchStudy, journal: Path, 
         assert str(error).startswith(  # noqa: PT017  # either is right
             f"{journal}: "
         )
+
+
+def test_a_run_that_was_killed_amid_its_start_begins_anew(tmp_path: Path) -> None:
+    search = SearchFile.model_validate(
+        {
+            "space": {"hidden_size": {"type": "int", "low": 8, "high": 32}},
+            "points": [{"hidden_size": 10}, {"hidden_size": 20}],
+        }
+    )
+    folder = paths.create(tmp_path, "whole")
+    start.new_study(search, folder)
+    content = folder.journal.read_bytes()
+    assert paths.began(folder)
+    ends = [0, *(i + 1 for i, byte in enumerate(content) if byte == ord("\n"))]
+    assert len(ends) > 5
+    for number, end in enumerate(ends[:-1]):
+        cut = paths.create(tmp_path, f"cut-{number}")
+        cut.journal.write_bytes(content[:end])
+        assert not paths.began(cut)
+        assert paths.create(tmp_path, f"cut-{number}") == cut  # it may be begun anew
+    with pytest.raises(RunFolderError, match="exists already"):
+        paths.create(tmp_path, "whole")
+    assert start.taken_up(search, folder).waiting() == 2

@@ -17,7 +17,7 @@ def test_a_name_cannot_leave_the_runs_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_a_taken_name_is_refused(tmp_path: Path) -> None:
-    paths.create(tmp_path, "first").journal.touch()
+    paths.create(tmp_path, "first").journal.write_text('{"user_attr":{"format":1}}')
     with pytest.raises(RunFolderError, match=r"exists already.*--resume first"):
         paths.create(tmp_path, "first")
     (tmp_path / "notes").mkdir()

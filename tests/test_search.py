@@ -196,6 +196,23 @@ def test_a_warm_start_counts_only_its_own_trials(finished: Finished, root: Path)
         (["--space", "{root}/space.yaml", "--warm-start", "other"], "no run at other or "),
         (["--resume", "first", "--set", "train.batch_size=64"], "train.batch_size: was 32, now 64"),
         (["--resume", "other"], "no run at other or "),
+        (
+            [
+                "--resume",
+                "auto",
+                "--space",
+                "{root}/space.yaml",
+                "--name",
+                "first",
+                "--epochs",
+                "2",
+            ],
+            "train.epochs: was 1.0, now 2.0",
+        ),
+        (
+            ["--resume", "auto", "--space", "{root}/space.yaml", "--name", "../x"],
+            "a run's name has",
+        ),
         (["--space", "{root}/space.yaml", "--name", "first"], "exists already"),
         (["--space", "{root}/space.yaml", "--name", "../x"], "a run's name has"),
         (["--space", "{root}/space.yaml", "--samples", "0"], "--samples: must be at least 1"),
@@ -295,6 +312,40 @@ def wait_for_a_report(folder: RunFolder, driver: subprocess.Popen[str]) -> None:
         assert driver.poll() is None, "the search ended by itself"
         time.sleep(0.1)
     raise AssertionError("no report within a minute")
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_one_command_line_begins_a_run_and_goes_on_with_it(root: Path) -> None:
+    given = ["--resume", "auto", "--space", str(root / "space.yaml"), "--name", "auto", "--quiet"]
+    code, printed = start(root, *given, "--samples", "1")
+    assert code == 0, printed
+    folder = RunFolder(root / "runs" / "auto")
+    first = Finished(code, folder, printed).records
+    assert len(first) == 1
+    code, printed = start(root, *given, "--samples", "2")
+    assert code == 0, printed
+    both = Finished(code, folder, printed).records
+    assert both[:1] == first
+    assert len(both) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "one of the arguments --space --resume is required"),
+        (["--resume", "auto"], "--resume auto needs --space and --name"),
+        (["--resume", "auto", "--space", "x.yaml"], "--resume auto needs --space and --name"),
+        (["--resume", "x", "--space", "x.yaml"], "argument --space: not allowed with"),
+        (["--resume", "x", "--name", "y"], "argument --name: not allowed with"),
+    ],
+)
+def test_options_that_do_not_say_which_run(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        search.main(options)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_the_process_ends_whatever_its_threads_are_doing(tmp_path: Path) -> None:

@@ -202,6 +202,14 @@ def create(runs_dir: Path, name: str) -> RunFolder:
     return RunFolder(root)
 
 
+def named(runs_dir: Path, name: str) -> RunFolder:
+    """The folder of a run of that name, whether it exists or not.
+
+    Raises `RunFolderError` when the name is not a plain name.
+    """
+    return RunFolder((runs_dir / _checked(name)).absolute())
+
+
 def find(runs_dir: Path, run: str) -> RunFolder:
     """An existing run, by its folder or by its name within `runs_dir`.
 
@@ -238,12 +246,25 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, text + "\n")
 
 
+def began(folder: RunFolder) -> bool:
+    """Whether a run has a journal that is complete: one with its format (`tune.study.create`)."""
+    try:
+        with folder.journal.open("rb") as file:
+            return any(b'"format":' in line for line in file)
+    except FileNotFoundError:
+        return False
+
+
 def _never_began(root: Path) -> bool:
     """Whether a folder is what a search leaves that was killed before its first trial."""
-    early = {"trials", ".lock", "search.log", "space.yaml", "environment.json"}
-    return root.is_dir() and all(
-        path.name in early and not (path.is_dir() and any(path.iterdir()))
-        for path in root.iterdir()
+    early = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
+    return (
+        root.is_dir()
+        and not began(RunFolder(root))
+        and all(
+            path.name in early and not (path.is_dir() and any(path.iterdir()))
+            for path in root.iterdir()
+        )
     )
 
 

@@ -188,6 +188,7 @@ def _parts(
         study = start.taken_up(search, request.folder)
     else:
         record.write(prepared, plan)
+        request.folder.journal.unlink(missing_ok=True)  # of a search killed amid its start
         earlier = None
         if request.warm_start is not None:
             earlier = inheritance.read(request.warm_start, search, request.folder)

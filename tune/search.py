@@ -29,11 +29,16 @@ _KEYS = {
 }
 """Options that stand for keys of the search file."""
 
+_AUTO = "auto"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a search; returns the exit code: 0 with a winner, 130 or 143 after a signal, else 1."""
     given = list(sys.argv[1:] if argv is None else argv)
-    options = _parser().parse_args(given)
+    parser = _parser()
+    options = parser.parse_args(given)
+    if wrong := _misfit(options):
+        parser.error(wrong)
 
     from textcls.exceptions import TextclsError  # from here on imports take their time
 
@@ -53,6 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _misfit(options: argparse.Namespace) -> str | None:
+    """What does not fit together among the options that say which run this is."""
+    if options.resume == _AUTO:
+        if options.space is None or options.name is None:
+            return "--resume auto needs --space and --name: it goes on with that run or begins it"
+    elif options.resume is not None:
+        for other in ("space", "name"):
+            if getattr(options, other) is not None:
+                return f"argument --{other}: not allowed with argument --resume, but for auto"
+    elif options.space is None:
+        return "one of the arguments --space --resume is required"
+    return None
+
+
 def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from textcls.config_file import Override
     from textcls.exceptions import ConfigError
@@ -68,14 +87,19 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     overrides += options.set
     warm_start = None
     if options.warm_start is not None:
-        if options.resume is not None:
+        if options.resume not in (None, _AUTO):
             raise ConfigError("--warm-start is for a new search, but --resume goes on with one")
         warm_start = paths.find(options.runs_dir, options.warm_start)
-    if options.resume is not None:
+    resumed = options.resume is not None
+    if options.resume == _AUTO:
+        folder = paths.named(options.runs_dir, options.name)
+        resumed = paths.began(folder)
+    elif resumed:
+        folder = paths.find(options.runs_dir, options.resume)
+    if resumed:
         from tune.start import check_unchanged
 
-        folder = paths.find(options.runs_dir, options.resume)
-        search = config.load(folder.space, overrides)
+        search = config.load(options.space or folder.space, overrides)
         check_unchanged(config.load(folder.space), search)
     else:
         search = config.load(options.space, overrides)
@@ -86,7 +110,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         folder,
         command=("python", "-m", "tune.search", *given),
         address=options.address or os.environ.get("RAY_ADDRESS"),
-        resumed=options.resume is not None,
+        resumed=resumed,
         warm_start=warm_start,
     )
 
@@ -96,10 +120,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tune.search",
         description="Search for a good text classifier; what it finds is left in RUNS/NAME.",
     )
-    start = parser.add_mutually_exclusive_group(required=True)
-    start.add_argument("--space", type=Path, metavar="FILE", help="the search, as YAML")
-    start.add_argument("--resume", metavar="RUN", help="go on with a run, by its name or folder")
     add = parser.add_argument
+    add("--space", type=Path, metavar="FILE", help="the search, as YAML")
+    add(
+        "--resume",
+        metavar="RUN",
+        help="go on with a run, by its name or folder; auto, with --space and --name: with that "
+        "run if it exists, else begin it",
+    )
     add("--warm-start", metavar="RUN", help="let the sampler know the trials of an earlier run")
     add("--data", help="a hub name, a local file or folder, or synthetic")
     add("--embeddings", help="a gensim name, a vector file, corpus or random")

@@ -23,14 +23,17 @@ def new_study(search: SearchFile, folder: RunFolder, earlier: Earlier | None = N
 
     `earlier`: trials of another search, for the sampler alone.
     """
-    searched = space.searched(search)
-    made = study.create(
+    return study.create(
         folder.journal,
         folder.name,
         metric=search.search.metric,
         milestones=rungs_of(search),
         sampler=_sampler(search, 0),
+        fill=lambda made: _fill(made, search, earlier),
     )
+
+
+def _fill(made: SearchStudy, search: SearchFile, earlier: Earlier | None) -> None:
     if earlier is not None:
         made.inherit(earlier.records, earlier.milestones, space.distributions(search))
     first = space.points(search)
@@ -38,10 +41,9 @@ def new_study(search: SearchFile, folder: RunFolder, earlier: Earlier | None = N
     for name, params in zip(names, first, strict=True):
         made.enqueue(space.encode(params), name=name)
     if search.search.sampler == "grid" and not search.configurations:
-        for params in grid.shuffled(searched, search.search.seed):
+        for params in grid.shuffled(space.searched(search), search.search.seed):
             if params not in first:
                 made.enqueue(space.encode(params))
-    return made
 
 
 def taken_up(search: SearchFile, folder: RunFolder) -> SearchStudy:

@@ -229,17 +229,23 @@ def create(
     metric: str,
     milestones: Sequence[float],
     sampler: optuna.samplers.BaseSampler,
+    fill: Callable[[SearchStudy], None] = lambda _study: None,
 ) -> SearchStudy:
-    """Start a study in a new journal file."""
+    """Start a study in a new journal file; `fill` enqueues what is to be tried first.
+
+    A journal without a format was cut off before all of that was in it, and is not gone on with.
+    """
     file = _Journal(journal)
     study = optuna.create_study(
         study_name=name, storage=JournalStorage(file), sampler=sampler, direction="maximize"
     )
     study.set_user_attr("metric", metric)
     study.set_user_attr("milestones", list(milestones))
+    made = SearchStudy(study, file.secure)
+    fill(made)
     study.set_user_attr("format", FORMAT)  # last: what has a format has the rest
     file.secure()
-    return SearchStudy(study, file.secure)
+    return made
 
 
 def resume(
