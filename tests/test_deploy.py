@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from tune import config
+from tune import config, search
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -138,8 +138,8 @@ def test_the_slurm_script_asks_for_a_token_and_is_queued_again() -> None:
 def test_the_search_resumes_by_itself_in_a_shared_folder(name: str) -> None:
     (arguments,) = commands(name)
     options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert search._misfit(search._parser().parse_args(arguments)) is None
     assert options["--resume"] == "auto"
-    assert options["--name"]
     assert options["--runs-dir"].startswith(("/mnt/shared", "$TEXTCLS_SHARED"))
     if name != "slurm.sh":
         config.load(ROOT / options["--space"])
