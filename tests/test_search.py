@@ -177,6 +177,19 @@ def test_a_finished_search_is_extended(finished: Finished, root: Path) -> None:
     assert finished.result["trials"]["total"] == 8
 
 
+def test_a_command_hears_of_the_end_and_changes_nothing(
+    finished: Finished, root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = root / "copy.json"
+    command = f'cp "$RESULT_JSON" {copy}; echo from "$RUN_FOLDER"; exit 3'
+    code, _ = start(root, "--resume", "first", "--on-finish", command)
+    assert code == 0
+    assert json.loads(copy.read_text()) == finished.result
+    printed = capfd.readouterr()
+    assert f"from {finished.folder.root}" in printed.out
+    assert "--on-finish ended with exit code 3" in printed.err
+
+
 def test_a_warm_start_counts_only_its_own_trials(finished: Finished, root: Path) -> None:
     space = ["--space", str(root / "space.yaml"), "--name", "warm", "--samples", "2"]
     code, printed = start(root, *space, "--warm-start", "first")

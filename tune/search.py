@@ -2,14 +2,17 @@
 
 import argparse
 import os
+import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from tune.paths import RunFolder
     from tune.run import Request
 
 _KEYS = {
@@ -49,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from tune.objective import train_classifier
         from tune.progress import Progress
 
-        return run.run(request, Progress(quiet=options.quiet), train_classifier)
+        with _announced(options.on_finish, request.folder):
+            return run.run(request, Progress(quiet=options.quiet), train_classifier)
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -152,8 +156,27 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="any key of the file, such as search.scheduler.reduction_factor=4; repeatable",
     )
+    add("--on-finish", metavar="COMMAND", help="run at the end, with $RESULT_JSON and $RUN_FOLDER")
     add("--quiet", action="store_true", help="print nothing but the result")
     return parser
+
+
+@contextmanager
+def _announced(command: str | None, folder: "RunFolder") -> Iterator[None]:
+    """Run the user's command once the search has written a result, however it ended."""
+
+    def written() -> int | None:
+        return folder.result.stat().st_mtime_ns if folder.result.exists() else None
+
+    before = written()
+    try:
+        yield
+    finally:
+        if command is not None and written() not in (None, before):
+            told = {"RESULT_JSON": str(folder.result), "RUN_FOLDER": str(folder.root)}
+            ended = subprocess.run(command, shell=True, env=os.environ | told)  # noqa: S602
+            if ended.returncode:
+                print(f"--on-finish ended with exit code {ended.returncode}", file=sys.stderr)
 
 
 def _end(code: int) -> NoReturn:
