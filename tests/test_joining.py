@@ -1,10 +1,14 @@
+import json
 import os
 import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from tune import joining
+from tune import joining, search
 from tune.environment import versions
 from tune.exceptions import ClusterError
 
@@ -41,3 +45,70 @@ def test_other_versions_are_named() -> None:
     joining._compare(versions())
     with pytest.raises(ClusterError, match=r"ray 0\.1 there, .* here; torch missing there"):
         joining._compare({**versions(), "ray": "0.1", "torch": "missing"})
+
+
+@pytest.mark.parametrize(
+    ("host", "mode", "address", "why"),
+    [
+        ("0.0.0.0", "disabled", None, "so it has to ask for a token, but RAY_AUTH_MODE is disabl"),  # noqa: S104
+        ("192.168.1.10", "k8s", None, "but RAY_AUTH_MODE is k8s; unset it"),
+        ("example.org", "disabled", None, "other machines reach it there"),
+        ("127.0.0.1", None, "10.0.0.1:6379", "10.0.0.1:6379 has a dashboard of its own"),
+    ],
+)
+def test_a_dashboard_that_others_could_reach_without_a_token_is_refused(
+    host: str, mode: str | None, address: str | None, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if mode is not None:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with pytest.raises(ClusterError, match=f"--dashboard-host {host}: .*{why}"):
+        joining.check_dashboard(host, address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_dashboard_for_this_machine_needs_no_token(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    joining.check_dashboard(host, None)
+
+
+def test_the_refusal_leaves_no_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    given = ["--space", "search_spaces/gru.yaml", "--runs-dir", str(tmp_path / "runs")]
+    assert search.main([*given, "--dashboard-host", "0.0.0.0"]) == 1  # noqa: S104
+    assert "--dashboard-host 0.0.0.0: " in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+ASK = """
+import json, sys, urllib.error, urllib.request
+from tune import joining, search
+joining.prepare(None, "0.0.0.0")
+from tune import cluster
+from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
+
+def status(url, headers):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+with cluster.session(cpus=1, dashboard_host="0.0.0.0") as joined:
+    port = joined.dashboard_url.rpartition(":")[2]
+    url = f"http://127.0.0.1:{port}/api/jobs/"
+    print(json.dumps([status(url, {}), status(url, get_auth_headers_if_auth_enabled({}))]))
+"""
+
+
+def test_a_dashboard_that_others_reach_asks_for_its_token(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if "RAY" not in name}
+    environment["HOME"] = str(tmp_path)  # no token yet
+    command = [sys.executable, "-c", ASK]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [401, 200]

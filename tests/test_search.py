@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -285,6 +286,61 @@ def test_five_trials_that_fail_alike_end_the_search(root: Path) -> None:
     result = json.loads(folder.result.read_text())
     assert (result["state"], result["best"]) == ("failed", None)
     assert 5 <= result["trials"]["failed"] <= 6
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", place], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_a_disk_that_fills_up(
+    root: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--runs-dir", str(small_disk), "--quiet"]
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(33_000_000))
+    code = search.main(["--space", str(root / "space.yaml"), "--name", "full", *given])
+    assert code == 1
+    folder = RunFolder(small_disk / "full")
+    message = capsys.readouterr().err
+    assert f"{folder.root}: cannot be written (No space left on device)" in message
+    assert "Traceback" not in message
+    before = study.read(folder.journal, "full").records()  # readable still
+    filler.unlink()
+    assert search.main(["--resume", "full", *given]) == 0, capsys.readouterr().err
+    after = study.read(folder.journal, "full").records()
+    finished = {State.COMPLETE, State.PRUNED}
+    kept = [record for record in before if record.state in finished]
+    assert [after[record.number] for record in kept] == kept
+    assert sum(record.state in finished for record in after) == 6
+    assert {record.state for record in after} <= finished | {State.INTERRUPTED}
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_a_run_of_another_format_is_refused_and_left_alone(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "runs" / "first"
+    shutil.copytree(finished.folder.root, copy)
+    journal = RunFolder(copy).journal
+    content = journal.read_text()
+    assert content.count('"format":1') == 1
+    journal.write_text(content.replace('"format":1', '"format":0'))
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    assert search.main(["--resume", str(copy), "--samples", "9"]) == 1
+    assert "format 0, but this version reads format 1" in capsys.readouterr().err
+    after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    changed = {path.name for path in after if after[path] != before.get(path)}
+    assert changed <= {".lock", "search.log"}
 
 
 def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> None:  # noqa: ARG001

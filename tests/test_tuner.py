@@ -1,6 +1,7 @@
 """Real Ray, trivial objectives: every way in which a trial can end, in one search."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -181,6 +182,54 @@ def test_a_trial_that_hangs_times_out_and_the_search_goes_on(tmp_path: Path) -> 
     assert records[1].values == (0.5,)
     process = int(done.folder.trial(1).root.joinpath("process").read_text())
     assert ended_within(process, seconds=20), "the worker of the trial that hung is still alive"
+
+
+def test_a_worker_killed_from_outside_goes_on_from_its_rung(tmp_path: Path) -> None:
+    def noted() -> Objective:
+        def train(task: Task) -> Iterator[Mapping[str, float]]:
+            workers = task.folder.root / "workers"
+            first_time = not workers.exists()
+            with workers.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            for rung, epoch in enumerate(task.milestones):
+                if rung == 1 and first_time:
+                    time.sleep(600)  # until it is killed
+                yield {"accuracy": 0.5 + rung / 10, "epoch": epoch}
+
+        return train
+
+    class Killer(Witness):
+        def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+            super().reported(number, rung, metrics)
+            if rung == 0:
+                workers = tmp_path / "run" / "trials" / str(number) / "workers"
+                os.kill(int(workers.read_text()), signal.SIGKILL)
+
+    done = Search(tmp_path, noted(), 1, Brake(), Killer())
+    (record,) = done.study.records()
+    assert (record.state, record.values) == ("complete", (0.5, 0.6, 0.7))
+    workers = done.folder.trial(0).root.joinpath("workers").read_text().split()
+    assert len(set(workers)) == len(workers) == 2
+    seen = ["started", "rung 0", "rung 1", "rung 2", "complete"]
+    assert done.witness.seen == [(what, 0) for what in seen]  # rung 0 counted once
+
+
+def test_a_trial_that_cannot_write_ends_the_search_and_waits_to_go_on(tmp_path: Path) -> None:
+    def full() -> Objective:
+        def train(task: Task) -> Iterator[Mapping[str, float]]:
+            yield {"accuracy": 0.5, "epoch": task.milestones[0]}
+            raise OSError(28, "No space left on device")
+
+        return train
+
+    with pytest.raises(OSError, match="No space left on device"):
+        Search(tmp_path, full(), 8, Brake())
+    made = study.resume(
+        tmp_path / "run" / "study.journal", "run", lambda _: optuna.samplers.RandomSampler()
+    )
+    made.end_cut_off()
+    states = {record.state for record in made.records()}
+    assert states == {"interrupted"}  # none of them failed
 
 
 def ended_within(process: int, seconds: float) -> bool:

@@ -7,6 +7,8 @@ into one file, written beside and renamed, so that a run goes on exactly where i
 
 import json
 import math
+import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +32,8 @@ EVALUATION_BATCH = 64
 """Texts in an evaluation batch: large enough for the products, small enough for the cache."""
 TICK = 32
 """Steps between two calls of `progress` (and, on the CPU, two looks at the loss)."""
+
+_OS_ERROR = re.compile(r"os error (\d+)")  # safetensors tells of the system's errors in words
 
 METRIC_NAMES = {"validation": "val", "test": "test"}
 """Splits that are evaluated at a rung, and how their metrics' names begin."""
@@ -219,7 +223,10 @@ class Training:
         }
 
     def save(self, path: Path) -> None:
-        """Everything that it takes to go on, as one safetensors file."""
+        """Everything that it takes to go on, as one safetensors file.
+
+        Raises OSError, with its number, when it cannot be written.
+        """
         tensors = {f"classifier.{k}": v for k, v in self.classifier.state_dict().items()}
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
         if self.classifier.ngrams is not None:
@@ -229,7 +236,13 @@ class Training:
         beside = path.with_name(path.name + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
         contiguous = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        save_file(contiguous, beside, metadata={"training": json.dumps(about)})
+        try:
+            save_file(contiguous, beside, metadata={"training": json.dumps(about)})
+        except SafetensorError as error:
+            beside.unlink(missing_ok=True)
+            if found := _OS_ERROR.search(str(error)):
+                raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
+            raise
         beside.replace(path)
 
     def restore(self, path: Path) -> None:

@@ -16,6 +16,8 @@ from tune.exceptions import ClusterError
 from tune.joining import DEFAULTS
 from tune.resources import Node
 
+_THIS_MACHINE = "127.0.0.1"
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -29,26 +31,37 @@ class Cluster:
 
 @contextmanager
 def session(
-    address: str | None = None, *, cpus: int | None = None, dashboard: bool = True
+    address: str | None = None,
+    *,
+    cpus: int | None = None,
+    dashboard: bool = True,
+    dashboard_host: str | None = None,
 ) -> Iterator[Cluster]:
     """Start or join Ray and leave it again; a Ray that this process uses already is used.
 
     `address` is `HOST:PORT` or "auto". Without it, `cpus` says how many cores our own Ray offers
-    instead of all, and `dashboard` whether it has one. Raises `ClusterError`.
+    instead of all, and `dashboard` whether it has one; it listens on 127.0.0.1 unless
+    `dashboard_host` says where. Raises `ClusterError`.
     """
     if ray.is_initialized():
         yield _describe(None, address)
         return
-    dashboard_url = _join(address) if address else _start(cpus, dashboard)
+    dashboard_url = _join(address) if address else _start(cpus, dashboard, dashboard_host)
     try:
         yield _describe(dashboard_url, address)
     finally:
         ray.shutdown()
 
 
-def _start(cpus: int | None, dashboard: bool) -> str | None:
+def _start(cpus: int | None, dashboard: bool, dashboard_host: str | None) -> str | None:
     try:
-        context = ray.init(address="local", num_cpus=cpus, include_dashboard=dashboard, **_quiet())
+        context = ray.init(
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=dashboard,
+            dashboard_host=dashboard_host or _THIS_MACHINE,
+            **_quiet(),
+        )
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(f"Ray could not be started: {error}") from error
     return _url(context)

@@ -4,6 +4,7 @@ Ray reads some of its environment when it is imported and tries again for minute
 has gone, so joining is tried first in processes of their own, with a time limit.
 """
 
+import ipaddress
 import json
 import os
 import socket
@@ -51,11 +52,39 @@ print(json.dumps(ray.get([worker.found.remote() for worker in workers], timeout=
 _COMPARED = ("python", "ray", "torch", "textcls-tune")
 
 
-def prepare(address: str | None) -> None:
+def check_dashboard(host: str, address: str | None) -> None:
+    """Raise `ClusterError` when the dashboard may not be put on a host.
+
+    Whoever reaches it without a token can run code here, so away from this machine it wants one.
+    """
+    if address is not None:
+        raise ClusterError(
+            f"--dashboard-host {host}: the cluster at {address} has a dashboard of its own"
+        )
+    mode = os.environ.get(_AUTH_MODE, "token")
+    if not _loopback(host) and mode != "token":
+        raise ClusterError(
+            f"--dashboard-host {host}: other machines reach it there, so it has to ask for a "
+            f"token, but {_AUTH_MODE} is {mode}; unset it, or leave the dashboard on 127.0.0.1"
+        )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def prepare(address: str | None, dashboard_host: str | None = None) -> None:
     """Set Ray's switches; with an address, find out whether and how the cluster can be joined.
 
-    Raises `ClusterError` within 30 s, saying why it cannot.
+    A dashboard on a host that is named asks for a token, whatever Ray's own default is. Raises
+    `ClusterError` within 30 s, saying why the cluster cannot be joined.
     """
+    if dashboard_host is not None:
+        check_dashboard(dashboard_host, address)
+        os.environ.setdefault(_AUTH_MODE, "token")
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     if address is not None:

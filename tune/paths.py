@@ -4,6 +4,7 @@
 search runs is written beside and renamed, so that a reader sees the old file or the new one.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from tune.exceptions import RunFolderError
+
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""Errors of the disk: what failed with one fails again."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUNG = re.compile(r"rung-(\d+)\.safetensors")

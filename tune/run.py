@@ -1,6 +1,5 @@
 """One search from its first line to its last: corpora, Ray, study, trials, winner."""
 
-import errno
 import importlib
 import shutil
 import threading
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from tune.confirm import Confirmed
     from tune.trial import Workload
 
-_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _SMALLEST_ENSEMBLE = 2
 _EXPORT_NEEDS = "textcls.bundle"  # torch: a second or two, by the end of the search
 _BUSY_START_S = 30.0  # until then the workers' own imports need every core
@@ -57,6 +55,8 @@ class Request:
     command: tuple[str, ...]
     address: str | None = None
     """`HOST:PORT` or "auto" to join a Ray cluster; None to start one."""
+    dashboard_host: str | None = None
+    """Where our own Ray's dashboard listens; None for this machine alone."""
     resumed: bool = False
     warm_start: RunFolder | None = None
     """An earlier run whose trials the sampler is to know."""
@@ -98,13 +98,13 @@ def _run_trials(
 ) -> tuple[_Parts, "Confirmed | None"]:
     # Ray takes seconds to start, most of them waiting; threads use that time.
     preparation = corpora.Preparation(request.search, progress.say)
-    joining.prepare(request.address)
+    joining.prepare(request.address, request.dashboard_host)
     from tune import cluster
 
     _import("tune.tuner")
     folder = request.folder
     chatter.hush()
-    with cluster.session(request.address) as joined:
+    with cluster.session(request.address, dashboard_host=request.dashboard_host) as joined:
         from tune.trial import Workload
         from tune.tuner import run_trials
 
@@ -312,7 +312,7 @@ def _writable(request: Request) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _CANNOT_WRITE or str(root) in str(error.filename):
+        if error.errno in paths.CANNOT_WRITE or str(root) in str(error.filename):
             raise RunFolderError(
                 f"{root}: cannot be written ({error.strerror or error}); "
                 f"what is there stays readable, and --resume {root.name} goes on from it"

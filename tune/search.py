@@ -79,9 +79,12 @@ def _misfit(options: argparse.Namespace) -> str | None:
 def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from textcls.config_file import Override
     from textcls.exceptions import ConfigError
-    from tune import config, paths
+    from tune import config, joining, paths
     from tune.run import Request
 
+    address = options.address or os.environ.get("RAY_ADDRESS")
+    if options.dashboard_host is not None:
+        joining.check_dashboard(options.dashboard_host, address)
     overrides: list[str | Override] = [
         Override(key, value, f"--{option.replace('_', '-')}")
         for option, keys in _KEYS.items()
@@ -101,8 +104,10 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     elif resumed:
         folder = paths.find(options.runs_dir, options.resume)
     if resumed:
+        from tune import study
         from tune.start import check_unchanged
 
+        study.read(folder.journal, folder.name)  # what cannot go on is left as it is
         search = config.load(options.space or folder.space, overrides)
         check_unchanged(config.load(folder.space), search)
     else:
@@ -113,7 +118,8 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         search,
         folder,
         command=("python", "-m", "tune.search", *given),
-        address=options.address or os.environ.get("RAY_ADDRESS"),
+        address=address,
+        dashboard_host=options.dashboard_host,
         resumed=resumed,
         warm_start=warm_start,
     )
@@ -149,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, metavar="N", help="fresh seeds for each of them, by default 5")
     add("--ensemble", type=int, metavar="K", help="beside the winner, the best K averaged")
     add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
+    add("--dashboard-host", metavar="IP", help="show the dashboard to other machines, with a token")
     add(
         "--set",
         action="append",

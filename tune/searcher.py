@@ -48,8 +48,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray has no types
         number = self._numbers.pop(trial_id)
         if error or self._brake.fault is not None:
             return
+        last = result or {}
         try:
-            self._conductor.end(number, *self._ending(result or {}))
+            self._conductor.end(number, *self._ending(last))
+            if "errno" in last:  # the trial could not write, and no other one could
+                raise OSError(last["errno"], last["message"])
             self._brake.given_up = self._conductor.given_up
         except Exception as fault:
             self._brake.fault = fault

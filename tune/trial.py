@@ -17,7 +17,7 @@ from ray import tune as ray_tune
 
 from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
-from tune.paths import RunFolder, TrialFolder
+from tune.paths import CANNOT_WRITE, RunFolder, TrialFolder
 from tune.states import OUT_OF_MEMORY, Interrupted, State
 from tune.task import Arrays, Objective, Task
 
@@ -67,7 +67,12 @@ def run_trial(config: dict[str, Any], workload: Workload) -> None:
     with _logged_to(task.folder):
         _log.info("trial %d: %s", task.number, dict(task.params))
         _hold_to(workload.gpu)
-        outcome = run_objective(workload.objective, task, ray_tune.report, workload.gpu)
+        try:
+            outcome = run_objective(workload.objective, task, ray_tune.report, workload.gpu)
+        except OSError as error:
+            said = {"errno": error.errno, "message": error.strerror or str(error)}
+            ray_tune.report({"outcome": State.INTERRUPTED.value, **said})
+            return
         if outcome is not None:
             state, message = outcome
             _log.info("%s: %s", state, message)
@@ -80,7 +85,10 @@ def run_objective(
     report: Callable[[dict[str, Any]], None],
     gpu: float = 0.0,
 ) -> tuple[State, str] | None:
-    """Report each rung; what went wrong, if anything did."""
+    """Report each rung; what went wrong, if anything did.
+
+    Raises OSError when the run folder cannot be written: no other trial would fare better.
+    """
     rungs = 0
     try:
         for rung, metrics in enumerate(objective(task)):
@@ -93,6 +101,8 @@ def run_objective(
     except Interrupted as error:
         return State.INTERRUPTED, str(error)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+            raise
         _log.exception("the trial failed")
         return State.FAILED, _message(error, gpu)
     if rungs == len(task.milestones):
