@@ -124,17 +124,20 @@ def read(folder: RunFolder) -> History:
 
 def _trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
     try:
-        made = study.read(folder.journal, _study_name(folder))
+        made = study.read(folder.study, _study_name(folder))
         return made.milestones, made.records()
     except (KeyError, ValueError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise SearchError(f"{folder.journal}: damaged, or incomplete ({reason})") from error
+        raise SearchError(f"{folder.study}: damaged, or incomplete ({reason})") from error
 
 
 def _study_name(folder: RunFolder) -> str:
-    """The name in the journal's first line: a folder may have been renamed or copied since."""
-    with folder.journal.open("rb") as file:
-        line = file.readline()
+    """The name as it was given: a folder may have been renamed or copied since."""
+    if folder.database.exists():
+        line = folder.database.read_bytes()
+    else:
+        with folder.journal.open("rb") as file:
+            line = file.readline()
     try:
         return str(json.loads(line)["study_name"])
     except (ValueError, KeyError, TypeError):

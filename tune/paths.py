@@ -102,6 +102,21 @@ class RunFolder:
         return self.root / "study.journal"
 
     @property
+    def database(self) -> Path:
+        """Names the database that holds the study instead of the journal, and the study in it."""
+        return self.root / "study.json"
+
+    @property
+    def study(self) -> Path | str:
+        """Where the study lies: the journal's path, or the URL of a database."""
+        if not self.database.exists():
+            return self.journal
+        try:
+            return str(json.loads(self.database.read_text(encoding="utf-8"))["storage"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{self.database}: damaged ({error})") from error
+
+    @property
     def leaderboard(self) -> Path:
         """A row per trial."""
         return self.root / "leaderboard.csv"
@@ -222,7 +237,7 @@ def find(runs_dir: Path, run: str) -> RunFolder:
     candidates = [Path(run), *([runs_dir / run] if _NAME.fullmatch(run) else [])]
     for root in candidates:
         folder = RunFolder(root.absolute())
-        if folder.journal.is_file():
+        if folder.journal.is_file() or folder.database.is_file():
             return folder
     places = " or ".join(str(path) for path in candidates)
     raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
@@ -251,7 +266,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def began(folder: RunFolder) -> bool:
-    """Whether a run has a journal that is complete: one with its format (`tune.study.create`)."""
+    """Whether a run has a study that is complete: one with its format (`tune.study.create`)."""
+    if folder.database.is_file():  # written once the study is complete
+        return True
     try:
         with folder.journal.open("rb") as file:
             return any(b'"format":' in line for line in file)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optuna.exceptions import StorageInternalError
+
 from tune import (
     chatter,
     corpora,
@@ -57,6 +59,8 @@ class Request:
     """`HOST:PORT` or "auto" to join a Ray cluster; None to start one."""
     dashboard_host: str | None = None
     """Where our own Ray's dashboard listens; None for this machine alone."""
+    database: str | None = None
+    """The URL of a database for a new study; None for a journal in the folder."""
     resumed: bool = False
     warm_start: RunFolder | None = None
     """An earlier run whose trials the sampler is to know."""
@@ -193,7 +197,7 @@ def _parts(
         if request.warm_start is not None:
             earlier = inheritance.read(request.warm_start, search, request.folder)
             progress.say(str(earlier))
-        study = start.new_study(search, request.folder, earlier)
+        study = start.new_study(search, request.folder, earlier, request.database)
     conductor = start.conductor(search, study, request.folder, progress)
     return _Parts(prepared, plan, study, conductor)
 
@@ -311,6 +315,11 @@ def _writable(request: Request) -> Iterator[None]:
     root = request.folder.root
     try:
         yield
+    except StorageInternalError as error:
+        raise SearchError(
+            f"{root}: the database of its study no longer answers "
+            f"({error.__cause__ or error}); --resume {root.name} goes on once it does"
+        ) from error
     except OSError as error:
         if error.errno in paths.CANNOT_WRITE or str(root) in str(error.filename):
             raise RunFolderError(
@@ -319,5 +328,7 @@ def _writable(request: Request) -> Iterator[None]:
             ) from error
         raise
     finally:
-        if not request.resumed and not request.folder.journal.exists():
+        folder = request.folder
+        kept = request.resumed or folder.journal.exists() or folder.database.exists()
+        if not kept:
             shutil.rmtree(root, ignore_errors=True)

@@ -92,6 +92,11 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         for key in keys
     ]
     overrides += options.set
+    database = None
+    if options.storage is not None:
+        from tune.storage import check_url
+
+        database = check_url(options.storage)
     warm_start = None
     if options.warm_start is not None:
         if options.resume not in (None, _AUTO):
@@ -107,7 +112,9 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         from tune import study
         from tune.start import check_unchanged
 
-        study.read(folder.journal, folder.name)  # what cannot go on is left as it is
+        if database not in (None, folder.study):
+            raise ConfigError(f"--storage {database}: but the run's study lies at {folder.study}")
+        study.read(folder.study, folder.name)  # what cannot go on is left as it is
         search = config.load(options.space or folder.space, overrides)
         check_unchanged(config.load(folder.space), search)
     else:
@@ -120,6 +127,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         command=("python", "-m", "tune.search", *given),
         address=address,
         dashboard_host=options.dashboard_host,
+        database=database,
         resumed=resumed,
         warm_start=warm_start,
     )
@@ -147,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--trial-timeout", metavar="TIME", help="end a trial without a report for so long: 90s, 5m")
     add("--name", help="the run's name; by default the file's name and the time")
     add("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs")
+    add("--storage", metavar="URL", help="keep the study in a database, not in a journal file")
     add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")
     add("--cpus-per-trial", type=float, metavar="N", help="CPU cores of a trial")
     add("--gpus-per-trial", type=float, metavar="N", help="GPUs of a trial, such as 0.25")

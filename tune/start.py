@@ -3,7 +3,7 @@
 from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
-from tune import grid, samplers, space, study
+from tune import grid, paths, samplers, space, study
 from tune.conductor import Conductor, Watcher
 from tune.config import SearchFile
 from tune.inheritance import Earlier
@@ -18,19 +18,28 @@ def rungs_of(search: SearchFile) -> tuple[float, ...]:
     return milestones(scheduler.grace_period, scheduler.reduction_factor, search.train.epochs)
 
 
-def new_study(search: SearchFile, folder: RunFolder, earlier: Earlier | None = None) -> SearchStudy:
+def new_study(
+    search: SearchFile,
+    folder: RunFolder,
+    earlier: Earlier | None = None,
+    database: str | None = None,
+) -> SearchStudy:
     """A study with what is to be tried first: named configurations, points, or a grid's points.
 
-    `earlier`: trials of another search, for the sampler alone.
+    `earlier`: trials of another search, for the sampler alone. `database`: its URL, where the
+    study is to lie there and not in the run folder.
     """
-    return study.create(
-        folder.journal,
+    made = study.create(
+        database or folder.journal,
         folder.name,
         metric=search.search.metric,
         milestones=rungs_of(search),
         sampler=_sampler(search, 0),
         fill=lambda made: _fill(made, search, earlier),
     )
+    if database is not None:
+        paths.write_json(folder.database, {"storage": database, "study_name": folder.name})
+    return made
 
 
 def _fill(made: SearchStudy, search: SearchFile, earlier: Earlier | None) -> None:
@@ -48,7 +57,7 @@ def _fill(made: SearchStudy, search: SearchFile, earlier: Earlier | None) -> Non
 
 def taken_up(search: SearchFile, folder: RunFolder) -> SearchStudy:
     """The study of an earlier run; trials that were cut off wait to be tried again."""
-    found = study.resume(folder.journal, folder.name, lambda trials: _sampler(search, trials))
+    found = study.resume(folder.study, folder.name, lambda trials: _sampler(search, trials))
     found.end_cut_off()
     for number in found.cut_off():
         found.requeue(number)

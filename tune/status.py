@@ -99,9 +99,14 @@ def _elapsed_s(found: "History", now: datetime) -> float | None:
         return None
     last = now
     if found.state != history.RUNNING:
-        last = datetime.fromtimestamp(found.folder.journal.stat().st_mtime)
+        latest = max(found.folder.journal, found.folder.database, key=_changed)
+        last = datetime.fromtimestamp(_changed(latest))
         last = max([each.ended for each in found.records if each.ended] or [last])
     return max(0.0, (last - min(begun)).total_seconds())
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def _left(found: "History", asked: int, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The record of truth: an Optuna study in a journal file.
+"""The record of truth: an Optuna study, in a journal file or a database.
 
 Every report and every end of a trial is on disk when the call returns. Only the search's own
 process writes; anyone may read while it runs, `optuna-dashboard` included. What a trial reported
@@ -7,8 +7,6 @@ counted in thousandths of an epoch, because Optuna's steps are whole numbers and
 be searched.
 """
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tune.exceptions import SearchError
 from tune.states import OUT_OF_MEMORY, State
+from tune.storage import Place, Storage
 
 FORMAT = 1
 _INHERITED = "inherited"
@@ -223,7 +221,7 @@ class SearchStudy:
 
 
 def create(
-    journal: Path,
+    place: Place,
     name: str,
     *,
     metric: str,
@@ -231,98 +229,74 @@ def create(
     sampler: optuna.samplers.BaseSampler,
     fill: Callable[[SearchStudy], None] = lambda _study: None,
 ) -> SearchStudy:
-    """Start a study in a new journal file; `fill` enqueues what is to be tried first.
+    """Start a study in a new journal file or in a database; `fill` enqueues what comes first.
 
-    A journal without a format was cut off before all of that was in it, and is not gone on with.
+    A study without a format was cut off before all of that was in it, and is not gone on with; a
+    database loses it to a new one. Raises `SearchError` when the database has one of that name.
     """
-    file = _Journal(journal)
+    storage = Storage(place)
+    opened = storage.open()
+    if isinstance(place, str):
+        _make_room(opened, place, name)
     study = optuna.create_study(
-        study_name=name, storage=JournalStorage(file), sampler=sampler, direction="maximize"
+        study_name=name, storage=opened, sampler=sampler, direction="maximize"
     )
     study.set_user_attr("metric", metric)
     study.set_user_attr("milestones", list(milestones))
-    made = SearchStudy(study, file.secure)
+    made = SearchStudy(study, storage.secure)
     fill(made)
     study.set_user_attr("format", FORMAT)  # last: what has a format has the rest
-    file.secure()
+    storage.secure()
     return made
 
 
 def resume(
-    journal: Path, name: str, sampler: Callable[[int], optuna.samplers.BaseSampler]
+    place: Place, name: str, sampler: Callable[[int], optuna.samplers.BaseSampler]
 ) -> SearchStudy:
     """Open a study to go on with it; the caller keeps every other writer out.
 
     `sampler` makes one, given the number of trials so far: the sequence of its random numbers is
-    not in the journal, and starting it anew would propose the first trials once more.
-    A record that was cut off in the middle is removed: it never counted. Raises `SearchError` for
-    a journal that is damaged elsewhere or of another format.
+    not in the study, and starting it anew would propose the first trials once more.
+    A record of a journal that was cut off in the middle is removed: it never counted. Raises
+    `SearchError` for a journal that is damaged elsewhere, a database that does not answer, or
+    another format.
     """
-    _drop_cut_off_line(journal)
-    file = _Journal(journal)
-    found = _load(file, journal, name)
+    storage = Storage(place)
+    storage.mend()
+    found = _load(storage, name)
     found.sampler = sampler(len(found.get_trials(deepcopy=False)))
-    return SearchStudy(found, file.secure)
+    return SearchStudy(found, storage.secure)
 
 
-def read(journal: Path, name: str) -> SearchStudy:
-    """Open a study to look at it, without a change to the file."""
-    return SearchStudy(_load(_Journal(journal), journal, name))
+def read(place: Place, name: str) -> SearchStudy:
+    """Open a study to look at it, without a change to it."""
+    return SearchStudy(_load(Storage(place), name))
 
 
-class _Journal(JournalFileBackend):
-    """Records reach the file as they are written, and the disk when `secure` is called.
-
-    A record that never got there was followed by none that did.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path), lock_obj=_NoLock(str(path)))
-        self._path = path
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write a line per record, for other processes to read."""
-        lines = [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
-        with self._path.open("ab") as file:
-            file.write("".join(lines).encode())
-
-    def secure(self) -> None:
-        """Wait until all that was written would survive a loss of power."""
-        with self._path.open("ab") as file:
-            os.fsync(file.fileno())
+def _make_room(opened: BaseStorage, url: str, name: str) -> None:
+    """Remove a study that never began; refuse to touch one that did."""
+    held = {study.study_name: study for study in opened.get_all_studies()}
+    if name not in held:
+        return
+    if "format" in held[name].user_attrs:
+        raise SearchError(f"{url}: holds a study {name!r} already; choose another --name")
+    opened.delete_study(held[name]._study_id)
 
 
-class _NoLock(JournalFileOpenLock):
-    """The run folder is held by one process, so a lock per record would only cost time."""
-
-    def acquire(self) -> bool:
-        return True
-
-    def release(self) -> None:
-        pass
-
-
-def _load(file: _Journal, journal: Path, name: str) -> optuna.Study:
+def _load(storage: Storage, name: str) -> optuna.Study:
+    place = storage.place
+    what = "journal" if isinstance(place, Path) else "database"
     try:
-        study = optuna.load_study(study_name=name, storage=JournalStorage(file))
+        study = optuna.load_study(study_name=name, storage=storage.open())
     except (KeyError, ValueError, TypeError, AssertionError) as error:
-        message = f"{journal}: not the journal of the search {name!r}, or damaged ({error})"
+        message = f"{place}: not the {what} of the search {name!r}, or damaged ({error})"
         raise SearchError(message) from error
     if "format" not in study.user_attrs:
         message = "killed before its first trial: delete the folder, and search anew"
-        raise SearchError(f"{journal}: {message}")
+        raise SearchError(f"{place}: {message}")
     if (found := study.user_attrs.get("format")) != FORMAT:
-        raise SearchError(f"{journal}: format {found}, but this version reads format {FORMAT}")
+        raise SearchError(f"{place}: format {found}, but this version reads format {FORMAT}")
     return study
-
-
-def _drop_cut_off_line(journal: Path) -> None:
-    with journal.open("rb+") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if content[whole:]:
-            file.truncate(whole)
-            os.fsync(file.fileno())
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:
