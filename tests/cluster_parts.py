@@ -2,8 +2,12 @@
 
     python cluster_parts.py hold DASHBOARD_PORT CPUS ...
     python cluster_parts.py search ADDRESS FOLDER TRIALS ARRAY_BYTES
+    python cluster_parts.py outlive ADDRESS FOLDER TRIALS
 
-The latter prints {"trials": {node: how many}, "moved": {node: bytes that its store took in}}.
+`hold` loses its last node at each line that it reads. `search` prints {"trials": {node: how many},
+"moved": {node: bytes that its store took in}}. In `outlive` a trial that is not on the head waits
+for the loss of its node, having made FOLDER/waits; it prints each trial's state and the nodes that
+reported its rungs.
 """
 
 import json
@@ -13,16 +17,37 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 PYTHONS = Path(sys.executable).parent  # a job's `python` is the first that the node finds
 TOKENLESS = {"RAY_AUTH_MODE": "disabled"}
 
 
+@dataclass(frozen=True)
+class Nodes:
+    """A cluster that runs on this machine."""
+
+    address: str
+    orders: IO[str]
+
+    def lose_one(self) -> None:
+        """Kill the raylet of the node that came last, as a machine dies."""
+        self.orders.write("lose\n")
+        self.orders.flush()
+
+
 @contextmanager
 def cluster(*cpus: int, dashboard_port: int | None = None) -> Iterator[str]:
-    """A node for each number of CPUs, all on this machine, without a token; gives the address.
+    """Like `nodes`; gives the address alone."""
+    with nodes(*cpus, dashboard_port=dashboard_port) as running:
+        yield running.address
+
+
+@contextmanager
+def nodes(*cpus: int, dashboard_port: int | None = None) -> Iterator[Nodes]:
+    """A node for each number of CPUs, all on this machine, without a token.
 
     It is held by a process of its own, since Ray's own class leaves sockets open.
     """
@@ -39,7 +64,8 @@ def cluster(*cpus: int, dashboard_port: int | None = None) -> Iterator[str]:
         assert holder.stdout is not None
         try:
             lines = iter(holder.stdout.readline, "")
-            yield next(line for line in lines if line.startswith("ready ")).split()[1]
+            address = next(line for line in lines if line.startswith("ready ")).split()[1]
+            yield Nodes(address, holder.stdin)
         finally:
             holder.stdin.close()
             holder.wait(timeout=60)
@@ -71,13 +97,13 @@ def hold(dashboard_port: str, *cpus: str) -> None:
     dashboard: dict[str, Any] = {"include_dashboard": dashboard_port != "0"}
     if dashboard_port != "0":
         dashboard["dashboard_port"] = int(dashboard_port)
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": int(cpus[0]), **dashboard})
-    for number in cpus[1:]:
-        nodes.add_node(num_cpus=int(number))
-    nodes.wait_for_nodes()
-    print("ready", nodes.address, flush=True)
-    sys.stdin.read()
-    nodes.shutdown()
+    running = Cluster(initialize_head=True, head_node_args={"num_cpus": int(cpus[0]), **dashboard})
+    workers = [running.add_node(num_cpus=int(number)) for number in cpus[1:]]
+    running.wait_for_nodes()
+    print("ready", running.address, flush=True)
+    for _line in sys.stdin:
+        running.remove_node(workers.pop(), allow_graceful=False)
+    running.shutdown()
 
 
 def run_search(address: str, place: str, trials: str, array_bytes: str) -> None:
@@ -133,6 +159,71 @@ def run_search(address: str, place: str, trials: str, array_bytes: str) -> None:
     print(json.dumps({"trials": Counter(r.curve[0]["node"] for r in records), "moved": moved}))
 
 
+def outlive(address: str, place: str, trials: str) -> None:
+    """Run trials of three rungs of which those away from the head wait for the loss of a node."""
+    from tune import joining
+
+    joining.prepare(address)
+    import numpy as np
+    import optuna
+    import ray
+    from test_conductor import Witness
+
+    from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
+    from tune import cluster, paths, study
+    from tune.brake import Brake
+    from tune.conductor import Conductor
+    from tune.resources import plan
+    from tune.task import Arrays, Objective, Task
+    from tune.trial import Workload
+    from tune.tuner import run_trials
+
+    milestones = (0.25, 0.75, 1.0)
+
+    def objective(head: str) -> Objective:
+        def train(task: Task) -> Iterator[Mapping[str, float]]:  # sent by value
+            import time
+
+            here = ray.get_runtime_context().get_node_id()
+            done = json.loads(task.folder.curve.read_text()) if task.folder.curve.exists() else []
+            yield from list(done)
+            for epoch in task.milestones[len(done) :]:
+                if done and here != head:
+                    task.folder.root.parent.parent.parent.joinpath("waits").touch()
+                    time.sleep(120)
+                done.append({"accuracy": epoch, "epoch": epoch, "node": here})
+                task.folder.curve.write_text(json.dumps(done))
+                yield done[-1]
+                time.sleep(0.2)
+
+        return train
+
+    made = paths.create(Path(place), "run")
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    kept = study.create(
+        made.journal, "run", metric="accuracy", milestones=milestones, sampler=sampler
+    )
+    boss = Conductor(
+        kept,
+        lambda trial: {"x": trial.suggest_float("x", 0, 1)},
+        None,
+        int(trials),
+        made,
+        Witness(),
+    )
+    with cluster.session(address) as joined:
+        head = ray.get_runtime_context().get_node_id()
+        load = Workload(
+            objective(head), lambda _params: (ModelConfig(), EmbeddingConfig(), TrainConfig()),
+            {EmbeddingConfig(): Arrays({}, np.zeros((1, 1)), 2)}, milestones, "accuracy", made, 1,
+            "cpu",
+        )  # fmt: skip
+        run_trials(boss, Brake(), load, plan(1, 0, joined.nodes))
+    for record in kept.records():
+        ran_on = ["head" if rung["node"] == head else "lost" for rung in record.curve]
+        print(json.dumps([record.number, record.state.value, *ran_on]))
+
+
 def _taken_in(node: dict[str, Any]) -> int:
     """Bytes of all objects that a node's store ever held."""
     from ray._private.internal_api import node_stats
@@ -142,4 +233,4 @@ def _taken_in(node: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    {"hold": hold, "search": run_search}[sys.argv[1]](*sys.argv[2:])
+    {"hold": hold, "search": run_search, "outlive": outlive}[sys.argv[1]](*sys.argv[2:])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster_parts import TOKENLESS, cluster, trivial_search
+from cluster_parts import TOKENLESS, cluster, nodes, trivial_search
 
 from tune import study
 from tune.paths import RunFolder
@@ -64,6 +64,31 @@ def test_trials_run_on_both_nodes_and_the_arrays_reach_each_once(
         assert ARRAY_BYTES <= taken_in < 1.5 * ARRAY_BYTES
 
 
+def test_a_node_that_is_lost_gives_its_trial_to_another(tmp_path: Path) -> None:
+    script = str(Path(__file__).with_name("cluster_parts.py"))
+    with nodes(1, 1) as running:
+        command = [sys.executable, script, "outlive", running.address, str(tmp_path), "5"]
+        with subprocess.Popen(
+            command,
+            env={**os.environ, **TOKENLESS},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as driver:
+            while not (tmp_path / "waits").exists():
+                assert driver.poll() is None, driver.communicate()
+                time.sleep(0.1)
+            running.lose_one()
+            printed, complaints = driver.communicate(timeout=100)
+    assert driver.returncode == 0, complaints
+    found = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
+    assert [number for number, *_ in found] == list(range(5))
+    assert {state for _, state, *_ in found} == {"complete"}
+    moved = [ran_on for _, _, *ran_on in found if "lost" in ran_on]
+    assert moved == [["lost", "head", "head"]]  # from its rung, not from its beginning
+    assert all(len(ran_on) == 3 for _, _, *ran_on in found)
+
+
 def test_a_job_runs_can_be_followed_and_leaves_a_run_to_resume(
     one_node: Running, tmp_path: Path
 ) -> None:
@@ -72,15 +97,19 @@ def test_a_job_runs_can_be_followed_and_leaves_a_run_to_resume(
     (tmp_path / "space.yaml").write_text(SPACE)
     folder = RunFolder(tmp_path / "runs" / "run")
     variables = {"env_vars": {"TEXTCLS_CACHE": environment["TEXTCLS_CACHE"]}}
-    submitted = subprocess.run(
-        [
-            *job(running, "submit", "--submission-id", "search", "--no-wait"),
-            *("--working-dir", str(ROOT), "--runtime-env-json", json.dumps(variables), "--"),
-            *("python", "-m", "tune.search", "--space", str(tmp_path / "space.yaml")),
-            *("--name", "run", "--runs-dir", str(tmp_path / "runs")),
-        ],
-        env=environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    submission = [
+        *job(running, "submit", "--submission-id", "search", "--no-wait"),
+        *("--working-dir", str(ROOT), "--runtime-env-json", json.dumps(variables), "--"),
+        *("python", "-m", "tune.search", "--space", str(tmp_path / "space.yaml")),
+        *("--name", "run", "--runs-dir", str(tmp_path / "runs")),
+    ]
+    for _ in range(60):  # the dashboard answers before the node's agent takes jobs
+        submitted = subprocess.run(
+            submission, env=environment, capture_output=True, text=True, timeout=60
+        )
+        if "No available agent" not in submitted.stderr:
+            break
+        time.sleep(0.5)
     assert submitted.returncode == 0, submitted.stderr
 
     with subprocess.Popen(
