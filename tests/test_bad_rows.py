@@ -421,3 +421,12 @@ def test_labels_of_rows_that_are_left_out_make_no_class() -> None:
 def test_too_little_is_left(train: bytes, expected: str) -> None:
     text = message({"train.csv": train, "test.csv": GOOD}, bad_rows="skip")
     assert text.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "first", [b"null", b" null", b"\xef\xbb\xbfnull", b"\n\nnull", b'nullts"}']
+)
+def test_json_that_begins_with_null_crashes_no_reader(first: bytes) -> None:
+    found = message({"train.jsonl": first + b"\n" + GOOD_JSON})
+    assert "1 of 11 rows cannot be used" in found
+    assert "no valid JSON object" in found

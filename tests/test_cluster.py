@@ -103,7 +103,7 @@ def test_a_job_runs_can_be_followed_and_leaves_a_run_to_resume(
         *("python", "-m", "tune.search", "--space", str(tmp_path / "space.yaml")),
         *("--name", "run", "--runs-dir", str(tmp_path / "runs")),
     ]
-    for _ in range(60):  # the dashboard answers before the node's agent takes jobs
+    for _ in range(15):  # the dashboard answers before the node's agent takes jobs
         submitted = subprocess.run(
             submission, env=environment, capture_output=True, text=True, timeout=60
         )

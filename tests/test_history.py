@@ -92,6 +92,16 @@ def test_what_the_folder_lacks_is_said(tmp_path: Path) -> None:
     assert told.texts("test") is None
 
 
+@pytest.mark.parametrize(
+    "content", ["[]", "{", "{}", '{"state": 3}', '{"state": "complete", "trials": [1]}']
+)
+def test_a_result_that_is_none_does_not_count(tmp_path: Path, content: str) -> None:
+    folder = write_run(tmp_path / "run", SEARCH, trials(State.COMPLETE), number=0)
+    folder.result.write_text(content)
+    told = history.read(folder)
+    assert (told.state, dict(told.result)) == (history.CUT_OFF, {})
+
+
 def test_a_record_that_was_being_written_does_not_count(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", SEARCH, trials(State.COMPLETE), state=None)
     with folder.journal.open("ab") as file:

@@ -92,3 +92,9 @@ def test_checkpoints_are_kept_linked_and_deleted(tmp_path: Path) -> None:
 def test_the_default_name_tells_what_and_when() -> None:
     now = datetime(2031, 2, 3, 4, 5, 6)
     assert paths.default_name(Path("search_spaces/gru.yaml"), now) == "gru-20310203-040506"
+
+
+@pytest.mark.parametrize("run", ["x" * 300, "a\0b", "..", ""])
+def test_what_can_be_no_run(tmp_path: Path, run: str) -> None:
+    with pytest.raises(RunFolderError, match="no run at "):
+        paths.find(tmp_path, run)

@@ -6,6 +6,7 @@ The builder of `datasets` reads them. What it stops at, and columns whose type i
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from textcls.screening import Reason, is_utf8, screen, unencodable
 _TEXT_TYPES = {"string", "null"}
 _LABEL_TYPES = {"string", "null", "int64", "bool"}
 
+_NULL = re.compile(rb"(?:\xef\xbb\xbf)?\s*null")
 _NO_OBJECT = Reason("no valid JSON object", 'an object such as {"text": "...", "label": "..."}')
 _KINDS = {
     bool: "true or false",
@@ -38,7 +40,7 @@ def read_json(path: Path, place: str, data: DataConfig) -> Columns:
     """
     clean = is_utf8(path, place)
     is_array = _is_array(path, place)
-    if clean:
+    if clean and not _has_null_line(path):
         try:
             dataset = load("json", path)
         except BuilderError:
@@ -72,6 +74,12 @@ def _is_array(path: Path, place: str) -> bool:
     if first is None:
         raise DataError(f"{place}: the file is empty; expected a JSON object on each line")
     return first.startswith("[")
+
+
+def _has_null_line(path: Path) -> bool:
+    """Tell whether a line begins with null: Arrow's reader crashes where a block does."""
+    with path.open("rb") as file:
+        return any(map(_NULL.match, file))
 
 
 def _is_plain(dataset: Any, chosen: Chosen) -> bool:

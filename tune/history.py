@@ -105,7 +105,7 @@ def read(folder: RunFolder) -> History:
     """
     search = config.load(folder.space)
     milestones, records = _trials(folder)
-    result, environment = _object(folder.result), _object(folder.environment)
+    result, environment = _result(folder.result), _object(folder.environment)
     state = _state(folder, records, result)
     if state != RUNNING:
         records = [_closed(record) for record in records]
@@ -149,8 +149,8 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
         return RUNNING
     # A search that was resumed and killed leaves the result of the time before.
     whole = all(record.state != State.RUNNING for record in records)
-    counted = (result or {}).get("trials", {}).get("total")
-    return str((result or {})["state"]) if whole and counted == len(records) else CUT_OFF
+    counted = result["trials"].get("total") if result else None
+    return str(result["state"]) if result and whole and counted == len(records) else CUT_OFF
 
 
 def _held_by_another(folder: RunFolder) -> bool:
@@ -171,6 +171,14 @@ def _closed(record: TrialRecord) -> TrialRecord:
     if record.state != State.RUNNING:
         return record
     return replace(record, state=State.INTERRUPTED, message="the search was cut off")
+
+
+def _result(path: Path) -> dict[str, Any] | None:
+    """What a search left as its result; None where that is missing or not what it was."""
+    found = _object(path) or {}
+    whole = isinstance(found.get("state"), str) and isinstance(found.get("trials"), dict)
+    best = found.get("best")
+    return found if whole and (best is None or isinstance(best, dict)) else None
 
 
 def _object(path: Path) -> dict[str, Any] | None:

@@ -237,8 +237,11 @@ def find(runs_dir: Path, run: str) -> RunFolder:
     candidates = [Path(run), *([runs_dir / run] if _NAME.fullmatch(run) else [])]
     for root in candidates:
         folder = RunFolder(root.absolute())
-        if folder.journal.is_file() or folder.database.is_file():
-            return folder
+        try:
+            if folder.journal.is_file() or folder.database.is_file():
+                return folder
+        except OSError:  # such as a name that is too long
+            continue
     places = " or ".join(str(path) for path in candidates)
     raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
 
