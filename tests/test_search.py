@@ -391,8 +391,9 @@ def test_one_command_line_begins_a_run_and_goes_on_with_it(root: Path) -> None:
     folder = RunFolder(root / "runs" / "auto")
     first = Finished(code, folder, printed).records
     assert len(first) == 1
-    code, printed = start(root, *given, "--samples", "2")
+    code, printed = start(root, *given, "--samples", "2", "--track", "tensorboard")
     assert code == 0, printed
+    assert [path.name for path in (folder.track / "tensorboard").iterdir()] == ["trial-1"]
     both = Finished(code, folder, printed).records
     assert both[:1] == first
     assert len(both) == 2

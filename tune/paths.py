@@ -161,6 +161,11 @@ class RunFolder:
         return self.root / "report.html"
 
     @property
+    def track(self) -> Path:
+        """What `--track` writes for other tools."""
+        return self.root / "track"
+
+    @property
     def log(self) -> Path:
         """What Ray, Optuna and other libraries had to say."""
         return self.root / "search.log"

@@ -37,6 +37,7 @@ from tune.record import Record
 from tune.resources import Plan
 from tune.study import SearchStudy
 from tune.task import Objective
+from tune.tracking import Tracked
 from tune.winner import Winner
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Request:
     """Where our own Ray's dashboard listens; None for this machine alone."""
     database: str | None = None
     """The URL of a database for a new study; None for a journal in the folder."""
+    track: tuple[str, ...] = ()
+    """Tools that are to see the trials as well: names of `tune.tracking`."""
     resumed: bool = False
     warm_start: RunFolder | None = None
     """An earlier run whose trials the sampler is to know."""
@@ -74,6 +77,7 @@ class _Parts:
     plan: Plan
     study: SearchStudy
     conductor: Conductor
+    watcher: Tracked
 
 
 def run(request: Request, progress: Progress, objective: Objective) -> int:
@@ -144,6 +148,7 @@ def _run_trials(
                 if brake.fault is None:
                     parts.conductor.interrupt(_reason(brake))
                 progress.end()
+                parts.watcher.close()
                 shutil.rmtree(folder.scratch, ignore_errors=True)
         confirmed = _confirm(request, parts, workload, brake, progress)
     return parts, confirmed
@@ -198,8 +203,9 @@ def _parts(
             earlier = inheritance.read(request.warm_start, search, request.folder)
             progress.say(str(earlier))
         study = start.new_study(search, request.folder, earlier, request.database)
-    conductor = start.conductor(search, study, request.folder, progress)
-    return _Parts(prepared, plan, study, conductor)
+    watcher = Tracked(progress, request.track, request.folder, search.search.metric, progress.say)
+    conductor = start.conductor(search, study, request.folder, watcher)
+    return _Parts(prepared, plan, study, conductor, watcher)
 
 
 def _crown(request: Request, parts: _Parts, confirmed: "Confirmed | None") -> Winner | None:

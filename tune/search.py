@@ -83,6 +83,10 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from tune.run import Request
 
     address = options.address or os.environ.get("RAY_ADDRESS")
+    if options.track:
+        from tune import tracking
+
+        tracking.check(options.track)
     if options.dashboard_host is not None:
         joining.check_dashboard(options.dashboard_host, address)
     overrides: list[str | Override] = [
@@ -128,6 +132,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         address=address,
         dashboard_host=options.dashboard_host,
         database=database,
+        track=tuple(dict.fromkeys(options.track)),
         resumed=resumed,
         warm_start=warm_start,
     )
@@ -173,6 +178,9 @@ def _parser() -> argparse.ArgumentParser:
         help="any key of the file, such as search.scheduler.reduction_factor=4; repeatable",
     )
     add("--on-finish", metavar="COMMAND", help="run at the end, with $RESULT_JSON and $RUN_FOLDER")
+    add(
+        "--track", action="append", default=[], choices=("tensorboard", "mlflow"), help="repeatable"
+    )
     add("--quiet", action="store_true", help="print nothing but the result")
     return parser
 
