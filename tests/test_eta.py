@@ -1,29 +1,72 @@
 import pytest
 
-from tune.eta import remaining_s
+from tune.eta import Run, remaining_s
+
+ONE = (1.0,)
+FOUR = (1.0, 2.0, 4.0, 8.0)
+
+
+def stopped(rungs: int, pace: float = 1.0) -> Run:
+    epochs = FOUR[rungs - 1]
+    return Run(pace * epochs, rungs, pace * epochs, epochs)
+
+
+def whole(seconds: float) -> Run:
+    return Run(seconds, 1, seconds, 1.0)
 
 
 def test_nothing_is_known_before_a_trial_has_ended() -> None:
-    assert remaining_s([], [3.0], 4, 2) is None
-    assert remaining_s([], [], 0, 2) == 0
+    assert remaining_s([], [Run(3.0)], 4, 2, ONE) is None
+    assert remaining_s([], [], 0, 2, ONE) == 0
 
 
 def test_equal_trials_fill_the_slots() -> None:
-    assert remaining_s([10.0, 10.0], [4.0, 4.0], 4, 2) == pytest.approx((40 + 12) / 2)
+    running = [Run(4.0), Run(4.0)]
+    assert remaining_s([whole(10.0)] * 2, running, 4, 2, ONE) == pytest.approx(6 + 2 * 10)
 
 
-def test_stopped_trials_count_and_recent_ones_count_more() -> None:
-    stopped = remaining_s([100.0] + [10.0] * 9, [], 10, 1)
-    assert stopped is not None
-    assert 100 < stopped < 190  # the plain mean says 190
-    reverse = remaining_s([10.0] * 9 + [100.0], [], 10, 1)
-    assert reverse is not None
-    assert reverse > 190
+def test_a_slot_that_is_free_takes_the_next_trial() -> None:
+    assert remaining_s([whole(10.0)], [Run(1.0)], 1, 2, ONE) == pytest.approx(10)
 
 
-def test_a_trial_that_survived_takes_as_long_as_other_survivors() -> None:
-    assert remaining_s([1.0, 1.0, 1.0, 50.0], [20.0], 0, 8) == pytest.approx(30)
+def test_recent_trials_count_more() -> None:
+    early = remaining_s([whole(100.0)] * 30 + [whole(10.0)] * 30, [], 10, 1, ONE)
+    late = remaining_s([whole(10.0)] * 30 + [whole(100.0)] * 30, [], 10, 1, ONE)
+    assert early is not None
+    assert late is not None
+    assert early < 450 < 650 < late  # the plain mean says 550
+
+
+def test_stopped_trials_are_shorter() -> None:
+    left = remaining_s([stopped(1)] * 27 + [stopped(4)] * 3, [], 200, 1, FOUR)
+    assert left is not None
+    assert left == pytest.approx(200 * (0.9 * 1 + 0.1 * 8), rel=0.3)
+
+
+def test_a_running_trial_keeps_its_own_pace() -> None:
+    slow = Run(20.0, 2, 20.0, 2.0)
+    ended = [stopped(1)] * 20 + [stopped(4)] * 20  # who passes the first rung comes to the end
+    assert remaining_s(ended, [slow], 0, 2, FOUR) == pytest.approx(10 * (8 - 2))
+
+
+def test_what_has_run_since_the_last_rung_is_done() -> None:
+    slow = Run(30.0, 3, 20.0, 4.0)
+    assert remaining_s([stopped(4)], [slow], 0, 2, FOUR) == pytest.approx(5 * 4 - 10)
+
+
+def test_a_trial_that_takes_up_an_earlier_one_has_the_pace_of_what_it_trained() -> None:
+    continued = Run(8.0, 3, 8.0, 2.0)  # it began at epoch 2
+    assert remaining_s([stopped(4)], [continued], 0, 1, FOUR) == pytest.approx(4 * 4)
 
 
 def test_a_trial_that_outlived_all_is_never_negative() -> None:
-    assert remaining_s([10.0], [1000.0], -3, 1) == pytest.approx(5)
+    assert remaining_s([whole(10.0)], [Run(1000.0)], -3, 1, ONE) == 0
+
+
+def test_trials_that_only_fail_take_as_long_as_they_took() -> None:
+    assert remaining_s([Run(5.0)] * 3, [], 4, 1, FOUR) == pytest.approx(20)
+
+
+def test_many_trials_to_come_take_their_mean() -> None:
+    left = remaining_s([whole(10.0), whole(20.0)] * 8, [], 10_000, 4, ONE)
+    assert left == pytest.approx(10_000 * 15 / 4, rel=0.05)

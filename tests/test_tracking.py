@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_conductor import Witness
@@ -121,3 +122,56 @@ def test_a_missing_package_is_named_before_anything_starts(
     assert search.main([*given, "--track", "mlflow"]) == 1
     assert "pip install mlflow-skinny" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def offline_records(path: Path) -> Iterator[Any]:
+    """The records of a run's file: protocol buffers in blocks of 32 KiB, as LevelDB logs them."""
+    pb = pytest.importorskip("wandb.proto.wandb_internal_pb2")
+    data, at, parts = path.read_bytes(), 7, b""
+    while at + 7 <= len(data):
+        if (room := -at % 32_768) < 7 and room:
+            at += room
+            continue
+        length, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
+        parts += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            record = pb.Record()
+            record.ParseFromString(parts)
+            parts = b""
+            yield record
+
+
+def test_wandb_keeps_a_run_per_trial_where_there_is_no_key(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(folder.root / "none"))
+    said = play("wandb", folder, Witness())
+    assert len(said) == 1
+    assert "offline" in said[0]
+    found = {}
+    for path in (folder.track / "wandb").glob("offline-run-*/*.wandb"):
+        records = list(offline_records(path))
+        run = next(each.run for each in records if each.WhichOneof("record_type") == "run")
+        summary = {}
+        for each in records:
+            for item in each.summary.update:
+                summary[item.key or ".".join(item.nested_key)] = item.value_json
+        exits = [
+            each.exit.exit_code for each in records if each.WhichOneof("record_type") == "exit"
+        ]
+        history = [each for each in records if each.WhichOneof("record_type") == "history"]
+        config = {item.key: item.value_json for item in run.config.update}
+        found[run.display_name] = (run.run_group, config, summary, exits, len(history))
+    assert set(found) == {f"trial-{number}" for number in range(len(ENDS))}
+    for number, state in enumerate(ENDS):
+        group, config, summary, exits, reports = found[f"trial-{number}"]
+        assert group == folder.name
+        assert config["hidden_size"] == "64"
+        assert config["pooling"] == '"max"'
+        assert summary["state"] == f'"{state.value}"'
+        assert summary["best_val_accuracy"] == "0.75"
+        assert exits == [0 if state in (State.COMPLETE, State.PRUNED) else 1]
+        assert reports == 2

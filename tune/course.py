@@ -4,7 +4,7 @@ One thread writes and others read, so a reader copies a collection before going 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,10 @@ class Standing:
     values: tuple[float, ...] = ()
     """The metric at rungs 0, 1, ..."""
     began: float = 0.0
+    reached: float = 0.0
+    """When it reached its last rung."""
+    first: int | None = None
+    """The first rung that it reported; not 0 where it takes up an earlier trial."""
     message: str = ""
 
     @property
@@ -70,7 +74,7 @@ class Course:
         self._began = self.now()
         self._running: dict[int, Standing] = {}
         self._over: list[Standing] = []
-        self._ended_s: list[float] = []
+        self._runs: list[eta.Run] = []
         self._speeds: list[float] = []
         self.reached = [0] * len(self.outlook.milestones)
 
@@ -79,6 +83,7 @@ class Course:
         for record in records:
             if record.state != State.INTERRUPTED:
                 self._count(record)
+                self._runs += _earlier(record)
                 for rung in range(len(record.values)):
                     self._reach(rung)
 
@@ -95,6 +100,8 @@ class Course:
         standing = self._running[number]
         standing.values = (*standing.values, metrics[self.outlook.metric])
         standing.epoch = metrics.get("epoch", standing.epoch)
+        standing.reached = self.now()
+        standing.first = rung if standing.first is None else standing.first
         if (speed := metrics.get("texts_per_second")) is not None:
             self._speeds = [*self._speeds[1 - _SPEEDS :], speed]
         self._reach(rung)
@@ -105,7 +112,7 @@ class Course:
         standing = self._running.pop(record.number, None)
         if record.state != State.INTERRUPTED:
             if standing is not None:
-                self._ended_s.append(self.now() - standing.began)
+                self._runs.append(self._run(standing))
             self._count(record)
 
     @property
@@ -132,10 +139,12 @@ class Course:
     @property
     def remaining_s(self) -> float | None:
         """Expected until the end, at most what is left of the budget; None when not yet known."""
-        now, running = self.now(), self.running
+        running = [self._run(each) for each in self.running]
         waiting = self.outlook.samples - self.ended - len(running)
-        ages = [now - each.began for each in running]
-        expected = eta.remaining_s(list(self._ended_s), ages, waiting, self.outlook.slots)
+        milestones = self.outlook.milestones or (1.0,)
+        expected = eta.remaining_s(
+            list(self._runs), running, waiting, self.outlook.slots, milestones
+        )
         if self.outlook.budget_s is None:
             return expected
         budget = max(0.0, self.outlook.budget_s - self.elapsed_s)
@@ -148,6 +157,15 @@ class Course:
         if self.outlook.budget_s:
             share = max(share, self.elapsed_s / self.outlook.budget_s)
         return min(1.0, share)
+
+    def _run(self, standing: Standing) -> eta.Run:
+        seconds, first = self.now() - standing.began, standing.first
+        if first is None:
+            return eta.Run(seconds)
+        rungs = first + len(standing.values)
+        epochs = (0.0, *self.outlook.milestones)
+        trained = epochs[rungs] - epochs[first] if rungs < len(epochs) else 0.0
+        return eta.Run(seconds, rungs, standing.reached - standing.began, trained)
 
     def _count(self, record: TrialRecord) -> None:
         self.ended += 1
@@ -165,6 +183,18 @@ class Course:
     def _reach(self, rung: int) -> None:
         self.reached += [0] * (rung + 1 - len(self.reached))
         self.reached[rung] += 1
+
+
+def _earlier(record: TrialRecord) -> Iterator[eta.Run]:
+    """The run of a trial that ended before this search was taken up."""
+    if record.started is None or record.ended is None:
+        return
+    seconds = (record.ended - record.started).total_seconds()
+    if record.continues is None and record.curve:
+        trained = record.curve[-1].get("epoch", 0.0)
+        yield eta.Run(seconds, len(record.values), seconds, trained)
+    elif not record.curve:
+        yield eta.Run(seconds)
 
 
 def _ranked(standings: Sequence[Standing]) -> list[Standing]:

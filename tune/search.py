@@ -179,7 +179,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--on-finish", metavar="COMMAND", help="run at the end, with $RESULT_JSON and $RUN_FOLDER")
     add(
-        "--track", action="append", default=[], choices=("tensorboard", "mlflow"), help="repeatable"
+        "--track",
+        action="append",
+        default=[],
+        choices=("tensorboard", "mlflow", "wandb"),
+        help="repeatable",
     )
     add("--quiet", action="store_true", help="print nothing but the result")
     return parser

@@ -1,4 +1,4 @@
-"""Trials in TensorBoard and MLflow, as they run.
+"""Trials in TensorBoard, MLflow and Weights & Biases, as they run.
 
 Each is a watcher of the search, as the display is, and not a callback of Ray Tune: Ray's own know
 neither a pruned nor an interrupted trial (to Ray both have ended well), and log our bookkeeping as
@@ -18,8 +18,14 @@ from tune.paths import RunFolder
 from tune.states import State
 from tune.study import Proposal, TrialRecord
 
-PACKAGES = {"tensorboard": ("tensorboardX", "tensorboardX"), "mlflow": ("mlflow", "mlflow-skinny")}
+PACKAGES = {
+    "tensorboard": ("tensorboardX", "tensorboardX"),
+    "mlflow": ("mlflow", "mlflow-skinny"),
+    "wandb": ("wandb", "wandb"),
+}
 """What to import for a tracker, and what to install for it."""
+
+Say = Callable[[str], None]
 
 
 class Tracker(Watcher, Protocol):
@@ -46,7 +52,7 @@ class Tracked:
         names: Sequence[str],
         folder: RunFolder,
         metric: str,
-        say: Callable[[str], None],
+        say: Say,
     ) -> None:
         self._watcher = watcher
         self._say = say
@@ -74,7 +80,7 @@ class Tracked:
         self._tell(lambda tracker: tracker.close())
 
     def _add(self, name: str, folder: RunFolder, metric: str) -> None:
-        self._trackers[name] = _MAKERS[name](folder, metric)
+        self._trackers[name] = _MAKERS[name](folder, metric, self._say)
 
     def _tell(self, what: Callable[[Tracker], None]) -> None:
         for name, tracker in list(self._trackers.items()):
@@ -91,7 +97,7 @@ class Tracked:
 class _TensorBoard:
     """A folder of events per trial, below `track/tensorboard`."""
 
-    def __init__(self, folder: RunFolder, metric: str) -> None:
+    def __init__(self, folder: RunFolder, metric: str, _say: Say) -> None:
         import tensorboardX  # late: it takes half a second, and most searches do without
         from tensorboardX.summary import hparams
 
@@ -141,7 +147,7 @@ class _MLflow:
         State.INTERRUPTED: "KILLED",
     }
 
-    def __init__(self, folder: RunFolder, metric: str) -> None:
+    def __init__(self, folder: RunFolder, metric: str, _say: Say) -> None:
         from mlflow import MlflowClient  # late, as above
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table it makes
@@ -188,9 +194,64 @@ class _MLflow:
         pass
 
 
-_MAKERS: dict[str, Callable[[RunFolder, str], Tracker]] = {
+class _WandB:
+    """A run per trial, in a project of the search's name unless WANDB_PROJECT names another.
+
+    Without a key of Weights & Biases, or with WANDB_MODE=offline, they lie in `track/wandb`.
+    """
+
+    def __init__(self, folder: RunFolder, metric: str, say: Say) -> None:
+        import wandb  # late, as above
+
+        self._wandb = wandb
+        self._folder = folder
+        self._metric = metric
+        self._settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+        self._mode: Any = os.environ.get("WANDB_MODE") or self._reachable()
+        self._runs: dict[int, Any] = {}
+        folder.track.mkdir(exist_ok=True)
+        if self._mode == "offline":
+            say(
+                f"--track wandb: offline; `wandb sync {folder.track}/wandb/offline-run-*` sends "
+                "the trials, once `wandb login` has been told a key"
+            )
+
+    def _reachable(self) -> str:
+        return "online" if self._wandb.login(prompt=False) else "offline"
+
+    def started(self, proposal: Proposal) -> None:
+        self._runs[proposal.number] = self._wandb.init(
+            project=os.environ.get("WANDB_PROJECT") or self._folder.name,
+            group=self._folder.name,
+            name=f"trial-{proposal.number}",
+            dir=str(self._folder.track),
+            config={name: _plain(value) for name, value in proposal.params.items()},
+            mode=self._mode,
+            reinit="create_new",  # trials run side by side
+            settings=self._settings,
+        )
+
+    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        self._runs[number].log(dict(metrics), step=int(metrics.get("step", rung)))
+
+    def ended(self, record: TrialRecord) -> None:
+        run = self._runs.pop(record.number)
+        run.summary["state"] = record.state.value
+        if record.message:
+            run.summary["message"] = record.message
+        if record.value is not None:
+            run.summary[f"best_{self._metric}"] = record.value
+        run.finish(exit_code=0 if record.state in (State.COMPLETE, State.PRUNED) else 1)
+
+    def close(self) -> None:
+        for run in self._runs.values():
+            run.finish(exit_code=1)
+
+
+_MAKERS: dict[str, Callable[[RunFolder, str, Say], Tracker]] = {
     "tensorboard": _TensorBoard,
     "mlflow": _MLflow,
+    "wandb": _WandB,
 }
 
 
