@@ -16,6 +16,7 @@ from tune.resources import Plan
 from tune.searcher import StudySearcher
 from tune.states import State
 from tune.trial import Workload, run_trial
+from tune.wording import parameters
 
 LOST_WORKERS = 3  # as often a trial is started again, from its last rung, when its worker dies
 
@@ -71,6 +72,17 @@ def _name(trial: Any) -> str:
     return f"trial-{trial.config['number']}"
 
 
+def _name_tasks(trial: Any) -> None:
+    """Have Ray's dashboard show the trial's number and parameters at each of its tasks.
+
+    A worker outlives its trials and Ray asks for an actor's name only once, so the tasks bear it.
+    """
+    actor = trial.temporary_state.ray_actor
+    method = vars(actor).setdefault("unnamed_train", actor.train)
+    label = f"trial {trial.config['number']}: {parameters(trial.config['params'])}"
+    actor.train = method.options(name=label)
+
+
 class _BrakeStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
     """Hands the brake to Ray Tune, which asks between any two events."""
 
@@ -104,6 +116,7 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
     def on_trial_start(self, *, trial: Any, **_info: Any) -> None:
         """A worker has taken the trial: its time begins."""
         self._heard_at[trial] = time.monotonic()
+        _name_tasks(trial)
 
     def on_trial_result(self, *, trial: Any, **_info: Any) -> None:
         """A report: its time begins anew."""
