@@ -5,7 +5,8 @@ from rich.console import Console
 from test_leaderboard import record
 
 from tune.course import Course, Outlook
-from tune.display import Display, sparkline
+from tune.display import Display, labelled, sparkline
+from tune.resources import Capacity
 from tune.states import State
 from tune.study import Proposal
 
@@ -32,6 +33,24 @@ def test_the_picture_tells_all_and_stays_in_the_window(width: int) -> None:
     for part in ("3/9 trials", "0.25/1", "-0.0700", "complete", "KeyError: 'x'", "1,000 texts/s"):
         assert part in text
     assert "0.25 ep: 4  1 ep: 1" in text
+
+
+def test_a_cluster_tells_what_the_trials_take_of_it() -> None:
+    made = Course(Outlook("test_accuracy", 9, capacity=Capacity(3, 48, 4, 2, 0.25)))
+    for number in range(3):
+        made.start(Proposal(number, {}, None, None, number))
+    console = Console(file=io.StringIO(), width=100, height=40, force_terminal=False)
+    with console.capture() as capture:
+        console.print(Display(made))
+    assert "3 nodes, trials take 6 of 48 cores and 0.75 of 4 GPUs" in capture.get()
+
+
+def test_a_long_text_goes_on_below_itself_and_a_command_stays_whole() -> None:
+    command = "python -m textcls.predict " + "folder/" * 8
+    lines = labelled([("Data", "two words " * 6), ("Predict", command)], 40).plain.splitlines()
+    assert [line[:16].strip() for line in lines] == ["Data", "", "", "Predict"]
+    assert " ".join(line[16:] for line in lines[:3]) == ("two words " * 6).strip()
+    assert lines[3][16:] == command
 
 
 def test_a_curve_spans_the_scale() -> None:

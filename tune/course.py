@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tune import eta
+from tune.resources import Capacity
 from tune.states import State
 from tune.study import Proposal, TrialRecord
 
@@ -30,6 +31,8 @@ class Outlook:
     """How many trials run side by side."""
     budget_s: float | None = None
     """Seconds that are left of the time budget."""
+    capacity: Capacity | None = None
+    """What the cluster has and a trial takes of it."""
 
 
 @dataclass(slots=True)

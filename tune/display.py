@@ -1,5 +1,6 @@
 """The picture of a running search, as wide as the window and no higher."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 import psutil
@@ -25,6 +26,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _BEST = 5
 _FAULTS = 3
 _BAR_WIDTH = 40
+_NARROWEST = 20  # columns of text; below that wrapping helps nobody
 _GIB = 2**30
 
 
@@ -40,7 +42,7 @@ class Display:
         course, blocks = self._course, "_.-~=+*#" if options.ascii_only else _BLOCKS
         scale = _scale(course)
         best, faults = course.best(_BEST), course.faults[-_FAULTS:]
-        fixed = len(self._facts) + bool(self._facts) + 4 + bool(best) + len(best)
+        fixed = len(self._facts) + bool(self._facts) + 5 + bool(best) + len(best)
         fixed += bool(faults) + len(faults)
         running = _cut(course.running, console.height - fixed - 4)
         yield Group(
@@ -54,12 +56,26 @@ class Display:
         )
 
 
-def labelled(rows: Iterable[tuple[str, str]]) -> Text:
-    """A line per row: label, then text, in columns."""
+def labelled(rows: Iterable[tuple[str, str]], width: int | None = None) -> Text:
+    """A line per row: label, then text, in columns.
+
+    With a `width` longer texts go on below themselves; a command stays whole, to be copied.
+    """
     pairs = list(rows)
-    width = max([LABEL_WIDTH, *(len(label) + 2 for label, _ in pairs)])
-    lines = [Text.assemble((f"{label:<{width}}", "bold"), text) for label, text in pairs]
+    indent = max([LABEL_WIDTH, *(len(label) + 2 for label, _ in pairs)])
+    lines = [
+        Text.assemble((f"{label if first else '':<{indent}}", "bold"), part)
+        for label, text in pairs
+        for first, part in _wrapped(text, None if width is None else width - indent)
+    ]
     return Text("\n").join(lines)
+
+
+def _wrapped(text: str, width: int | None) -> list[tuple[bool, str]]:
+    if width is None or width < _NARROWEST or text.startswith("python "):
+        return [(True, text)]
+    parts = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [(place == 0, part) for place, part in enumerate(parts or [""])]
 
 
 def summary(course: Course) -> str:
@@ -146,6 +162,10 @@ def _foot(course: Course) -> Iterator[tuple[str, str]]:
     reached = zip(milestones, course.reached, strict=False)
     if milestones:
         yield "Reached", "  ".join(f"{epoch:.3g} ep: {count}" for epoch, count in reached)
+    if (capacity := course.outlook.capacity) is not None and (
+        capacity.nodes > 1 or capacity.gpus > 0
+    ):
+        yield "Cluster", capacity.taken(len(course.running))
     memory = psutil.virtual_memory()
     cores = psutil.cpu_count() or 1
     busy = psutil.cpu_percent() / 100 * cores

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_HALF_LIFE = 16  # ended trials: thresholds rise and the sampler learns, so recent ones tell more
+# In ended trials. Thresholds rise and the sampler learns, so recent trials tell more; what else
+# runs on a machine changes sooner. Chosen by benchmarks/eta.py.
+_HALF_LIFE = 32
+_PACE_HALF_LIFE = 16
 _RECALLED = 16 * _HALF_LIFE  # those before weigh nothing, and the picture is drawn often
 _DRAWS = 200
 _PLAYED = 128  # trials to come that are played one by one; of those before, only the mean counts
@@ -69,12 +72,13 @@ class _Fates:
     ) -> None:
         self._draw = np.random.default_rng(0)  # the same state of a search, the same estimate
         self._epochs = np.array([0.0, *milestones])
-        weights = 0.5 ** (np.arange(len(ended))[::-1] / _HALF_LIFE)
+        age = np.arange(len(ended))[::-1]
+        weights, lately = 0.5 ** (age / _HALF_LIFE), 0.5 ** (age / _PACE_HALF_LIFE)
         self.mean_s = float(np.average([run.seconds for run in ended], weights=weights))
         self._ends = _hazards(ended, weights, running, len(milestones))
         early = [(run.seconds, w) for run, w in zip(ended, weights, strict=True) if not run.rungs]
         self._unreported_s = _mean(early)
-        known = [*zip(ended, weights, strict=True), *((run, 1.0) for run in running)]
+        known = [*zip(ended, lately, strict=True), *((run, 1.0) for run in running)]
         paces = [(run.reached_s / run.trained, w) for run, w in known if run.trained > 0]
         if not paces:
             paces = [(self.mean_s / self._epochs[1], 1.0)]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tune.course import Course, Outlook
 from tune.display import COLOURS, Display, labelled, summary
+from tune.resources import Capacity
 from tune.states import State
 from tune.study import Proposal, TrialRecord
 from tune.wording import duration, parameters
@@ -51,13 +52,14 @@ class Progress:
     def say(self, sentence: str) -> None:
         """Print a sentence, such as what the search runs on."""
         if not self._quiet:
-            self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+            wrap = self._console.is_terminal  # at words; a log keeps its lines whole
+            self._console.print(sentence, highlight=False, markup=False, soft_wrap=not wrap)
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print labelled lines, such as the dashboard's address."""
         self._facts = list(rows)
         if not self._quiet:
-            self._console.print(labelled(self._facts), soft_wrap=True)
+            self._print_labelled(self._facts)
 
     def begin(
         self,
@@ -68,13 +70,16 @@ class Progress:
         milestones: Sequence[float] = (),
         slots: int = 1,
         budget_s: float | None = None,
+        capacity: Capacity | None = None,
     ) -> None:
         """From here on trials come and go.
 
         `milestones`: the epochs of the rungs; `slots`: trials side by side; `budget_s`: seconds
-        that are left of the time budget.
+        that are left of the time budget; `capacity`: what the cluster has.
         """
-        self._course = Course(Outlook(metric, samples, tuple(milestones), slots, budget_s))
+        self._course = Course(
+            Outlook(metric, samples, tuple(milestones), slots, budget_s, capacity)
+        )
         self._course.recall(earlier)
         self._best = max((each.value or 0.0 for each in self._course.best(1)), default=None)
         if self._quiet:
@@ -130,7 +135,7 @@ class Progress:
     def result(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print the last lines, also when quiet."""
         self._console.print()
-        self._console.print(labelled(rows), soft_wrap=True)
+        self._print_labelled(rows)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table, also when quiet: it is a result."""
@@ -139,6 +144,10 @@ class Progress:
             table.add_row(*row)
         self._console.print()
         self._console.print(table)
+
+    def _print_labelled(self, rows: Iterable[tuple[str, str]]) -> None:
+        width = self._console.width if self._console.is_terminal else None
+        self._console.print(labelled(rows, width), soft_wrap=True)
 
     def _sum_up(self) -> None:
         told = 0

@@ -20,6 +20,25 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the machines of the cluster have together, and what a trial takes of it."""
+
+    nodes: int
+    cpus: float
+    gpus: float
+    trial_cpu: float
+    trial_gpu: float
+
+    def taken(self, trials: int) -> str:
+        """In words, what so many trials take."""
+        where = "1 node" if self.nodes == 1 else f"{self.nodes} nodes"
+        text = f"{where}, trials take {trials * self.trial_cpu:g} of {self.cpus:g} cores"
+        if self.gpus > 0:
+            text += f" and {trials * self.trial_gpu:g} of {self.gpus:g} GPUs"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What each trial gets and how many run side by side."""
 
@@ -28,6 +47,11 @@ class Plan:
     concurrent: int
     notice: str | None = None
     """What differs from what was asked for, as a sentence."""
+
+    def capacity(self, nodes: Sequence[Node]) -> Capacity:
+        """What the nodes have, for trials of this plan."""
+        cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+        return Capacity(len(nodes), cpus, gpus, self.cpu, self.gpu)
 
     @property
     def threads(self) -> int:

@@ -139,6 +139,7 @@ def _run_trials(
             milestones=parts.study.milestones,
             slots=parts.plan.concurrent,
             budget_s=None if brake.deadline is None else brake.deadline - time.monotonic(),
+            capacity=parts.plan.capacity(joined.nodes),
         )
         with pulled_by_signals(brake, progress.say):
             try:
