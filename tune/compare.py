@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tune import compare_page, comparison, history, paths
 
     try:
-        folders = [paths.find(options.runs_dir, run) for run in options.runs]
+        folders = [paths.find(paths.runs_dir(options.runs_dir), run) for run in options.runs]
         found = comparison.contenders([history.read(folder) for folder in folders])
         show(found)
         if options.html is not None:
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or names of runs")
     parser.add_argument(
-        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs"
+        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the page to this file")
     return parser

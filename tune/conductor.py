@@ -170,7 +170,7 @@ class Conductor:
     def _tidy(self, number: int) -> None:
         """Delete the checkpoints of a trial that will not go on, but for a leader's best rung."""
         rung = next((each.best_rung for each in self._leaders if each.number == number), None)
-        self._folder.trial(number).keep(set() if rung is None else {rung})
+        self._folder.trial(number).tidy(set() if rung is None else {rung})
 
 
 def _rank(record: TrialRecord) -> tuple[float, bool, int]:

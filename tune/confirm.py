@@ -86,13 +86,14 @@ def run(
         return None
     record = chosen[judged.standings[0].number]
     best = best_rerun(reruns, record.number, workload.metric)
-    trained = Trained(folder.rerun(record.number, best.seed), best.metrics, best.seed)
+    checkpoint = folder.local(folder.rerun(record.number, best.seed))
+    trained = Trained(checkpoint, best.metrics, best.seed)
     if asked.retrain and not brake.pulled():
         say("Training the winner once more, on train and validation together.")
         job = _job(search, record, best.seed - search.train.seed - FIRST_SEED, folder)
         job = replace(job, checkpoint=folder.retrained, everything=True)
         for _, metrics in _trained([job], workload, plan, brake):
-            trained = Trained(folder.retrained, metrics, best.seed, everything=True)
+            trained = Trained(folder.local(folder.retrained), metrics, best.seed, everything=True)
     return Confirmed(record, trained, judged)
 
 
@@ -108,7 +109,7 @@ def _trained(
     jobs: Sequence[_Job], workload: Workload, plan: Plan, brake: Brake
 ) -> Iterator[tuple[_Job, dict[str, float]]]:
     """Every job with its metrics, as they end; those that the brake cuts off are left out."""
-    workload.folder.stop.unlink(missing_ok=True)
+    workload.folder.go_on()
     shared = ray.put(workload)
     remote = ray.remote(num_cpus=plan.cpu, num_gpus=plan.gpu, max_retries=2)(_train)
     waiting = list(reversed(jobs))
@@ -142,7 +143,7 @@ def _train(workload: Workload, job: _Job) -> dict[str, float]:
 
     from textcls.training import Training
 
-    arrays = workload.arrays[job.embeddings]
+    arrays, folder = workload.arrays[job.embeddings], workload.folder.here()
     if job.everything:
         arrays = with_validation(arrays)
     threads = job.train.threads or workload.threads
@@ -157,7 +158,7 @@ def _train(workload: Workload, job: _Job) -> dict[str, float]:
     )
 
     def look(_step: int, _total: int) -> None:
-        if workload.folder.stop.exists():
+        if folder.asked_to_stop():
             raise Interrupted("the search was stopped")
 
     try:
@@ -165,7 +166,9 @@ def _train(workload: Workload, job: _Job) -> dict[str, float]:
     except DivergedError as error:
         _log.warning("trial %d, seed %d: %s", job.number, job.seed, error)
         return {workload.metric: WORST}
-    training.save(job.checkpoint)
+    checkpoint = folder.root / job.checkpoint.relative_to(workload.folder.root)
+    training.save(checkpoint)
+    folder.publish(checkpoint)
     return last.as_dict()
 
 
@@ -174,7 +177,7 @@ def _keep_best(folder: RunFolder, reruns: Sequence[Rerun], metric: str) -> None:
     for rerun in reruns:
         best = best_rerun(reruns, rerun.number, metric)
         if rerun.seed != best.seed:
-            folder.rerun(rerun.number, rerun.seed).unlink(missing_ok=True)
+            folder.remove(folder.rerun(rerun.number, rerun.seed))
 
 
 def best_rerun(reruns: Sequence[Rerun], number: int, metric: str) -> Rerun:
@@ -187,10 +190,10 @@ def _stop(folder: RunFolder, running: list[Any]) -> None:
     """End what still runs; it has a moment to notice before it is killed."""
     if not running:
         return
-    folder.stop.touch()
+    folder.ask_to_stop()
     deadline = time.monotonic() + 5.0
     while running and time.monotonic() < deadline:
         _, running = ray.wait(running, timeout=_LOOK_S)
     for reference in running:
         ray.cancel(reference, force=True)
-    folder.stop.unlink(missing_ok=True)
+    folder.go_on()

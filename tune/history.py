@@ -155,6 +155,8 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
 
 def _held_by_another(folder: RunFolder) -> bool:
     """Whether another process searches here; it is tried for a moment and let go at once."""
+    if folder.mirror is not None and folder.mirror.held_by_another():
+        return True
     try:
         with (folder.root / ".lock").open() as file:
             if file.read().startswith(f"process {os.getpid()} on "):

@@ -51,6 +51,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
             curve.append(curve[-1])
         paths.write_json(task.folder.curve, curve)
         training.save(task.folder.checkpoint(rung))
+        task.folder.publish(rung)
         task.folder.keep({rung, _best(curve, task.metric)})
         yield curve[-1]
 

@@ -18,7 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tune import mirror as mirrors
 from tune.exceptions import RunFolderError
+from tune.mirror import Mirror, is_address
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """Errors of the disk: what failed with one fails again."""
@@ -32,6 +34,7 @@ class TrialFolder:
     """`trials/NUMBER/`: the log, the curve and the checkpoints of one trial."""
 
     root: Path
+    mirror: Mirror | None = None
 
     @property
     def log(self) -> Path:
@@ -69,10 +72,53 @@ class TrialFolder:
         shutil.copyfile(other.curve, self.curve)
 
     def keep(self, rungs: set[int]) -> None:
-        """Delete the checkpoints of all other rungs."""
+        """Delete the checkpoints of all other rungs, for the worker that wrote them."""
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
+                if self.mirror is not None:
+                    self.mirror.delete(path.relative_to(self.mirror.root).as_posix())
+
+    def tidy(self, rungs: set[int]) -> None:
+        """Delete the checkpoints of all other rungs, wherever a worker wrote them."""
+        for rung, path in self.checkpoints().items():
+            if rung not in rungs:
+                path.unlink(missing_ok=True)
+        if (mirror := self.mirror) is not None:
+            kept = {self.checkpoint(rung).name for rung in rungs}
+            below = self.root.relative_to(mirror.root).as_posix()
+            mirror.later(
+                lambda: mirror.prune(
+                    below,
+                    lambda name: (last := name.rpartition("/")[2]) in kept or not _RUNG.match(last),
+                )
+            )
+
+    def publish(self, *rungs: int) -> None:
+        """Store the curve and these checkpoints, in this order: none is ahead of the curve."""
+        if self.mirror is not None:
+            self.mirror.publish(self.curve, *map(self.checkpoint, rungs))
+
+    def publish_log(self) -> None:
+        """Store the log."""
+        if self.mirror is not None and self.log.exists():
+            self.mirror.publish(self.log)
+
+    def fetch(self) -> None:
+        """Bring curve and checkpoints from the store, where another machine has come further."""
+        mirror = self.mirror
+        if mirror is None:
+            return
+        below = self.root.relative_to(mirror.root).as_posix()
+        stored = mirror.get(f"{below}/{self.curve.name}")
+        own = json.loads(self.curve.read_text(encoding="utf-8")) if self.curve.exists() else []
+        if stored is None or len(json.loads(stored)) <= len(own):
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_text(self.curve, stored.decode())
+        for name in mirror.names(below):
+            if _RUNG.fullmatch(name.rpartition("/")[2]):
+                mirror.fetch(mirror.root / name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +126,48 @@ class RunFolder:
     """`runs/NAME/`: the paths of one search."""
 
     root: Path
+    mirror: Mirror | None = None
+    """Where it lies in a store; `root` is then the copy on this machine."""
+
+    def here(self) -> "RunFolder":
+        """The same folder for the machine that asks: a copy lies elsewhere on another one."""
+        if self.mirror is None:
+            return self
+        mine = self.mirror.here()
+        return RunFolder(mine.root, mine)
+
+    def local(self, path: Path) -> Path:
+        """A file of this folder, fetched from the store if need be."""
+        if self.mirror is not None:
+            self.mirror.fetch(path)
+        return path
+
+    def publish(self, path: Path) -> None:
+        """Store a file of this folder, where there is a store."""
+        if self.mirror is not None:
+            self.mirror.publish(path)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file of this folder here and in the store."""
+        path.unlink(missing_ok=True)
+        if (mirror := self.mirror) is not None:
+            name = path.relative_to(self.root).as_posix()
+            mirror.later(lambda: mirror.delete(name))
+
+    def ask_to_stop(self) -> None:
+        """Have all trials that run end; they look now and then."""
+        if not self.stop.exists():
+            self.stop.touch()
+            self.publish(self.stop)
+
+    def go_on(self) -> None:
+        """Take back `ask_to_stop`."""
+        if self.stop.exists():
+            self.remove(self.stop)
+
+    def asked_to_stop(self) -> bool:
+        """Whether running trials have to end."""
+        return self.stop.exists() or (self.mirror is not None and self.mirror.asked_to_stop())
 
     @property
     def name(self) -> str:
@@ -182,7 +270,7 @@ class RunFolder:
 
     def trial(self, number: int) -> TrialFolder:
         """The folder of one trial."""
-        return TrialFolder(self.root / "trials" / str(number))
+        return TrialFolder(self.root / "trials" / str(number), self.mirror)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -209,11 +297,29 @@ def default_name(space: Path, now: datetime) -> str:
     return f"{space.stem}-{now:%Y%m%d-%H%M%S}"
 
 
-def create(runs_dir: Path, name: str) -> RunFolder:
+RunsDir = Path | str
+"""Where runs lie: a folder, or the address of one in a store."""
+
+
+def runs_dir(text: str) -> RunsDir:
+    """What `--runs-dir` says."""
+    return text if is_address(text) else Path(text)
+
+
+def create(runs_dir: RunsDir, name: str) -> RunFolder:
     """Make the folder of a new run.
 
     Raises `RunFolderError` when the name is not a plain name, is taken, or cannot be written.
     """
+    mirror = None
+    if isinstance(runs_dir, str):
+        mirror = _mirror(mirrors.joined(runs_dir, _checked(name)))
+        if mirror.exists():
+            message = (
+                f"{mirror} exists already: choose another --name, or go on with --resume {name}"
+            )
+            raise RunFolderError(message)
+        runs_dir = mirror.root.parent
     root = (runs_dir / _checked(name)).absolute()
     try:
         root.mkdir(parents=True, exist_ok=_never_began(root))
@@ -223,22 +329,31 @@ def create(runs_dir: Path, name: str) -> RunFolder:
         raise RunFolderError(message) from None
     except OSError as error:
         raise RunFolderError(f"{root}: cannot be written ({error.strerror})") from error
-    return RunFolder(root)
+    return RunFolder(root, mirror)
 
 
-def named(runs_dir: Path, name: str) -> RunFolder:
+def named(runs_dir: RunsDir, name: str) -> RunFolder:
     """The folder of a run of that name, whether it exists or not.
 
     Raises `RunFolderError` when the name is not a plain name.
     """
+    if isinstance(runs_dir, str):
+        return _taken(mirrors.joined(runs_dir, _checked(name)))
     return RunFolder((runs_dir / _checked(name)).absolute())
 
 
-def find(runs_dir: Path, run: str) -> RunFolder:
+def find(runs_dir: RunsDir, run: str) -> RunFolder:
     """An existing run, by its folder or by its name within `runs_dir`.
 
     Raises `RunFolderError` when there is no such run.
     """
+    if is_address(run) or (isinstance(runs_dir, str) and _NAME.fullmatch(run)):
+        address = run if is_address(run) else mirrors.joined(str(runs_dir), run)
+        folder = _taken(address)
+        if began(folder):
+            return folder
+        raise RunFolderError(f"no run at {folder.mirror}: a run folder holds a study.journal")
+    runs_dir = Path(runs_dir)
     candidates = [Path(run), *([runs_dir / run] if _NAME.fullmatch(run) else [])]
     for root in candidates:
         folder = RunFolder(root.absolute())
@@ -249,6 +364,35 @@ def find(runs_dir: Path, run: str) -> RunFolder:
             continue
     places = " or ".join(str(path) for path in candidates)
     raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
+
+
+def _mirror(address: str) -> Mirror:
+    mirrors.check(address)
+    return mirrors.of(address)
+
+
+def _taken(address: str) -> RunFolder:
+    """A run in a store, its copy brought up to date unless this machine searches there."""
+    mirror = _mirror(address)
+    folder = RunFolder(mirror.root, mirror)
+    try:
+        if mirror.exists() and not _held(folder):
+            mirror.take()
+    except OSError as error:
+        raise RunFolderError(f"{mirror}: cannot be read ({error})") from error
+    return folder
+
+
+def _held(folder: RunFolder) -> bool:
+    """Whether a process of this machine searches there."""
+    if not (folder.root / ".lock").exists():
+        return False
+    try:
+        with (folder.root / ".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
 
 
 def shown(path: Path) -> str:

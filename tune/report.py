@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tune import paths
 
     try:
-        folder = paths.find(options.runs_dir, options.run)
+        folder = paths.find(paths.runs_dir(options.runs_dir), options.run)
         target = write(folder, options.out, with_texts=not options.without_texts)
     except TextclsError as error:
         print(error, file=sys.stderr)
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
-        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs"
+        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="by default RUN/report.html")
     parser.add_argument(

@@ -14,6 +14,7 @@ from optuna.exceptions import StorageInternalError
 from tune import (
     chatter,
     corpora,
+    courier,
     ensembles,
     inheritance,
     joining,
@@ -91,7 +92,12 @@ def run(request: Request, progress: Progress, objective: Objective) -> int:
     if request.search.search.time_budget_s is not None:
         brake.deadline = began + request.search.search.time_budget_s
     folder = request.folder
-    with _writable(request), folder.held(), chatter.logged_to(folder.log):
+    with (
+        _writable(request),
+        folder.held(),
+        courier.synchronised(folder, progress.say),
+        chatter.logged_to(folder.log),
+    ):
         parts, confirmed = _run_trials(request, progress, objective, brake)
         winner = _crown(request, parts, confirmed)
         ensemble = _form_ensemble(request, parts, progress)
@@ -292,7 +298,8 @@ def _facts(request: Request, parts: _Parts, dashboard_url: str | None) -> Iterat
     yield "Data", _data(parts.corpora)
     yield "Rungs", ", ".join(f"{epoch:.3g}" for epoch in parts.study.milestones) + " epochs"
     yield "Trials", f"{plan.concurrent} at a time, {share} each"
-    yield "Folder", paths.shown(request.folder.root)
+    where, mirror = paths.shown(request.folder.root), request.folder.mirror
+    yield "Folder", where if mirror is None else f"{mirror}, worked on in {where}"
     if dashboard_url is not None:
         yield "Dashboard", f"{dashboard_url} (its token: ray get-auth-token)"
 

@@ -82,6 +82,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from tune import config, joining, paths
     from tune.run import Request
 
+    runs_dir = paths.runs_dir(options.runs_dir)
     address = options.address or os.environ.get("RAY_ADDRESS")
     if options.track:
         from tune import tracking
@@ -105,13 +106,13 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     if options.warm_start is not None:
         if options.resume not in (None, _AUTO):
             raise ConfigError("--warm-start is for a new search, but --resume goes on with one")
-        warm_start = paths.find(options.runs_dir, options.warm_start)
+        warm_start = paths.find(runs_dir, options.warm_start)
     resumed = options.resume is not None
     if options.resume == _AUTO:
-        folder = paths.named(options.runs_dir, options.name)
+        folder = paths.named(runs_dir, options.name)
         resumed = paths.began(folder)
     elif resumed:
-        folder = paths.find(options.runs_dir, options.resume)
+        folder = paths.find(runs_dir, options.resume)
     if resumed:
         from tune import study
         from tune.start import check_unchanged
@@ -124,7 +125,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     else:
         search = config.load(options.space, overrides)
         name = options.name or paths.default_name(options.space, datetime.now().astimezone())
-        folder = paths.create(options.runs_dir, name)
+        folder = paths.create(runs_dir, name)
     return Request(
         search,
         folder,
@@ -159,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--time-budget", metavar="TIME", help="when to end: 90s, 5m, 1h30m")
     add("--trial-timeout", metavar="TIME", help="end a trial without a report for so long: 90s, 5m")
     add("--name", help="the run's name; by default the file's name and the time")
-    add("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs")
+    add("--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH")
     add("--storage", metavar="URL", help="keep the study in a database, not in a journal file")
     add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")
     add("--cpus-per-trial", type=float, metavar="N", help="CPU cores of a trial")

@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tune import history, paths
 
     try:
-        show(history.read(paths.find(options.runs_dir, options.run)))
+        show(history.read(paths.find(paths.runs_dir(options.runs_dir), options.run)))
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
-        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="by default runs"
+        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
     )
     return parser
 

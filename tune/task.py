@@ -44,7 +44,8 @@ class Task:
 
         Ray waits for a trial's next report before it can end the trial.
         """
-        if self.stop.exists():
+        mirror = self.folder.mirror
+        if self.stop.exists() or (mirror is not None and mirror.asked_to_stop()):
             raise Interrupted("the search was stopped")
 
 

@@ -44,6 +44,7 @@ class Workload:
     def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
         """One trial of the search; each has a seed of its own, counted from the one given."""
         model, embedding, train = self.configure(params)
+        folder = self.folder.here()
         update = {"seed": train.seed + origin, "threads": train.threads or self.threads}
         return Task(
             number=number,
@@ -53,8 +54,8 @@ class Workload:
             arrays=self.arrays[embedding],
             milestones=self.milestones,
             metric=self.metric,
-            folder=self.folder.trial(number),
-            stop=self.folder.stop,
+            folder=folder.trial(number),
+            stop=folder.stop,
             device=self.device,
         )
 
@@ -62,17 +63,31 @@ class Workload:
 def run_trial(config: dict[str, Any], workload: Workload) -> None:
     """Run the objective and report each rung, or how it went wrong, to Ray Tune."""
     task = workload.task(config["number"], config["origin"], config["params"])
-    if config["continues"] is not None and not task.folder.curve.exists():
-        task.folder.adopt(workload.folder.trial(config["continues"]))
+    try:
+        _take_up(task, workload, config["continues"])
+        _run_logged(task, workload)
+        task.folder.publish_log()
+    except OSError as error:
+        said = {"errno": error.errno, "message": error.strerror or str(error)}
+        ray_tune.report({"outcome": State.INTERRUPTED.value, **said})
+
+
+def _take_up(task: Task, workload: Workload, interrupted: int | None) -> None:
+    """Bring what an earlier worker left of this trial, or of the one whose place it takes."""
+    task.folder.fetch()
+    if interrupted is not None and not task.folder.curve.exists():
+        other = workload.folder.here().trial(interrupted)
+        other.fetch()
+        task.folder.adopt(other)
+        if task.folder.curve.exists():
+            task.folder.publish(*task.folder.checkpoints())
+
+
+def _run_logged(task: Task, workload: Workload) -> None:
     with _logged_to(task.folder):
         _log.info("trial %d: %s", task.number, dict(task.params))
         _hold_to(workload.gpu)
-        try:
-            outcome = run_objective(workload.objective, task, ray_tune.report, workload.gpu)
-        except OSError as error:
-            said = {"errno": error.errno, "message": error.strerror or str(error)}
-            ray_tune.report({"outcome": State.INTERRUPTED.value, **said})
-            return
+        outcome = run_objective(workload.objective, task, ray_tune.report, workload.gpu)
         if outcome is not None:
             state, message = outcome
             _log.info("%s: %s", state, message)
@@ -94,6 +109,7 @@ def run_objective(
         for rung, metrics in enumerate(objective(task)):
             _check(metrics[task.metric], task.metric, rung)
             _log.info("rung %d: %s", rung, dict(metrics))
+            task.folder.publish_log()  # here: Ray ends a trial amid its last report
             report({"rung": rung, "reported": list(metrics), **metrics})
             rungs += 1
     except DivergedError as error:

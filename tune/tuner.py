@@ -37,7 +37,7 @@ def run_trials(
     Trials that still ran are left open; the caller ends them. What went wrong in the search's own
     bookkeeping, such as a full disk, is raised as it was.
     """
-    workload.folder.stop.unlink(missing_ok=True)
+    workload.folder.go_on()
     last_rung = len(workload.milestones) - 1
     trainable = ray_tune.with_resources(
         ray_tune.with_parameters(run_trial, workload=workload),
@@ -63,7 +63,7 @@ def run_trials(
             verbose=0,
         )
     finally:
-        workload.folder.stop.unlink(missing_ok=True)
+        workload.folder.go_on()
         if brake.fault is not None:
             raise brake.fault
 
@@ -96,7 +96,7 @@ class _BrakeStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
     def stop_all(self) -> bool:
         if not self._brake.pulled():
             return False
-        self._folder.stop.touch()
+        self._folder.ask_to_stop()
         return True
 
 

@@ -58,7 +58,8 @@ class Trained:
 def of_search(record: TrialRecord, folder: RunFolder) -> Trained:
     """A trial as the search left it, at its best rung."""
     rung = record.best_rung or 0
-    return Trained(folder.trial(record.number).checkpoint(rung), record.curve[rung])
+    checkpoint = folder.local(folder.trial(record.number).checkpoint(rung))
+    return Trained(checkpoint, record.curve[rung])
 
 
 def crown(
