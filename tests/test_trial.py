@@ -86,6 +86,8 @@ def test_out_of_memory_says_which_share_the_trial_had(tmp_path: Path) -> None:
 def test_a_share_of_a_card_is_held_to(monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[float] = []
     monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", held.append)
+    card = SimpleNamespace(total_memory=8 * CONTEXT_BYTES)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _index: card)
     for share in (0.0, 0.25, 1.0, 2.0):
         trial._hold_to(share)
-    assert held == [0.25]
+    assert held == [0.125]  # the other half is what CUDA keeps for each process

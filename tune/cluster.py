@@ -16,6 +16,7 @@ from tune.exceptions import ClusterError
 from tune.joining import DEFAULTS
 from tune.resources import Node
 
+_A_LITTLE = 0.001  # of a card: enough to be let in
 _THIS_MACHINE = "127.0.0.1"
 
 
@@ -51,6 +52,32 @@ def session(
         yield _describe(dashboard_url, address)
     finally:
         ray.shutdown()
+
+
+def card_bytes() -> list[int]:
+    """The memory of a card of each node that has any, as torch sees it; 0 where it sees none."""
+    asked = [
+        ray.remote(num_cpus=0, num_gpus=_A_LITTLE, scheduling_strategy=_on(node["NodeID"]))(
+            _card_bytes
+        ).remote()
+        for node in ray.nodes()
+        if node["Alive"] and node["Resources"].get("GPU", 0.0) >= 1
+    ]
+    return [int(size) for size in ray.get(asked)]
+
+
+def _on(node: str) -> Any:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft=False)
+
+
+def _card_bytes() -> int:
+    import torch  # in a worker
+
+    if not torch.cuda.is_available():
+        return 0
+    return int(torch.cuda.get_device_properties(0).total_memory)
 
 
 def _start(cpus: int | None, dashboard: bool, dashboard_host: str | None) -> str | None:

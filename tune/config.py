@@ -3,6 +3,7 @@
 Loading and checking need neither ray nor torch nor optuna.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,10 +56,18 @@ def _cores(value: float) -> float:
     return value
 
 
-def _gpu_share(value: float) -> float:
+def _gpu_share(value: object) -> object:
+    if value == "auto":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a number or auto, but is {shown(value)}")
+    if not math.isfinite(value):
+        raise ValueError(f"must be a finite number or auto, but is {value}")
+    if value < 0:
+        raise ValueError(f"must be at least 0, but is {value:g}")
     if 0 < value < _SMALLEST_SHARE:
         raise ValueError(f"must be 0 or at least {_SMALLEST_SHARE}, but is {value:g}")
-    if value > 1 and not value.is_integer():
+    if value > 1 and not float(value).is_integer():
         raise ValueError(f"must be a whole number or a share 1/k, but is {value:g}")
     trials = int(1 / value + 1e-9) if 0 < value < 1 else 1
     if 0 < value < 1 and 1 - trials * value > _WASTED_SHARE:
@@ -137,8 +146,9 @@ class ResourceConfig(Section):
 
     cpu: Annotated[float, AfterValidator(_cores)] = Field(default=1.0, ge=_SMALLEST_SHARE)
     """Cores: a whole number, or a share of one below 1."""
-    gpu: Annotated[float, AfterValidator(_gpu_share)] = Field(default=0.0, ge=0.0)
-    """GPUs: 0, a share 1/k (0.25: four trials a card), or a whole number."""
+    gpu: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = 0.0
+    """GPUs: 0, a share 1/k (0.25: four trials a card), a whole number, or auto: as many trials a
+    card as its memory and the cores hold."""
 
 
 class NamedConfiguration(Section):

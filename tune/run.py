@@ -16,6 +16,7 @@ from tune import (
     corpora,
     courier,
     ensembles,
+    gpu_share,
     inheritance,
     joining,
     leaderboard,
@@ -195,7 +196,10 @@ def _parts(
 ) -> _Parts:
     search = request.search
     asked = search.resources
-    plan = resources.plan(asked.cpu, asked.gpu, nodes, search.search.max_concurrent)
+    if asked.gpu == "auto":
+        plan = gpu_share.automatic(search, prepared, nodes, _smallest_card)
+    else:
+        plan = resources.plan(asked.cpu, asked.gpu, nodes, search.search.max_concurrent)
     if plan.notice:
         progress.say(plan.notice)
     record = Record(request.folder, search, request.command)
@@ -213,6 +217,12 @@ def _parts(
     watcher = Tracked(progress, request.track, request.folder, search.search.metric, progress.say)
     conductor = start.conductor(search, study, request.folder, watcher)
     return _Parts(prepared, plan, study, conductor, watcher)
+
+
+def _smallest_card() -> int:
+    from tune import cluster
+
+    return gpu_share.check_card(cluster.card_bytes())
 
 
 def _crown(request: Request, parts: _Parts, confirmed: "Confirmed | None") -> Winner | None:

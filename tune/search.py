@@ -164,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--storage", metavar="URL", help="keep the study in a database, not in a journal file")
     add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")
     add("--cpus-per-trial", type=float, metavar="N", help="CPU cores of a trial")
-    add("--gpus-per-trial", type=float, metavar="N", help="GPUs of a trial, such as 0.25")
+    add("--gpus-per-trial", type=_gpus, metavar="N", help="GPUs of a trial, such as 0.25, or auto")
     add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
     add("--confirm", type=int, metavar="K", help="train the best K again; the best mean wins")
     add("--seeds", type=int, metavar="N", help="fresh seeds for each of them, by default 5")
@@ -188,6 +188,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--quiet", action="store_true", help="print nothing but the result")
     return parser
+
+
+def _gpus(text: str) -> float | str:
+    return text if text == "auto" else float(text)
 
 
 @contextmanager

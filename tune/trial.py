@@ -136,7 +136,10 @@ def _hold_to(share: float) -> None:
     if 0 < share < 1:
         import torch  # late: a trial without a card may not need it
 
-        torch.cuda.set_per_process_memory_fraction(share)
+        from tune.gpu_share import allocator_fraction
+
+        card = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(allocator_fraction(share, card))
 
 
 def _message(error: Exception, gpu: float) -> str:
