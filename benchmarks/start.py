@@ -3,8 +3,10 @@
     python benchmarks/start.py --data FOLDER [--runs 3] [--accuracy 0.9024]
 
 Runs real searches as a user would, one trial at a time, and reads the times off their logs. One
-search more comes first and fills the caches. A worker's memory is what it holds alone (USS, so the
-arrays in shared memory are not counted), over that of an idle process that has imported torch.
+search more comes first and fills the caches. Between two trials lies what a worker does from the
+moment a trial's last rung is on disk to the next trial's first training step. A worker's memory is
+what it holds alone (USS, so the arrays in shared memory are not counted), over that of an idle
+process that has imported torch.
 """
 
 import argparse
@@ -23,15 +25,16 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[1]
-LINE = re.compile(r"(\S+ \S+) INFO (trial|rung) (\d+): (.*)")
+LINE = re.compile(r"(\S+ \S+) INFO (ready|rung \d+): (.*)")
 
 
 def events(log: Path) -> Iterator[tuple[float, str, dict[str, float]]]:
-    """(seconds since 1970, "trial" or "rung", its values) of a trial's log."""
+    """(seconds since 1970, "ready" or "rung", its values) of a trial's log."""
     for line in log.read_text(encoding="utf-8").splitlines():
         if match := LINE.match(line):
             at = datetime.strptime(match[1], "%Y-%m-%d %H:%M:%S,%f").replace(tzinfo=UTC)
-            yield at.timestamp(), match[2], ast.literal_eval(match[4])
+            kind = match[2].split()[0]
+            yield at.timestamp(), kind, ast.literal_eval(match[3]) if kind == "rung" else {}
 
 
 def idle_torch() -> int:
@@ -92,7 +95,7 @@ def main() -> None:
             for number in range(options.samples):
                 log = list(events(folder / "trials" / str(number) / "log.txt"))
                 rungs = [(at, values) for at, kind, values in log if kind == "rung"]
-                fit = rungs[0][0] - rungs[0][1]["seconds"]
+                fit = next(at for at, kind, _ in log if kind == "ready")
                 first_step += [fit - began] if end is None else []
                 between += [] if end is None else [1e3 * (fit - end)]
                 end = rungs[-1][0]

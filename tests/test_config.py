@@ -242,7 +242,7 @@ def test_a_point_must_not_set_what_its_own_choices_rule_out(file):
         ("resources: {gpu: 0.3}", "resources.gpu: must be a share 1/k of a card, but is 0.3, of which 3 fit on a card; write 0.3333 for as many"),
         ("resources: {gpu: 1.0e-300}", "resources.gpu: must be 0 or at least 0.001, but is 1e-300"),
         ("resources: {cpu: 0}", "resources.cpu: must be at least 0.001, but is 0"),
-        ("resources: {gpu: much}", "resources.gpu: must be a number or auto, but is 'much'"),
+        ("resources: {gpu: much}", "resources.gpu: must be a number or auto, but is the text 'much'"),
         ("resources: {gpu: true}", "resources.gpu: must be a number or auto, but is true"),
         ("resources: {gpu: -1}", "resources.gpu: must be at least 0, but is -1"),
     ],

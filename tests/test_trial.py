@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
 from tune import trial
+from tune.gpu_share import CONTEXT_BYTES
 from tune.paths import RunFolder
 from tune.task import Arrays, Objective, Task
 from tune.trial import Workload, run_objective

@@ -12,8 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from textcls.batching import CHUNK
-from textcls.training import EVALUATION_BATCH
 from tune.config import SearchFile
 from tune.corpora import Corpora
 from tune.exceptions import ClusterError
@@ -75,6 +73,9 @@ def allocator_fraction(gpu: float, card: int) -> float:
 
 def trial_bytes(search: SearchFile, corpora: Corpora) -> int:
     """Bytes on a card that the largest configuration of a search needs, CUDA's own not counted."""
+    from textcls.batching import CHUNK  # these bring torch, which a search's start does without
+    from textcls.training import EVALUATION_BATCH
+
     hidden, layers = _most(search, "hidden_size"), _most(search, "layers")
     directions = 1 + _most(search, "bidirectional")
     batch = _most(search, "batch_size")

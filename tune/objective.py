@@ -41,6 +41,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     curve = _restored(training, task)
     before_s = curve[-1]["seconds"] if curve else 0.0
     yield from list(curve)
+    _log.info("ready: step %d of %d", training.step, training.total_steps)
     results = training.fit(task.milestones, lambda _step, _total: task.check())
     for rung in range(len(curve), len(task.milestones)):
         # With few texts two rungs may fall on one step; the later one then has the same metrics.
