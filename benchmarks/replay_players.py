@@ -18,12 +18,12 @@ from tune import samplers, space, start, study
 from tune.conductor import Conductor
 from tune.config import SearchFile
 from tune.paths import RunFolder
-from tune.rungs import SCHEDULERS
 from tune.states import State
 from tune.study import SearchStudy
 
 METRIC = "val_accuracy"
 SLOTS = 2
+TEXTS = 55_878  # of the train split on which the curves were recorded
 CHANCE = 0.25
 
 
@@ -60,7 +60,7 @@ class Ours:
 
     def __init__(self, search: SearchFile, seed: int) -> None:
         settings, scheduler = search.search, search.search.scheduler
-        self.milestones: Sequence[float] = start.rungs_of(search)
+        self.milestones: Sequence[float] = start.rungs_of(search, TEXTS)
         stops = scheduler.name != "none"
         if not stops:
             self.milestones = (search.train.epochs,)
@@ -73,9 +73,7 @@ class Ours:
         kept = SearchStudy(made)
         for point in space.points(search):
             kept.enqueue(space.encode(point))
-        rungs = None
-        if stops:
-            rungs = SCHEDULERS[scheduler.name](len(self.milestones), scheduler.reduction_factor)
+        rungs = start.stopping(search, len(self.milestones))
         nowhere = RunFolder(Path("does-not-exist"))
         self._conductor = Conductor(kept, start.suggest(search), rungs, 10**9, nowhere, _Nobody())
 

@@ -65,7 +65,7 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
     progress = Clock()
     with chatter.logged_to(folder.log), cluster.session(cpus=2, dashboard=False) as joined:
         chatter.hush()
-        study = start.new_study(made, folder)
+        study = start.new_study(made, folder, texts=60_000)
         conductor = start.conductor(made, study, folder, progress)
         load = Workload(
             nothing(), made.configuration, {EmbeddingConfig(): Arrays({}, np.zeros((1, 1)), 2)},

@@ -161,7 +161,7 @@ def simulate(slots: int, trials: int, sampler: str, stretch: float, ray_s: float
     search = config.load(ROOT / "search_spaces" / "gru.yaml", overrides)
     with tempfile.TemporaryDirectory() as place:
         folder = paths.create(Path(place), "run")
-        study = start.new_study(search, folder)
+        study = start.new_study(search, folder, texts=60_000)
         conductor = start.conductor(search, study, folder, Silent())
         made = Simulation(
             conductor, courses(study.milestones), search.search.metric,

@@ -231,7 +231,7 @@ def test_a_point_must_not_set_what_its_own_choices_rule_out(file):
     [
         ("search: {metric: accuracy}", "search.metric: must be one of test_accuracy, val_accuracy, test_macro_f1, val_macro_f1, but is the text 'accuracy'; did you mean val_accuracy?"),
         ("search: {samples: 0}", "search.samples: must be at least 1, but is 0"),
-        ("search: {scheduler: ahsa}", "search.scheduler: must be one of asha, hyperband, median, none, but is the text 'ahsa'; did you mean asha?"),
+        ("search: {scheduler: ahsa}", "search.scheduler: must be one of asha, hyperband, median, top_k, none, but is the text 'ahsa'; did you mean asha?"),
         ("search: {scheduler: {reduction_factor: 1}}", "search.scheduler.reduction_factor: must be at least 2, but is 1"),
         ("search: {scheduler: {grace_period: 0}}", "search.scheduler.grace_period: must be above 0, but is 0"),
         ("search: {time_budget: 5 minutes}", "search.time_budget: must be seconds or a time such as 90s, 5m or 1h30m, but is the text '5 minutes'"),

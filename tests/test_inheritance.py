@@ -45,7 +45,7 @@ def test_the_sampler_sees_them_and_nobody_else_does(tmp_path: Path) -> None:
     search = search_file(points=({"hidden_size": 100},))
     found = inherited(tmp_path, search)
     assert [record.number for record in found.records] == [0, 1]
-    made = start.new_study(search, RunFolder(tmp_path / "new"), found)
+    made = start.new_study(search, RunFolder(tmp_path / "new"), 100, found)
     assert made.records() == []
     assert made.cut_off() == []
     told = made._study.trials

@@ -99,7 +99,7 @@ def test_a_run_that_was_killed_amid_its_start_begins_anew(tmp_path: Path) -> Non
         }
     )
     folder = paths.create(tmp_path, "whole")
-    start.new_study(search, folder)
+    start.new_study(search, folder, texts=100)
     content = folder.journal.read_bytes()
     assert paths.began(folder)
     ends = [0, *(i + 1 for i, byte in enumerate(content) if byte == ord("\n"))]

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from tune.rungs import Hyperband, Median, Rungs, milestones
+from tune.rungs import Hyperband, Median, Rungs, TopK, make, milestones
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,27 @@ def test_the_median_stops_the_lower_half_once_there_is_one() -> None:
     assert rungs.report(7, 1, 0.0)  # nobody is stopped at the last rung
 
 
-@pytest.mark.parametrize("kind", [Hyperband, Median])
+def test_only_the_best_so_far_pass_the_first_rung_of_top_k() -> None:
+    rungs = TopK(3, 2)
+    decisions = [rungs.report(trial, 0, value) for trial, value in enumerate([5, 3, 4, 6, 4, 7])]
+    assert decisions == [True, True, True, True, False, True]
+    assert all(rungs.report(trial, 1, 0.0) for trial in (0, 1, 2))  # nobody is stopped later
+    assert not rungs.report(9, 0, float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("asha", Rungs), ("hyperband", Hyperband), ("median", Median), ("top_k", TopK)],
+)
+def test_schedulers_have_names(name: str, kind: type[Rungs]) -> None:
+    assert type(make(name, 3, reduction_factor=3, keep=2)) is kind
+
+
+def test_without_a_scheduler_nothing_is_decided() -> None:
+    assert make("none", 3, reduction_factor=3, keep=2) is None
+
+
+@pytest.mark.parametrize("kind", [Hyperband, Median, TopK])
 def test_refilled_rungs_decide_alike(kind: type[Rungs]) -> None:
     rng = random.Random(2)
     values = [rng.random() for _ in range(40)]

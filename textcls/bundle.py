@@ -2,13 +2,14 @@
 
 `classifier.safetensors` holds the weights, `bundle.json` what they mean: the format's version, the
 model, the label names, how texts are cut, and where it all came from; `vocabulary.json` the words
-in the order of their ids. No pickle anywhere. The folder is written beside and renamed.
+in the order of their ids; `linear.safetensors`, where the model wants one, the linear classifier
+beside the encoder. No pickle anywhere. The folder is written beside and renamed.
 """
 
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
 from textcls import training
@@ -24,11 +27,13 @@ from textcls.config import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.encoding import EncodedSplit
 from textcls.exceptions import BundleError
+from textcls.linear import LinearClassifier
 from textcls.tokenizer import tokenize
 from textcls.vocabulary import Vocabulary
 
 FORMAT = 1
 _WEIGHTS, _ABOUT, _WORDS = "classifier.safetensors", "bundle.json", "vocabulary.json"
+_LINEAR = "linear.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +45,15 @@ class Bundle:
     label_names: tuple[str, ...]
     max_length: int
     about: dict[str, Any]
+    linear: LinearClassifier | None = None
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
         """Texts as word ids; their labels are unknown and 0."""
         ids = [self.vocabulary.encode(tokenize(text, self.max_length)) for text in texts]
         offsets = np.cumsum([0, *map(len, ids)], dtype=np.int64)
         tokens = np.array([word for text in ids for word in text], np.int32)
-        return EncodedSplit(tokens, offsets, np.zeros(len(ids), np.int64))
+        split = EncodedSplit(tokens, offsets, np.zeros(len(ids), np.int64))
+        return split if self.linear is None else replace(split, scores=self.linear.scores(split))
 
     def logits(self, texts: Sequence[str]) -> torch.Tensor:
         """Logits (texts, classes) in the order of `label_names`."""
@@ -89,6 +96,11 @@ def export(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     save_file(weights, draft / _WEIGHTS)
+    if model.linear_weight > 0:
+        if corpus.linear is None:
+            raise ValueError("the corpus has no linear classifier, but the model wants one")
+        arrays = {name: np.ascontiguousarray(a) for name, a in corpus.linear.arrays().items()}
+        save_arrays(arrays, draft / _LINEAR)
     (draft / _ABOUT).write_text(_json(description), encoding="utf-8")
     (draft / _WORDS).write_text(_json(corpus.vocabulary.words), encoding="utf-8")
     old = out.with_name(out.name + ".old")
@@ -122,10 +134,14 @@ def load(folder: Path, *, compiled: bool = False) -> Bundle:
         built = Classifier(matrix, len(label_names), model, compiled=compiled)
         built.load_state_dict(weights)
         max_length = int(about["max_length"])
+        linear = None
+        if model.linear_weight > 0:
+            linear = LinearClassifier.of(load_arrays(folder / _LINEAR))
+            linear.check(len(label_names))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise BundleError(f"{folder}: the classifier cannot be read: {reason}") from error
-    return Bundle(built.eval(), vocabulary, label_names, max_length, about["about"])
+    return Bundle(built.eval(), vocabulary, label_names, max_length, about["about"], linear)
 
 
 def _json(value: Any) -> str:

@@ -28,6 +28,7 @@ class Classifier(nn.Module):
         self.register_buffer("embeddings", embeddings)
         self.embedding_dropout = model.embedding_dropout
         self.word_dropout = model.word_dropout
+        self.linear_weight = model.linear_weight
         self.encoder = encoders.build(embeddings.shape[1], model, compiled=compiled)
         self.dropout = nn.Dropout(model.dropout)
         self.output = nn.Linear(self.encoder.output_dim, num_classes)

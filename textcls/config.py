@@ -103,6 +103,9 @@ class ModelConfig(Section):
     """Scores added to the encoder's: of words (1), of words and pairs of words (2), none (0)."""
     ngram_dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Dropout on the n-grams of a text."""
+    linear_weight: float = Field(default=0.0, ge=0.0, le=100.0)
+    """Weight of a linear classifier's scores (of words and pairs of words, trained apart and once)
+    beside the encoder's log-probabilities; 0 is none, 1 to 5 are usual."""
     init: Literal["default", "uniform"] = "default"
     """How recurrent weights start; "uniform" is U(0, 1), as in the reference (rnn, gru)."""
 

@@ -4,7 +4,7 @@ A second start reads both from the cache, as maps of files, without a look at th
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,12 @@ from textcls.corpus_entries import (
 )
 from textcls.embeddings import RECIPE, Vectors, embed
 from textcls.embeddings import locate as locate_vectors
-from textcls.encoding import EncodedSplit, Encoding, encode
+from textcls.encoding import TRAIN, EncodedSplit, Encoding, encode
 from textcls.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from textcls.dataset import Source
+    from textcls.linear import LinearClassifier
 
 __all__ = ["Corpus", "EncodedSplit", "prepare"]
 
@@ -48,17 +49,21 @@ class Corpus:
     label_names: tuple[str, ...]
     embeddings: NDArray[np.float32]
     provenance: dict[str, Any]
+    linear: "LinearClassifier | None" = None
+    """Where it was asked for; the splits besides train then have its scores."""
 
 
 def prepare(
     data: DataConfig,
     embeddings: EmbeddingConfig,
     *,
+    linear: bool = False,
     cache_dir: Path | None = None,
     say: Say = print,
 ) -> Corpus:
     """Read, encode and embed the texts, or take up what an earlier call has left in the cache.
 
+    With `linear` the corpus has a linear classifier of words and pairs as well.
     `say` gets each notice and the figures worth knowing, a sentence at a time. The cache is in
     `cache_dir`, by default `cache.default_cache_dir()`; where it cannot be written, `say` hears of
     it and the work goes on. Raises DataError, HubUnreachableError and EmbeddingError.
@@ -77,6 +82,7 @@ def prepare(
     )
     _say_all([notice for notice in texts.notices if notice not in source.notices], say)
 
+    beside = _linear(folder, key, texts, say) if linear else None
     key = cache.key(FORMAT, RECIPE, key, vectors.fingerprint, embeddings.seed)
     entry = cache.fetch(
         folder / "vectors" / key,
@@ -84,6 +90,11 @@ def prepare(
         say,
     )
     made = unpack_vectors(entry, texts.encoding)
+    splits = made.splits
+    if beside is not None:
+        splits = {
+            name: replace(split, scores=beside[1].get(name)) for name, split in splits.items()
+        }
     provenance = {
         **_origin(source, vectors),
         **_figures(made, texts.label_names),
@@ -95,7 +106,34 @@ def prepare(
     matrix = made.matrix
     if embeddings.scale != 1.0:  # otherwise it stays a map of the file
         matrix = matrix * np.float32(embeddings.scale)
-    return Corpus(made.splits, made.vocabulary, texts.label_names, matrix, provenance)
+    return Corpus(
+        splits,
+        made.vocabulary,
+        texts.label_names,
+        matrix,
+        provenance,
+        None if beside is None else beside[0],
+    )
+
+
+def _linear(
+    folder: Path, texts_key: str, texts: Texts, say: Say
+) -> "tuple[LinearClassifier, dict[str, NDArray[np.float32]]]":
+    """The linear classifier of train and its scores of the other splits.
+
+    It knows no word that train lacks, so it is the same whatever the vectors.
+    """
+    from textcls import linear
+
+    def make() -> cache.Entry:
+        say("Training a linear classifier of words and pairs of words.")
+        splits = texts.encoding.splits
+        made = linear.train_linear(splits[TRAIN], len(texts.label_names))
+        scores = {name: made.scores(split) for name, split in splits.items() if name != TRAIN}
+        return linear.pack(made, scores)
+
+    key = cache.key(FORMAT, linear.RECIPE, texts_key)
+    return linear.unpack(cache.fetch(folder / "linear" / key, make, say))
 
 
 def _origin(source: "Source", vectors: Vectors) -> dict[str, Any]:

@@ -32,12 +32,14 @@ _TOKENS_AT_ONCE = 1 << 22
 class EncodedSplit:
     """A split as ids: text i is `tokens[offsets[i]:offsets[i + 1]]`, never empty.
 
-    tokens: int32 (tokens,); offsets: int64 (texts + 1,); labels: int64 (texts,).
+    tokens: int32 (tokens,); offsets: int64 (texts + 1,); labels: int64 (texts,). scores: a linear
+    classifier's of the texts (`textcls.linear`), float32 (texts, classes), where there is one.
     """
 
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64]
+    scores: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

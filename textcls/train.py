@@ -88,7 +88,8 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
 
     console = Console(highlight=False)
     rungs = _rungs(options.rungs, file.train.epochs)
-    prepared = corpus.prepare(file.data, file.embeddings, say=console.print)
+    linear = file.model.linear_weight > 0
+    prepared = corpus.prepare(file.data, file.embeddings, linear=linear, say=console.print)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if file.train.threads:
         torch.set_num_threads(file.train.threads)

@@ -297,7 +297,11 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]
 
 @torch.inference_mode()
 def predict(model: classifier.Classifier, split: EncodedSplit, device: str) -> torch.Tensor:
-    """Logits (texts, classes) of a split, in its order, on the CPU."""
+    """Logits (texts, classes) of a split, in its order, on the CPU.
+
+    Where the model wants them, a linear classifier's scores are added to the encoder's
+    log-probabilities; a split without `scores` is then a ValueError.
+    """
     model.eval()
     order, bounds = batching.evaluation_order(np.diff(split.offsets), EVALUATION_BATCH)
     parts = [
@@ -307,4 +311,9 @@ def predict(model: classifier.Classifier, split: EncodedSplit, device: str) -> t
     logits = torch.cat(parts).cpu()
     out = torch.empty_like(logits)
     out[torch.from_numpy(order)] = logits
-    return out
+    if model.linear_weight == 0.0:
+        return out
+    if split.scores is None:
+        raise ValueError("the split has no scores of a linear classifier")
+    scores = torch.from_numpy(np.array(split.scores))
+    return out.log_softmax(dim=1) + model.linear_weight * scores

@@ -161,10 +161,13 @@ def _about_curves(history: History) -> Iterator[Advice]:
         longer = f"train: {{epochs: {2 * history.search.train.epochs:g}}}"
         yield Advice("advice", "The best curves still rise at the end", text, longer)
     if found.saturated:
-        grace = history.search.search.scheduler.grace_period
+        scheduler = history.search.search.scheduler
+        grace = f"grace_period: {scheduler.grace_period / 3:.2g}"
+        if scheduler.grace_texts is not None:
+            grace = f"grace_texts: {max(1, scheduler.grace_texts // 3)}"
         text = (
             f"After the first rung {who} gained {found.later_gain:.4f}, which may be chance. An "
             "earlier first rung and fewer epochs would cost less:"
         )
-        earlier = f"search: {{scheduler: {{grace_period: {grace / 3:.2g}}}}}"
+        earlier = f"search: {{scheduler: {{{grace}}}}}"
         yield Advice("advice", "The curves are flat from the first rung on", text, earlier)

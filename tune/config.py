@@ -81,11 +81,16 @@ def _gpu_share(value: object) -> object:
 class SchedulerConfig(Section):
     """When poor trials stop."""
 
-    name: Literal["asha", "hyperband", "median", "none"] = "asha"
+    name: Literal["asha", "hyperband", "median", "top_k", "none"] = "asha"
     """asha (asynchronous successive halving), hyperband (the same at several levels of patience),
-    median (below the median of a rung trials stop), or none: every trial trains to its end."""
+    median (below the median of a rung trials stop), top_k (only the best so far pass the first
+    rung, and train to their end), or none: every trial trains to its end."""
     grace_period: float = Field(default=0.25, gt=0.0)
     """Epochs until the first rung; from train.epochs on no trial is stopped early."""
+    grace_texts: int | None = Field(default=None, ge=1)
+    """Texts trained on until the first rung, in place of grace_period."""
+    keep: int = Field(default=4, ge=1)
+    """A trial passes the first rung when it is among so many of the best there so far (top_k)."""
     reduction_factor: int = Field(default=3, ge=2)
     """One in so many goes on at a rung (asha, hyperband), and the next rung lies so many times
     further on."""

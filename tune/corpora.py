@@ -55,7 +55,9 @@ def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
     from textcls import corpus
 
     corpora = {
-        embeddings: corpus.prepare(search.data, embeddings, say=say)
+        embeddings: corpus.prepare(
+            search.data, embeddings, linear=space.wants_linear(search), say=say
+        )
         for embeddings in space.embedding_choices(search)
     }
     metric = search.search.metric
@@ -72,7 +74,12 @@ def arrays(corpus: "Corpus", metric: str) -> Arrays:
     """The arrays for the workers; a search on the validation split does not show them the test."""
     hidden = {"test"} if metric.startswith("val_") else set()
     splits = {
-        name: EncodedSplit(_plain(split.tokens), _plain(split.offsets), _plain(split.labels))
+        name: EncodedSplit(
+            _plain(split.tokens),
+            _plain(split.offsets),
+            _plain(split.labels),
+            None if split.scores is None else _plain(split.scores),
+        )
         for name, split in corpus.splits.items()
         if name not in hidden
     }

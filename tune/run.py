@@ -213,7 +213,8 @@ def _parts(
         if request.warm_start is not None:
             earlier = inheritance.read(request.warm_start, search, request.folder)
             progress.say(str(earlier))
-        study = start.new_study(search, request.folder, earlier, request.database)
+        texts = len(next(iter(prepared.values())).splits["train"])
+        study = start.new_study(search, request.folder, texts, earlier, request.database)
     watcher = Tracked(progress, request.track, request.folder, search.search.metric, progress.say)
     conductor = start.conductor(search, study, request.folder, watcher)
     return _Parts(prepared, plan, study, conductor, watcher)

@@ -1,7 +1,7 @@
 """Who goes on at a rung: asynchronous successive halving, Hyperband, the median rule.
 
-Nothing here knows of an executor. `Rungs` is successive halving; the others differ from it in one
-method each.
+Nothing here knows of an executor. `Rungs` is successive halving; the others differ from it in
+whom they let go on.
 
 The stopping variant of ASHA (Li et al., 2020, https://arxiv.org/abs/1810.05934): a trial that
 reaches a rung goes on when its value is among the best 1 / `reduction_factor` of all values
@@ -12,8 +12,7 @@ records can be refilled from a study.
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
 
 
 def milestones(grace_period: float, reduction_factor: float, epochs: float) -> tuple[float, ...]:
@@ -114,10 +113,35 @@ class Median(Rungs):
         return len(values) <= self._reduction_factor or value >= statistics.median(values)
 
 
-SCHEDULERS: Mapping[str, type[Rungs]] = MappingProxyType(
-    {"asha": Rungs, "hyperband": Hyperband, "median": Median}
-)
-"""By the names of a search file; `none` has no rungs at which anything is decided."""
+class TopK(Rungs):
+    """Lets the best so far pass the first rung and decides nothing afterwards: a baseline.
+
+    What people do by hand: everything for an epoch, then the best few to the end. Nobody waits for
+    the others here, so more than `keep` pass: trial n of a random order with probability keep / n.
+    """
+
+    def __init__(self, count: int, keep: int) -> None:
+        super().__init__(count, reduction_factor=1)
+        self._keep = keep
+
+    def _goes_on(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
+        better = sum(other > value for other in self._values[rung].values())
+        return rung > 0 or better < self._keep
+
+
+def make(name: str, count: int, *, reduction_factor: int, keep: int) -> Rungs | None:
+    """The scheduler of that name over `count` rungs; None for `none`, which decides nothing."""
+    match name:
+        case "hyperband":
+            return Hyperband(count, reduction_factor)
+        case "median":
+            return Median(count, reduction_factor)
+        case "top_k":
+            return TopK(count, keep)
+        case "none":
+            return None
+        case _:
+            return Rungs(count, reduction_factor)
 
 
 def _spread(shares: Sequence[int]) -> list[int]:

@@ -168,6 +168,13 @@ def embedding_choices(search: SearchFile) -> tuple[EmbeddingConfig, ...]:
     return tuple(found)
 
 
+def wants_linear(search: SearchFile) -> bool:
+    """Whether any trial of this search may ask for the linear classifier's scores."""
+    if search.configurations:
+        return any(search.configuration(each)[0].linear_weight > 0 for each in points(search))
+    return "linear_weight" in searched(search) or search.model.linear_weight > 0
+
+
 def _default(search: SearchFile, name: str) -> Value:
     parameter = parameters()[name]
     value: Value = getattr(getattr(search, parameter.section), parameter.field)

@@ -3,29 +3,42 @@
 from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
-from tune import grid, paths, samplers, space, study
+from tune import grid, paths, rungs, samplers, space, study
 from tune.conductor import Conductor, Watcher
 from tune.config import SearchFile
 from tune.inheritance import Earlier
 from tune.paths import RunFolder
-from tune.rungs import SCHEDULERS, milestones
+from tune.rungs import Rungs
 from tune.study import SearchStudy, Suggest
 
 
-def rungs_of(search: SearchFile) -> tuple[float, ...]:
-    """The epochs at which each trial reports."""
+def rungs_of(search: SearchFile, texts: int) -> tuple[float, ...]:
+    """The epochs at which each trial reports; `texts` are those of the train split."""
     scheduler = search.search.scheduler
-    return milestones(scheduler.grace_period, scheduler.reduction_factor, search.train.epochs)
+    grace_period = scheduler.grace_period
+    if scheduler.grace_texts is not None:
+        grace_period = scheduler.grace_texts / texts
+    return rungs.milestones(grace_period, scheduler.reduction_factor, search.train.epochs)
+
+
+def stopping(search: SearchFile, count: int) -> Rungs | None:
+    """Who says which trials go on at the `count` rungs; None where all do."""
+    scheduler = search.search.scheduler
+    return rungs.make(
+        scheduler.name, count, reduction_factor=scheduler.reduction_factor, keep=scheduler.keep
+    )
 
 
 def new_study(
     search: SearchFile,
     folder: RunFolder,
+    texts: int,
     earlier: Earlier | None = None,
     database: str | None = None,
 ) -> SearchStudy:
     """A study with what is to be tried first: named configurations, points, or a grid's points.
 
+    texts: how many the train split has.
     `earlier`: trials of another search, for the sampler alone. `database`: its URL, where the
     study is to lie there and not in the run folder.
     """
@@ -33,7 +46,7 @@ def new_study(
         database or folder.journal,
         folder.name,
         metric=search.search.metric,
-        milestones=rungs_of(search),
+        milestones=rungs_of(search, texts),
         sampler=_sampler(search, 0),
         fill=lambda made: _fill(made, search, earlier),
     )
@@ -68,14 +81,10 @@ def conductor(
     search: SearchFile, made: SearchStudy, folder: RunFolder, watcher: Watcher
 ) -> Conductor:
     """Who says what runs next."""
-    scheduler = search.search.scheduler
-    stopping = None
-    if scheduler.name != "none":
-        stopping = SCHEDULERS[scheduler.name](len(made.milestones), scheduler.reduction_factor)
     return Conductor(
         made,
         suggest(search),
-        stopping,
+        stopping(search, len(made.milestones)),
         samples(search),
         folder,
         watcher,
