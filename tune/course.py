@@ -5,7 +5,7 @@ One thread writes and others read, so a reader copies a collection before going 
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tune import eta
@@ -44,6 +44,7 @@ class Standing:
     params: Mapping[str, Any]
     state: State = State.RUNNING
     epoch: float = 0.0
+    """Trained at its last rung or, while it runs, as far as is known."""
     values: tuple[float, ...] = ()
     """The metric at rungs 0, 1, ..."""
     began: float = 0.0
@@ -65,6 +66,8 @@ class Course:
 
     outlook: Outlook
     now: Callable[[], float] = time.monotonic
+    pulses: Callable[[list[int]], Mapping[int, float]] = lambda _numbers: {}
+    """The epochs that running trials say they have trained, by number, for those that do."""
     ended: int = field(default=0, init=False)
     reached: list[int] = field(init=False)
     """How many trials reached each rung."""
@@ -120,8 +123,10 @@ class Course:
 
     @property
     def running(self) -> list[Standing]:
-        """The trials that run, by number."""
-        return sorted(self._running.values(), key=lambda each: each.number)
+        """The trials that run, by number, with the epoch of this moment."""
+        found = sorted(self._running.values(), key=lambda each: each.number)
+        said = self.pulses([each.number for each in found])
+        return [replace(each, epoch=max(each.epoch, said.get(each.number, 0.0))) for each in found]
 
     def best(self, count: int) -> list[Standing]:
         """The best trials, at most a hundred, by their highest value, running ones included."""

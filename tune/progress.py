@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tune.course import Course, Outlook
 from tune.display import COLOURS, Display, labelled, summary
+from tune.pulse import Pulses
 from tune.resources import Capacity
 from tune.states import State
 from tune.study import Proposal, TrialRecord
@@ -71,15 +72,19 @@ class Progress:
         slots: int = 1,
         budget_s: float | None = None,
         capacity: Capacity | None = None,
+        pulses: Pulses | None = None,
     ) -> None:
         """From here on trials come and go.
 
         `milestones`: the epochs of the rungs; `slots`: trials side by side; `budget_s`: seconds
-        that are left of the time budget; `capacity`: what the cluster has.
+        that are left of the time budget; `capacity`: what the cluster has; `pulses`: how far
+        trials are between rungs.
         """
-        self._course = Course(
-            Outlook(metric, samples, tuple(milestones), slots, budget_s, capacity)
-        )
+        outlook = Outlook(metric, samples, tuple(milestones), slots, budget_s, capacity)
+        if pulses is None:
+            self._course = Course(outlook)
+        else:
+            self._course = Course(outlook, pulses=pulses.read)
         self._course.recall(earlier)
         self._best = max((each.value or 0.0 for each in self._course.best(1)), default=None)
         if self._quiet:
