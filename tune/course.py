@@ -43,8 +43,12 @@ class Standing:
     name: str | None
     params: Mapping[str, Any]
     state: State = State.RUNNING
+    continues: bool = False
+    """Whether it takes up an earlier trial."""
     epoch: float = 0.0
-    """Trained at its last rung or, while it runs, as far as is known."""
+    """Trained when it reached its last rung."""
+    live: float = 0.0
+    """Epochs trained by now, where its worker tells; otherwise 0."""
     values: tuple[float, ...] = ()
     """The metric at rungs 0, 1, ..."""
     began: float = 0.0
@@ -97,7 +101,11 @@ class Course:
         """A trial was asked for."""
         self.changes += 1
         self._running[proposal.number] = Standing(
-            proposal.number, proposal.name, proposal.params, began=self.now()
+            proposal.number,
+            proposal.name,
+            proposal.params,
+            continues=proposal.continues is not None,
+            began=self.now(),
         )
 
     def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
@@ -126,7 +134,7 @@ class Course:
         """The trials that run, by number, with the epoch of this moment."""
         found = sorted(self._running.values(), key=lambda each: each.number)
         said = self.pulses([each.number for each in found])
-        return [replace(each, epoch=max(each.epoch, said.get(each.number, 0.0))) for each in found]
+        return [replace(each, live=said.get(each.number, 0.0)) for each in found]
 
     def best(self, count: int) -> list[Standing]:
         """The best trials, at most a hundred, by their highest value, running ones included."""
@@ -145,18 +153,20 @@ class Course:
         return self.now() - self._began
 
     @property
-    def remaining_s(self) -> float | None:
-        """Expected until the end, at most what is left of the budget; None when not yet known."""
+    def left(self) -> eta.Left | None:
+        """How long until the end, at most what the budget leaves; None when not yet known."""
         running = [self._run(each) for each in self.running]
         waiting = self.outlook.samples - self.ended - len(running)
         milestones = self.outlook.milestones or (1.0,)
-        expected = eta.remaining_s(
-            list(self._runs), running, waiting, self.outlook.slots, milestones
-        )
-        if self.outlook.budget_s is None:
-            return expected
-        budget = max(0.0, self.outlook.budget_s - self.elapsed_s)
-        return budget if expected is None else min(budget, expected)
+        left = eta.left(list(self._runs), running, waiting, self.outlook.slots, milestones)
+        budget_s = self.budget_left_s
+        return left if left is None or budget_s is None else left.at_most(budget_s)
+
+    @property
+    def budget_left_s(self) -> float | None:
+        """What is left of the time budget; None without one."""
+        budget_s = self.outlook.budget_s
+        return None if budget_s is None else max(0.0, budget_s - self.elapsed_s)
 
     @property
     def done(self) -> float:
@@ -169,18 +179,20 @@ class Course:
     def _run(self, standing: Standing) -> eta.Run:
         seconds, first = self.now() - standing.began, standing.first
         if first is None:
-            return eta.Run(seconds)
+            return eta.Run(seconds, since=0.0 if standing.continues else standing.live)
         rungs = first + len(standing.values)
         epochs = (0.0, *self.outlook.milestones)
-        trained = epochs[rungs] - epochs[first] if rungs < len(epochs) else 0.0
-        return eta.Run(seconds, rungs, standing.reached - standing.began, trained)
+        if rungs >= len(epochs):
+            return eta.Run(seconds, rungs)
+        trained, since = epochs[rungs] - epochs[first], max(0.0, standing.live - epochs[rungs])
+        return eta.Run(seconds, rungs, standing.reached - standing.began, trained, since)
 
     def _count(self, record: TrialRecord) -> None:
         self.ended += 1
         epoch = record.curve[-1].get("epoch", 0.0) if record.curve else 0.0
         over = Standing(
-            record.number, record.name, record.params, record.state, epoch, record.values,
-            message=record.message,
+            record.number, record.name, record.params, record.state, epoch=epoch,
+            values=record.values, message=record.message,
         )  # fmt: skip
         self._over.append(over)
         if len(self._over) > 2 * _KEPT:

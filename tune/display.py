@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tune.course import Course, Standing
 from tune.states import State
-from tune.wording import parameters, whole
+from tune.wording import parameters, span, whole
 
 COLOURS = {
     State.RUNNING: "cyan",
@@ -27,6 +27,7 @@ _BEST = 5
 _FAULTS = 3
 _BAR_WIDTH = 40
 _NARROWEST = 20  # columns of text; below that wrapping helps nobody
+_NEAR = 0.3
 _GIB = 2**30
 
 
@@ -111,8 +112,19 @@ def _bar(course: Course) -> Table:
 def _time(course: Course) -> str:
     budget = course.outlook.budget_s
     text = whole(course.elapsed_s) + (f" of {whole(budget)}" if budget is not None else "")
-    left = course.remaining_s
-    return f"{text}, " + ("time left not known yet" if left is None else f"~{whole(left)} left")
+    return f"{text}, {_left(course)}"
+
+
+def _left(course: Course) -> str:
+    """The estimate, with the range that chance leaves where it is likely to be 30 % wrong."""
+    if (left := course.left) is None:
+        budget_s = course.budget_left_s
+        return "unknown time left" if budget_s is None else f"at most {whole(budget_s)} left"
+    near = _NEAR * left.expected_s
+    text = f"~{whole(left.expected_s)} left"
+    if max(left.high_s - left.expected_s, left.expected_s - left.low_s) <= near:
+        return text
+    return f"{text} ({span(left.low_s, left.high_s)})"
 
 
 def _running(
@@ -124,7 +136,7 @@ def _running(
     epochs = course.outlook.milestones[-1:] or (0.0,)
     rows = []
     for each in shown:
-        epoch = f"{each.epoch:.2f}/{epochs[0]:g}"
+        epoch = f"{max(each.epoch, each.live):.2f}/{epochs[0]:g}"
         value = f"{each.values[-1]:.4f}" if each.values else "..."
         rows.append((*_who(each, scale, blocks), Text(value), Text(epoch, "cyan"), _what(each)))
     yield from _aligned(rows)

@@ -99,7 +99,7 @@ def _facts(history: History) -> Iterator[tuple[str, str]]:
         size = f"{machine.get('cpus')} cores, {machine.get('memory_gb')} GB"
         yield "machine", f"{machine.get('host')}, {size}, {machine.get('platform')}"
     if plan := known.get("resources"):
-        share = f"{plan.get('cpu')} CPU, {plan.get('gpu')} GPU"
+        share = f"{_amount(plan.get('cpu'))} CPU, {_amount(plan.get('gpu'))} GPU"
         yield "each trial", f"{share}, {plan.get('concurrent')} at a time"
     if known.get("git"):
         commit = str(known["git"])
@@ -125,6 +125,10 @@ def _corpus(corpus: Mapping[str, Any]) -> Html:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def _amount(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _command(history: History) -> str | None:

@@ -1,7 +1,11 @@
 """Durations and parameters as people read them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
+
+_STEPS = ((1, 10), (5, 120), (15, 600), (60, 3600), (300, 4 * 3600), (1800, math.inf))
+"""To how many seconds a duration is rounded, up to how many."""
 
 
 def duration(seconds: float) -> str:
@@ -18,6 +22,13 @@ def whole(seconds: float) -> str:
     """A duration without tenths: 42 s, 3m07s, 2h05m."""
     rounded = round(seconds)
     return f"{rounded} s" if rounded < 60 else duration(rounded)
+
+
+def span(low_s: float, high_s: float) -> str:
+    """Two durations, rounded outwards to figures that do not change at every look."""
+    step = next((step for step, upto_s in _STEPS if high_s <= upto_s), _STEPS[-1][0])
+    low, high = math.floor(low_s / step) * step, math.ceil(high_s / step) * step
+    return f"{low} to {whole(high)}" if high < 60 else f"{whole(low)} to {whole(high)}"
 
 
 def parameters(params: Mapping[str, Any]) -> str:
