@@ -95,3 +95,39 @@ def test_a_running_trial_shows_the_epoch_that_its_worker_tells() -> None:
         console.print(Display(made))
     assert "0.61/2" in capture.get()
     assert "0.25/2" in capture.get()
+
+
+def drawn(display: Display, width: int, height: int = 40) -> str:
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
+    with console.capture() as capture:
+        console.print(display)
+    return capture.get()
+
+
+def test_facts_that_were_just_printed_are_drawn_again_once_out_of_sight() -> None:
+    display = Display(course(), [("Search", "gru")], above=6)
+    assert "Search" not in drawn(display, 80, height=24)
+    for _ in range(10):
+        display.scroll()
+    assert "Search" in drawn(display, 80, height=24)
+    assert "Search" in drawn(display, 80, height=99)  # it does not go again
+
+
+def test_parameters_stand_below_their_names_and_fit_into_eighty_columns() -> None:
+    made = Course(Outlook("test_accuracy", 9, (0.25, 2.0)))
+    params = {
+        "hidden_size": 245, "learning_rate": 0.009541, "max_grad_norm": 0.83741, "freeze_iters": 15,
+    }  # fmt: skip
+    for number in range(2):
+        made.start(Proposal(number, params, None, None, number))
+        made.report(number, 0, {"test_accuracy": 0.8 + number / 100, "epoch": 0.25})
+    lines = drawn(Display(made), 80).splitlines()
+    upper = next(line for line in lines if line.startswith("Running"))
+    lower = lines[lines.index(upper) + 1]
+    rows = [line for line in lines if "0.8374" in line]
+    assert upper.split() == ["Running", "hidden_", "learning_", "max_", "freeze_"]
+    assert lower.split() == ["size", "rate", "grad_norm", "iters"]
+    assert len(rows) == 4
+    assert {line.index("0.009541") for line in rows} == {upper.index("learning_")}
+    wide = [line for line in drawn(Display(made), 60).splitlines() if "0.8" in line]
+    assert all("hidden_size=245" in line for line in wide)  # columns have no room

@@ -46,6 +46,8 @@ class Progress:
         self._facts: list[tuple[str, str]] = []
         self._course = Course(Outlook("", 0))
         self._best: float | None = None
+        self._above = 0
+        self._display: Display | None = None
         self._live: Live | None = None
         self._over = threading.Event()
         self._summaries: threading.Thread | None = None
@@ -60,7 +62,7 @@ class Progress:
         """Print labelled lines, such as the dashboard's address."""
         self._facts = list(rows)
         if not self._quiet:
-            self._print_labelled(self._facts)
+            self._above = self._print_labelled(self._facts)
 
     def begin(
         self,
@@ -91,8 +93,9 @@ class Progress:
             return
         if self._console.is_terminal:
             kept = [(label, text) for label, text in self._facts if label in _KEPT]
+            self._display = Display(self._course, kept, self._above)
             self._live = Live(
-                Display(self._course, kept),
+                self._display,
                 console=self._console,
                 refresh_per_second=_REDRAWS_PER_SECOND,
                 transient=True,
@@ -134,6 +137,8 @@ class Progress:
             line = _trial_line(record, leads=leads)
             if self._live is not None:  # a picture below and wrapped lines above are a mess
                 self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+                if self._display is not None:
+                    self._display.scroll()
             else:
                 self._console.print(line, soft_wrap=True)
 
@@ -150,9 +155,12 @@ class Progress:
         self._console.print()
         self._console.print(table)
 
-    def _print_labelled(self, rows: Iterable[tuple[str, str]]) -> None:
+    def _print_labelled(self, rows: Iterable[tuple[str, str]]) -> int:
+        """Returns how many lines they took."""
         width = self._console.width if self._console.is_terminal else None
-        self._console.print(labelled(rows, width), soft_wrap=True)
+        text = labelled(rows, width)
+        self._console.print(text, soft_wrap=True)
+        return text.plain.count("\n") + 1
 
     def _sum_up(self) -> None:
         told = 0

@@ -33,7 +33,9 @@ def span(low_s: float, high_s: float) -> str:
 
 def parameters(params: Mapping[str, Any]) -> str:
     """Parameters on one line, numbers to four digits."""
-    return "  ".join(
-        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in params.items()
-    )
+    return "  ".join(f"{name}={parameter(value)}" for name, value in params.items())
+
+
+def parameter(value: Any) -> str:
+    """A parameter's value, a number to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
