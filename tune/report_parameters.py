@@ -199,7 +199,7 @@ def _bars(history: History, found: Importance) -> Html:
     bars = [
         tag(
             "li",
-            tag("span", name, class_="name"),
+            tag("span", *markup.breakable(name), class_="name"),
             tag("span", tag("i", style=f"width:{100 * share:.1f}%"), class_="bar"),
             tag("span", f"{share:.0%}", class_="share"),
         )
