@@ -144,7 +144,8 @@ class Progress:
 
     def result(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print the last lines, also when quiet."""
-        self._console.print()
+        if not self._quiet:
+            self._console.print()
         self._print_labelled(rows)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -182,8 +183,9 @@ def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
         (f"{record.state:<11}", COLOURS.get(record.state, "")),
         (f"  {value}", "bold" if leads else ""),
         "* " if leads else "  ",
-        f"{extent}  {what}",
-        (f"  {record.message}" if record.message else "", "italic"),
+        f"{extent}  ",
+        (f"{record.message}  " if record.message else "", "italic"),  # a narrow window cuts the end
+        what,
     )
 
 
