@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def test_what_a_trial_says_is_read_twice_a_second(tmp_path: Path) -> None:
     assert pulses.read([7]) == {7: 0.5}  # read just now
     clock.at = 1.2
     assert pulses.read([7]) == {7: 0.75}
+
+
+def test_a_late_word_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    pulse = Pulse(folder.pulse(7))
+    shutil.rmtree(folder.scratch)
+    pulse.beat(0.5)
+    assert not folder.scratch.exists()
 
 
 def test_a_folder_that_is_not_shared_is_no_fault(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ class Pulse:
         self._beside = path.with_name(f"{path.name}.new")
         self._now = now
         self._next = float("-inf")
+        with suppress(OSError):  # only now: a search that has ended has deleted it
+            path.parent.mkdir(parents=True, exist_ok=True)
 
     def beat(self, epoch: float) -> None:
         """Say how many epochs are trained; at most twice a second, and never an error."""
@@ -30,7 +32,6 @@ class Pulse:
             return
         self._next = now + _WRITTEN_EVERY_S
         with suppress(OSError):  # a full disk is reported by whoever needs it
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._beside.write_text(f"{epoch:.4f}", encoding="ascii")
             self._beside.replace(self._path)
 
