@@ -13,6 +13,7 @@ from tune.study import TrialRecord
 
 _REASONS = 30  # different ones; a search with more has one fault, not thirty
 _LOG_LINES = 40
+_COMMAND_WIDTH = 60  # letters after which a command goes on in the next line
 
 
 def failures(history: History) -> Iterator[Html]:
@@ -132,6 +133,13 @@ def _amount(value: object) -> str:
 
 
 def _command(history: History) -> str | None:
-    """The command line of the search; None when nobody knows it."""
+    """The command line of the search, a long one on several lines; None when nobody knows it."""
     given = history.environment.get("command")
-    return shlex.join(map(str, given)) if given else None
+    if not given:
+        return None
+    lines = [""]
+    for word in (shlex.quote(str(each)) for each in given):
+        if word.startswith("--") and len(lines[-1]) > _COMMAND_WIDTH:
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return " \\\n".join(lines)
