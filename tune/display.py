@@ -109,6 +109,16 @@ def sparkline(values: Sequence[float], low: float, high: float, blocks: str = _B
     return "".join(blocks[round(top * min(1.0, max(0.0, place)))] for place in places)
 
 
+def time_left(course: Course) -> tuple[str, str]:
+    """The estimate and, where it is likely to be 30 % wrong, the range that chance leaves."""
+    if (left := course.left) is None:
+        budget_s = course.budget_left_s
+        return ("unknown time" if budget_s is None else f"at most {whole(budget_s)}"), ""
+    near = _NEAR * left.expected_s
+    sure = max(left.high_s - left.expected_s, left.expected_s - left.low_s) <= near
+    return f"~{whole(left.expected_s)}", "" if sure else f" ({span(left.low_s, left.high_s)})"
+
+
 def _bar(course: Course) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(ratio=1, max_width=_BAR_WIDTH)
@@ -122,19 +132,8 @@ def _bar(course: Course) -> Table:
 def _time(course: Course) -> str:
     budget = course.outlook.budget_s
     text = whole(course.elapsed_s) + (f" of {whole(budget)}" if budget is not None else "")
-    return f"{text}, {_left(course)}"
-
-
-def _left(course: Course) -> str:
-    """The estimate, with the range that chance leaves where it is likely to be 30 % wrong."""
-    if (left := course.left) is None:
-        budget_s = course.budget_left_s
-        return "unknown time left" if budget_s is None else f"at most {whole(budget_s)} left"
-    near = _NEAR * left.expected_s
-    text = f"~{whole(left.expected_s)} left"
-    if max(left.high_s - left.expected_s, left.expected_s - left.low_s) <= near:
-        return text
-    return f"{text} ({span(left.low_s, left.high_s)})"
+    estimate, held = time_left(course)
+    return f"{text}, {estimate} left{held}"
 
 
 def _trials(
