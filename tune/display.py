@@ -50,18 +50,18 @@ class Display:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Group]:
         """Lines that fit into the window; what has no room is running trials, then failures."""
         course, blocks = self._course, "_.-~=+*#" if options.ascii_only else _BLOCKS
-        best, faults = course.best(_BEST), course.faults[-_FAULTS:]
+        best, faults, running = course.best(_BEST), course.faults[-_FAULTS:], course.running
         fixed = 7 + bool(best) + len(best) + bool(faults) + len(faults)
-        if self._above is not None and self._above + fixed + len(course.running) > console.height:
+        if self._above is not None and self._above + fixed + len(running) > console.height:
             self._above = None  # out of sight, for good
         facts = self._facts if self._above is None else []
         fixed += len(facts) + bool(facts)
-        running = _cut(course.running, console.height - fixed - 4)
+        shown = running[: max(1, console.height - fixed - 4)]
         yield Group(
             Text(),
             *([_line(labelled(facts)), Text()] if facts else []),
             _bar(course),
-            *_trials(course, running, best, blocks, options.max_width),
+            *_trials(course, shown, len(running), best, blocks, options.max_width),
             *_faults(faults, len(course.faults)),
             _line(labelled(_foot(course))),
         )
@@ -139,11 +139,12 @@ def _time(course: Course) -> str:
 def _trials(
     course: Course,
     running: Sequence[Standing],
+    count: int,
     best: Sequence[Standing],
     blocks: str,
     width: int,
 ) -> Iterator[Text]:
-    """The running trials above the best ones, in the same columns."""
+    """These of the `count` running trials above the best ones, in the same columns."""
     scale, whole_epochs = _scale(course), course.outlook.milestones[-1:] or (0.0,)
     rows = [_of_running(each, scale, whole_epochs[0], blocks) for each in running]
     first = best[0].value or 0.0 if best else 0.0
@@ -153,7 +154,6 @@ def _trials(
     heads, params = _parameters([*running, *best], width - indent)
     for lead, text in zip(leads, params, strict=True):
         lead.append("  " + text)
-    count = len(course.running)
     more = f" (the first {len(running)} of {count})" if len(running) < count else ""
     title = Text.assemble(("Running", "bold"), more)
     if heads and title.cell_len < indent:
@@ -266,10 +266,6 @@ def _aligned(rows: Sequence[Sequence[Text]]) -> list[Text]:
         padded = [Text.assemble(cell, " " * (width - cell.cell_len)) for cell, width in cells]
         lines.append(Text("  ").join(padded))
     return lines
-
-
-def _cut(running: list[Standing], room: int) -> list[Standing]:
-    return running[: max(1, room)]
 
 
 def _line(text: Text) -> Text:
