@@ -4,51 +4,80 @@
 
 At fifty moments between half and 95 % of each search's time, the estimate of that moment is held
 against the time that the trials then still took. A search is taken to have asked for as many
-trials as it ended with, and to have had as many slots as trials ran side by side.
+trials as it ended with, and to have had as many slots as trials ran side by side. How far a trial
+was between two rungs is not recorded: it is taken to have trained evenly. `--no-pulses` leaves
+that out, as on machines that do not share the run folder.
 """
 
 import argparse
 import statistics
+from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from tune.course import Course, Outlook
-from tune.history import read
+from tune.eta import Left
+from tune.history import History, read
 from tune.paths import RunFolder
 from tune.states import State
-from tune.study import Proposal
+from tune.study import Proposal, TrialRecord
 from tune.timeline import timeline
 
 MOMENTS = 50
 NEAR = 0.3
 
 
-def estimates(folder: Path) -> list[tuple[float, float]]:
-    """Pairs of seconds: how long the trials still took and how long the estimate said."""
+class Trial:
+    """When a trial of a recorded search began, reached its rungs and ended; POSIX seconds."""
+
+    def __init__(self, record: TrialRecord) -> None:
+        assert record.started
+        assert record.ended
+        self.record = record
+        self.started, self.ended = record.started.timestamp(), record.ended.timestamp()
+        trained = max([point["seconds"] for point in record.curve], default=0.0)
+        self.first_step = max(self.started, self.ended - trained)
+        self.reports = [
+            min(self.ended, self.first_step + point["seconds"]) for point in record.curve
+        ]
+
+    def epoch(self, at: float) -> float:
+        """Epochs trained by then."""
+        times = [self.first_step, *self.reports]
+        epochs = [0.0, *(point["epoch"] for point in self.record.curve)]
+        place = bisect_right(times, at) - 1
+        if place < 0 or place + 1 >= len(times):
+            return epochs[max(place, 0)]
+        (a, b), (x, y) = list(pairwise(times))[place], list(pairwise(epochs))[place]
+        return x + (y - x) * (at - a) / max(b - a, 1e-9)
+
+
+def estimates(folder: Path, *, pulses: bool = True) -> list[tuple[float, Left]]:
+    """Pairs: how many seconds the trials still took, and what the estimate said."""
     history = read(RunFolder(folder))
-    records = [each for each in history.records if each.started and each.ended]
-    records = [each for each in records if each.state != State.INTERRUPTED]
-    begin = min(each.started.timestamp() for each in records)
-    end = max(each.ended.timestamp() for each in records)
+    trials = {
+        each.number: Trial(each)
+        for each in history.records
+        if each.started and each.ended and each.state != State.INTERRUPTED
+    }
+    begin = min(each.started for each in trials.values())
+    end = max(each.ended for each in trials.values())
     clock = [begin]
-    outlook = Outlook(
-        metric=history.metric,
-        samples=len(records),
-        milestones=history.milestones,
-        slots=timeline(history).lanes,
-    )
-    course = Course(outlook, now=lambda: clock[0])
+
+    def live(numbers: list[int]) -> Mapping[int, float]:
+        return {number: trials[number].epoch(clock[0]) for number in numbers if pulses}
+
+    course = Course(_outlook(history, len(trials)), now=lambda: clock[0], pulses=live)
     events = []
-    for each in records:
-        started, ended = each.started.timestamp(), each.ended.timestamp()
-        proposal = Proposal(each.number, each.params, each.name, None, each.number)
-        events.append((started, 0, lambda proposal=proposal: course.start(proposal)))
-        trained = max([point["seconds"] for point in each.curve], default=0.0)
-        late = max(0.0, ended - started - trained)  # before the first step
-        for rung, point in enumerate(each.curve):
-            at = min(ended, started + late + point["seconds"])
-            report = (each.number, rung, point)
+    for number, each in trials.items():
+        record = each.record
+        proposal = Proposal(number, record.params, record.name, None, number)
+        events.append((each.started, 0, lambda proposal=proposal: course.start(proposal)))
+        for rung, (at, point) in enumerate(zip(each.reports, record.curve, strict=True)):
+            report = (number, rung, point)
             events.append((at, 1, lambda report=report: course.report(*report)))
-        events.append((ended, 2, lambda record=each: course.end(record)))
+        events.append((each.ended, 2, lambda record=record: course.end(record)))
     for share in range(MOMENTS):
         moment = begin + (end - begin) * (0.5 + 0.45 * share / (MOMENTS - 1))
         events.append((moment, 3, None))
@@ -57,24 +86,49 @@ def estimates(folder: Path) -> list[tuple[float, float]]:
         clock[0] = at
         if happen is not None:
             happen()
-        elif (said := course.remaining_s) is not None:
+        elif (said := course.left) is not None:
             pairs.append((end - at, said))
     return pairs
+
+
+def _outlook(history: History, samples: int) -> Outlook:
+    return Outlook(
+        metric=history.metric,
+        samples=samples,
+        milestones=history.milestones,
+        slots=timeline(history).lanes,
+    )
+
+
+def _is_near(left_s: float, said: Left) -> bool:
+    return abs(said.expected_s / left_s - 1) <= NEAR
+
+
+def _is_sure(said: Left) -> bool:
+    """Whether the display shows one figure, not a range."""
+    return (1 - NEAR) * said.expected_s <= said.low_s and said.high_s <= (
+        1 + NEAR
+    ) * said.expected_s
 
 
 def main() -> None:
     """Print a line per search."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
-    for folder in parser.parse_args().runs:
-        pairs = estimates(folder)
-        ratios = [said / left for left, said in pairs]
-        near = sum(abs(ratio - 1) <= NEAR for ratio in ratios) / len(ratios)
-        whole = [abs(said - left) / (2 * pairs[0][0]) for left, said in pairs]
+    parser.add_argument("--no-pulses", action="store_true")
+    arguments = parser.parse_args()
+    for folder in arguments.runs:
+        pairs = estimates(folder, pulses=not arguments.no_pulses)
+        ratios = [said.expected_s / left for left, said in pairs]
+        near = statistics.mean(_is_near(*pair) for pair in pairs)
+        held = statistics.mean(said.low_s <= left <= said.high_s for left, said in pairs)
+        sure = [_is_near(left, said) for left, said in pairs if _is_sure(said)]
+        sure_near = f", of which within 30 %: {statistics.mean(sure):.0%}" if sure else ""
         print(
-            f"{folder.name:24} {2 * pairs[0][0]:6.0f} s  said/left: "
+            f"{folder.name:16} {2 * pairs[0][0]:5.0f} s  said/left: "
             f"median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}; "
-            f"within 30 %: {near:.0%}; off by {statistics.mean(whole):.1%} of the whole on average"
+            f"within 30 %: {near:.0%}; in the range: {held:.0%}; "
+            f"one figure: {len(sure) / len(pairs):.0%}{sure_near}"
         )
 
 

@@ -32,12 +32,12 @@ def test_places_keep_the_order_of_the_values(low: float, high: float, value: flo
     [
         (0.0, 1.0, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
         (0.9, 0.95, ["0.90", "0.91", "0.92", "0.93", "0.94", "0.95"]),
-        (0.0, 120_000.0, ["0", "25000", "50000", "75000", "100000"]),
+        (0.0, 120_000.0, ["0", "25,000", "50,000", "75,000", "100,000"]),
+        (0.0, 700_000.0, ["0", "200,000", "400,000", "600,000"]),
     ],
 )
 def test_even_labels_are_round(low: float, high: float, labels: list[str]) -> None:
-    found = [label.replace("1e+05", "100000") for _, label in axes.linear("x", low, high).ticks]
-    assert found == labels
+    assert [label for _, label in axes.linear("x", low, high).ticks] == labels
 
 
 def test_a_parameters_axis_ends_at_its_edges_in_its_own_scale() -> None:

@@ -37,7 +37,7 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
     assert lines[2].split() == [
         "0", "complete", "0.9123*", "1.00", "epochs", "0.0", "s", "learning_rate=0.001235",
     ]  # fmt: skip
-    assert lines[3].endswith("hidden_size=1  [boom]")
+    assert lines[3].endswith("s  [boom]  hidden_size=1")
     assert lines[-1] == "Winner          trial 0"
 
 

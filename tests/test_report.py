@@ -1,3 +1,4 @@
+import html
 import json
 import subprocess
 import sys
@@ -213,6 +214,18 @@ def test_the_command_writes_beside_the_run_or_where_it_is_told(
     target = tmp_path / "page.html"
     assert report.main([str(usual.root), "--out", str(target), "--without-texts"]) == 0
     assert "left out (--without-texts)" in target.read_text()
+
+
+def test_a_long_command_goes_on_in_the_next_line_as_a_shell_takes_it(tmp_path: Path) -> None:
+    words = ["python", "-m", "tune.search", "--space", "a b.yaml", "--samples", "9"]
+    words += [each for key in range(9) for each in ("--set", f"train.key={key}")]
+    folder = write_run(tmp_path / "run", search_file(), [], environment={"command": words})
+    page = html.unescape(report.write(folder).read_text())
+    start = page.index("python -m tune.search --space 'a b.yaml'")
+    command = page[start : page.index("<", start)]
+    echo = ["sh", "-c", f"printf '%s\\n' {command}"]
+    assert subprocess.run(echo, capture_output=True, text=True).stdout.splitlines() == words
+    assert all(len(line) < 100 for line in command.splitlines())
 
 
 def test_bad_input_is_one_message(

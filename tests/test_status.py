@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ import pytest
 from report_runs import many_trials, search_file, trial, write_run
 
 from tune import status
+from tune.pulse import Pulse
 from tune.states import State
 
 SEARCH = search_file()
@@ -52,6 +54,7 @@ def test_a_running_search_names_its_process(
 ) -> None:
     trials = ended(State.PRUNED, State.RUNNING)
     folder = write_run(tmp_path / "run", SEARCH, trials, state=None)
+    Pulse(folder.pulse(1)).beat(1.31)
     hold = (
         "from pathlib import Path; from tune.paths import RunFolder\n"
         f"with RunFolder(Path({str(folder.root)!r})).held(): print('held', flush=True); input()"
@@ -65,7 +68,8 @@ def test_a_running_search_names_its_process(
         holder.communicate(b"\n")
     assert told["State"].startswith(f"running, held by process {holder.pid} on ")
     assert told["Trials"] == "2 of 32: 1 pruned, 1 running"
-    assert told["Left"] == "not known yet"  # no trial has ended since that process began
+    assert told["Running"] == "trial 1 at 1.31 of 2 epochs"
+    assert re.match(r"~\d", told["Left"])
 
 
 def test_a_search_before_its_first_trial(

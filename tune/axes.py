@@ -122,11 +122,13 @@ def of_parameter(name: str, known: AnyDistribution) -> tuple[Axis, dict[Value, f
 
 def number(value: float, step: float = 0.0) -> str:
     """A value with as many digits as the distance between labels needs."""
-    if step and abs(value) < 1e5:
+    if step and abs(value) < 1e9:
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
         if not math.isclose(step * 10**digits, round(step * 10**digits)):
             digits += 1  # 0.25
-        return f"{value:.{digits}f}"
+        return f"{value:,.{digits}f}" if abs(value) >= 1e4 else f"{value:.{digits}f}"
+    if 1e4 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
     return f"{value:.4g}"
 
 

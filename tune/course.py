@@ -5,7 +5,7 @@ One thread writes and others read, so a reader copies a collection before going 
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tune import eta
@@ -43,7 +43,12 @@ class Standing:
     name: str | None
     params: Mapping[str, Any]
     state: State = State.RUNNING
+    continues: bool = False
+    """Whether it takes up an earlier trial."""
     epoch: float = 0.0
+    """Trained when it reached its last rung."""
+    live: float = 0.0
+    """Epochs trained by now, where its worker tells; otherwise 0."""
     values: tuple[float, ...] = ()
     """The metric at rungs 0, 1, ..."""
     began: float = 0.0
@@ -65,6 +70,8 @@ class Course:
 
     outlook: Outlook
     now: Callable[[], float] = time.monotonic
+    pulses: Callable[[list[int]], Mapping[int, float]] = lambda _numbers: {}
+    """The epochs that running trials say they have trained, by number, for those that do."""
     ended: int = field(default=0, init=False)
     reached: list[int] = field(init=False)
     """How many trials reached each rung."""
@@ -94,7 +101,11 @@ class Course:
         """A trial was asked for."""
         self.changes += 1
         self._running[proposal.number] = Standing(
-            proposal.number, proposal.name, proposal.params, began=self.now()
+            proposal.number,
+            proposal.name,
+            proposal.params,
+            continues=proposal.continues is not None,
+            began=self.now(),
         )
 
     def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
@@ -120,8 +131,10 @@ class Course:
 
     @property
     def running(self) -> list[Standing]:
-        """The trials that run, by number."""
-        return sorted(self._running.values(), key=lambda each: each.number)
+        """The trials that run, by number, with the epoch of this moment."""
+        found = sorted(self._running.values(), key=lambda each: each.number)
+        said = self.pulses([each.number for each in found])
+        return [replace(each, live=said.get(each.number, 0.0)) for each in found]
 
     def best(self, count: int) -> list[Standing]:
         """The best trials, at most a hundred, by their highest value, running ones included."""
@@ -140,18 +153,20 @@ class Course:
         return self.now() - self._began
 
     @property
-    def remaining_s(self) -> float | None:
-        """Expected until the end, at most what is left of the budget; None when not yet known."""
+    def left(self) -> eta.Left | None:
+        """How long until the end, at most what the budget leaves; None when not yet known."""
         running = [self._run(each) for each in self.running]
         waiting = self.outlook.samples - self.ended - len(running)
         milestones = self.outlook.milestones or (1.0,)
-        expected = eta.remaining_s(
-            list(self._runs), running, waiting, self.outlook.slots, milestones
-        )
-        if self.outlook.budget_s is None:
-            return expected
-        budget = max(0.0, self.outlook.budget_s - self.elapsed_s)
-        return budget if expected is None else min(budget, expected)
+        left = eta.left(list(self._runs), running, waiting, self.outlook.slots, milestones)
+        budget_s = self.budget_left_s
+        return left if left is None or budget_s is None else left.at_most(budget_s)
+
+    @property
+    def budget_left_s(self) -> float | None:
+        """What is left of the time budget; None without one."""
+        budget_s = self.outlook.budget_s
+        return None if budget_s is None else max(0.0, budget_s - self.elapsed_s)
 
     @property
     def done(self) -> float:
@@ -164,18 +179,20 @@ class Course:
     def _run(self, standing: Standing) -> eta.Run:
         seconds, first = self.now() - standing.began, standing.first
         if first is None:
-            return eta.Run(seconds)
+            return eta.Run(seconds, since=0.0 if standing.continues else standing.live)
         rungs = first + len(standing.values)
         epochs = (0.0, *self.outlook.milestones)
-        trained = epochs[rungs] - epochs[first] if rungs < len(epochs) else 0.0
-        return eta.Run(seconds, rungs, standing.reached - standing.began, trained)
+        if rungs >= len(epochs):
+            return eta.Run(seconds, rungs)
+        trained, since = epochs[rungs] - epochs[first], max(0.0, standing.live - epochs[rungs])
+        return eta.Run(seconds, rungs, standing.reached - standing.began, trained, since)
 
     def _count(self, record: TrialRecord) -> None:
         self.ended += 1
         epoch = record.curve[-1].get("epoch", 0.0) if record.curve else 0.0
         over = Standing(
-            record.number, record.name, record.params, record.state, epoch, record.values,
-            message=record.message,
+            record.number, record.name, record.params, record.state, epoch=epoch,
+            values=record.values, message=record.message,
         )  # fmt: skip
         self._over.append(over)
         if len(self._over) > 2 * _KEPT:

@@ -1,7 +1,7 @@
 """HTML that is escaped by construction: text becomes `Html` only by way of `tag` or `raw`."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -91,3 +91,12 @@ def copyable(text: str, label: str) -> Html:
 
 def _name(key: str) -> str:
     return key.rstrip("_").replace("_", "-")
+
+
+def breakable(label: str) -> Iterator[Child]:
+    """A long name may be broken behind its underscores."""
+    *parts, last = label.split("_")
+    for part in parts:
+        yield f"{part}_"
+        yield tag("wbr")
+    yield last

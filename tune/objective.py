@@ -2,11 +2,12 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from textcls.exceptions import BundleError
 from tune import paths
+from tune.pulse import Pulse
 from tune.task import Task
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     before_s = curve[-1]["seconds"] if curve else 0.0
     yield from list(curve)
     _log.info("ready: step %d of %d", training.step, training.total_steps)
-    results = training.fit(task.milestones, lambda _step, _total: task.check())
+    results = training.fit(task.milestones, _ticker(task, training.steps_per_epoch))
     for rung in range(len(curve), len(task.milestones)):
         # With few texts two rungs may fall on one step; the later one then has the same metrics.
         if not curve or curve[-1]["step"] < _step_at(training, task.milestones[rung]):
@@ -55,6 +56,18 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
         task.folder.publish(rung)
         task.folder.keep({rung, _best(curve, task.metric)})
         yield curve[-1]
+
+
+def _ticker(task: Task, steps_per_epoch: int) -> Callable[[int, int], None]:
+    """Asks whether to stop and says how far the trial is, every few steps."""
+    pulse = Pulse(task.pulse) if task.pulse is not None else None
+
+    def tick(step: int, _total: int) -> None:
+        task.check()
+        if pulse is not None:
+            pulse.beat(step / steps_per_epoch)
+
+    return tick
 
 
 def _step_at(training: "Training", epoch: float) -> int:

@@ -268,6 +268,10 @@ class RunFolder:
         """Exists when trials that run have to end at once; they look now and then."""
         return self.root / ".stop"
 
+    def pulse(self, number: int) -> Path:
+        """Where a running trial says how far it is."""
+        return self.scratch / "pulses" / str(number)
+
     def trial(self, number: int) -> TrialFolder:
         """The folder of one trial."""
         return TrialFolder(self.root / "trials" / str(number), self.mirror)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tune.axes import Axis
-from tune.markup import Child, Html, tag
+from tune.markup import Child, Html, breakable, tag
 from tune.states import State
 
 Place = tuple[float, float]
@@ -168,16 +168,7 @@ def _under(at: float, label: str) -> Html:
     """A label below its place; at the ends it stays inside."""
     last = at > (0.94 if len(label) > 4 else 0.98)
     side = "first" if at < 0.02 else "last" if last else None
-    return tag("span", *_breakable(label), style=f"left:{_percent(at)}", class_=side)
-
-
-def _breakable(label: str) -> Iterator[Child]:
-    """A long name may be broken behind its underscores."""
-    *parts, last = label.split("_")
-    for part in parts:
-        yield f"{part}_"
-        yield tag("wbr")
-    yield last
+    return tag("span", *breakable(label), style=f"left:{_percent(at)}", class_=side)
 
 
 def _inside(place: Place, label: str) -> Html:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tune.course import Course, Outlook
 from tune.display import COLOURS, Display, labelled, summary
+from tune.pulse import Pulses
 from tune.resources import Capacity
 from tune.states import State
 from tune.study import Proposal, TrialRecord
@@ -45,6 +46,8 @@ class Progress:
         self._facts: list[tuple[str, str]] = []
         self._course = Course(Outlook("", 0))
         self._best: float | None = None
+        self._above = 0
+        self._display: Display | None = None
         self._live: Live | None = None
         self._over = threading.Event()
         self._summaries: threading.Thread | None = None
@@ -59,7 +62,7 @@ class Progress:
         """Print labelled lines, such as the dashboard's address."""
         self._facts = list(rows)
         if not self._quiet:
-            self._print_labelled(self._facts)
+            self._above = self._print_labelled(self._facts)
 
     def begin(
         self,
@@ -71,23 +74,28 @@ class Progress:
         slots: int = 1,
         budget_s: float | None = None,
         capacity: Capacity | None = None,
+        pulses: Pulses | None = None,
     ) -> None:
         """From here on trials come and go.
 
         `milestones`: the epochs of the rungs; `slots`: trials side by side; `budget_s`: seconds
-        that are left of the time budget; `capacity`: what the cluster has.
+        that are left of the time budget; `capacity`: what the cluster has; `pulses`: how far
+        trials are between rungs.
         """
-        self._course = Course(
-            Outlook(metric, samples, tuple(milestones), slots, budget_s, capacity)
-        )
+        outlook = Outlook(metric, samples, tuple(milestones), slots, budget_s, capacity)
+        if pulses is None:
+            self._course = Course(outlook)
+        else:
+            self._course = Course(outlook, pulses=pulses.read)
         self._course.recall(earlier)
         self._best = max((each.value or 0.0 for each in self._course.best(1)), default=None)
         if self._quiet:
             return
         if self._console.is_terminal:
             kept = [(label, text) for label, text in self._facts if label in _KEPT]
+            self._display = Display(self._course, kept, self._above)
             self._live = Live(
-                Display(self._course, kept),
+                self._display,
                 console=self._console,
                 refresh_per_second=_REDRAWS_PER_SECOND,
                 transient=True,
@@ -129,12 +137,15 @@ class Progress:
             line = _trial_line(record, leads=leads)
             if self._live is not None:  # a picture below and wrapped lines above are a mess
                 self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+                if self._display is not None:
+                    self._display.scroll()
             else:
                 self._console.print(line, soft_wrap=True)
 
     def result(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print the last lines, also when quiet."""
-        self._console.print()
+        if not self._quiet:
+            self._console.print()
         self._print_labelled(rows)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -145,9 +156,12 @@ class Progress:
         self._console.print()
         self._console.print(table)
 
-    def _print_labelled(self, rows: Iterable[tuple[str, str]]) -> None:
+    def _print_labelled(self, rows: Iterable[tuple[str, str]]) -> int:
+        """Returns how many lines they took."""
         width = self._console.width if self._console.is_terminal else None
-        self._console.print(labelled(rows, width), soft_wrap=True)
+        text = labelled(rows, width)
+        self._console.print(text, soft_wrap=True)
+        return text.plain.count("\n") + 1
 
     def _sum_up(self) -> None:
         told = 0
@@ -169,8 +183,9 @@ def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
         (f"{record.state:<11}", COLOURS.get(record.state, "")),
         (f"  {value}", "bold" if leads else ""),
         "* " if leads else "  ",
-        f"{extent}  {what}",
-        (f"  {record.message}" if record.message else "", "italic"),
+        f"{extent}  ",
+        (f"{record.message}  " if record.message else "", "italic"),  # a narrow window cuts the end
+        what,
     )
 
 

@@ -13,6 +13,7 @@ from tune.study import TrialRecord
 
 _REASONS = 30  # different ones; a search with more has one fault, not thirty
 _LOG_LINES = 40
+_COMMAND_WIDTH = 60  # letters after which a command goes on in the next line
 
 
 def failures(history: History) -> Iterator[Html]:
@@ -99,7 +100,7 @@ def _facts(history: History) -> Iterator[tuple[str, str]]:
         size = f"{machine.get('cpus')} cores, {machine.get('memory_gb')} GB"
         yield "machine", f"{machine.get('host')}, {size}, {machine.get('platform')}"
     if plan := known.get("resources"):
-        share = f"{plan.get('cpu')} CPU, {plan.get('gpu')} GPU"
+        share = f"{_amount(plan.get('cpu'))} CPU, {_amount(plan.get('gpu'))} GPU"
         yield "each trial", f"{share}, {plan.get('concurrent')} at a time"
     if known.get("git"):
         commit = str(known["git"])
@@ -127,7 +128,18 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def _amount(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
 def _command(history: History) -> str | None:
-    """The command line of the search; None when nobody knows it."""
+    """The command line of the search, a long one on several lines; None when nobody knows it."""
     given = history.environment.get("command")
-    return shlex.join(map(str, given)) if given else None
+    if not given:
+        return None
+    lines = [""]
+    for word in (shlex.quote(str(each)) for each in given):
+        if word.startswith("--") and len(lines[-1]) > _COMMAND_WIDTH:
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return " \\\n".join(lines)

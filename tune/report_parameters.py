@@ -18,7 +18,7 @@ from tune.study import TrialRecord
 
 _SPREAD = 0.5  # of a choice's room: trials lie side by side in it
 _GOLDEN = 0.618034  # steps of this share of 1 never fall on each other
-_COLUMN_PX = 96
+_COLUMN_PX = 112
 _FLUSH = (False, True, True, True)
 _FOOT = 0.1  # of the parallel axes: where trials pass that do not have a parameter
 
@@ -199,7 +199,7 @@ def _bars(history: History, found: Importance) -> Html:
     bars = [
         tag(
             "li",
-            tag("span", name, class_="name"),
+            tag("span", *markup.breakable(name), class_="name"),
             tag("span", tag("i", style=f"width:{100 * share:.1f}%"), class_="bar"),
             tag("span", f"{share:.0%}", class_="share"),
         )

@@ -35,6 +35,7 @@ from tune.ensembles import Formed
 from tune.exceptions import RunFolderError, SearchError
 from tune.paths import RunFolder
 from tune.progress import Progress, duration
+from tune.pulse import Pulses
 from tune.record import Record
 from tune.resources import Plan
 from tune.study import SearchStudy
@@ -147,6 +148,7 @@ def _run_trials(
             slots=parts.plan.concurrent,
             budget_s=None if brake.deadline is None else brake.deadline - time.monotonic(),
             capacity=parts.plan.capacity(joined.nodes),
+            pulses=Pulses(folder.pulse),
         )
         with pulled_by_signals(brake, progress.say):
             try:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tune.course import Course
     from tune.history import History
+
+_RUNNING = 8  # trials that are named
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +63,11 @@ def rows(found: "History", now: datetime) -> Iterator[tuple[str, str]]:
     seconds = _elapsed_s(found, now)
     yield "Elapsed", "no trial yet" if seconds is None else _duration(seconds)
     if running:
-        yield "Left", _left(found, asked, now)
+        from tune.display import time_left
+
+        course = _course(found, asked, now)
+        yield "Running", _running(course)
+        yield "Left", "".join(time_left(course))
     elif found.state in (history.CUT_OFF, "interrupted"):
         yield "Go on with", f"python -m tune.search --resume {paths.shown(found.folder.root)}"
 
@@ -109,18 +116,43 @@ def _changed(path: Path) -> float:
     return path.stat().st_mtime if path.exists() else 0.0
 
 
-def _left(found: "History", asked: int, now: datetime) -> str:
-    """How long it may still take, at the pace since this process took the run up."""
+def _course(found: "History", asked: int, now: datetime) -> "Course":
+    """The search as the process that runs it sees it, since it took the run up."""
+    from tune.course import Course, Outlook
+    from tune.pulse import Pulses
     from tune.states import State
+    from tune.study import Proposal
 
-    since = datetime.fromtimestamp((found.folder.root / ".lock").stat().st_mtime)
-    done = sum(each.ended is not None and each.ended >= since for each in found.records)
-    unfinished = (State.RUNNING, State.INTERRUPTED)
-    to_come = asked - sum(each.state not in unfinished for each in found.records)
-    if not done or to_come <= 0:
-        return "not known yet" if to_come > 0 else "almost nothing"
-    pace_s = (now - since).total_seconds() / done
-    return f"about {_duration(pace_s * to_come)}, roughly: {to_come} trials are to end"
+    clock = [(found.folder.root / ".lock").stat().st_mtime]
+    running = [each for each in found.records if each.state == State.RUNNING and each.started]
+    plan = found.environment.get("resources")
+    slots = plan.get("concurrent") if isinstance(plan, dict) else None
+    outlook = Outlook(
+        metric=found.metric,
+        samples=asked,
+        milestones=found.milestones,
+        slots=slots if isinstance(slots, int) else len(running),
+        budget_s=found.search.search.time_budget_s,
+    )
+    course = Course(outlook, now=lambda: clock[0], pulses=Pulses(found.folder.pulse).read)
+    ended = [each for each in found.records if each.ended is not None]
+    course.recall(sorted(ended, key=lambda each: each.ended or now))
+    for each in running:
+        clock[0] = started = each.started.timestamp() if each.started else 0.0
+        course.start(Proposal(each.number, each.params, each.name, each.continues, each.number))
+        for rung, point in enumerate(each.curve):
+            clock[0] = min(started + point.get("seconds", 0.0), now.timestamp())
+            course.report(each.number, rung, point)
+    clock[0] = now.timestamp()
+    return course
+
+
+def _running(course: "Course") -> str:
+    """Which trials run and how far each is."""
+    epochs = course.outlook.milestones[-1:] or (0.0,)
+    found = [f"{each.number} at {max(each.epoch, each.live):.2f}" for each in course.running]
+    more = f" and {len(found) - _RUNNING} more" if len(found) > _RUNNING else ""
+    return f"trial {', '.join(found[:_RUNNING])}{more} of {epochs[0]:g} epochs" if found else "none"
 
 
 def _duration(seconds: float) -> str:

@@ -38,6 +38,8 @@ class Task:
     folder: TrialFolder
     stop: Path
     device: str
+    pulse: Path | None = None
+    """Where the trial may say how far it is between rungs (`tune.pulse`)."""
 
     def check(self) -> None:
         """Raise `Interrupted` when the search has to stop; an objective calls it now and then.

@@ -57,6 +57,7 @@ class Workload:
             folder=folder.trial(number),
             stop=folder.stop,
             device=self.device,
+            pulse=folder.pulse(number),
         )
 
 

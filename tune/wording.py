@@ -1,7 +1,11 @@
 """Durations and parameters as people read them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
+
+_STEPS = ((1, 10), (5, 120), (15, 600), (60, 3600), (300, 4 * 3600), (1800, math.inf))
+"""To how many seconds a duration is rounded, up to how many."""
 
 
 def duration(seconds: float) -> str:
@@ -20,9 +24,18 @@ def whole(seconds: float) -> str:
     return f"{rounded} s" if rounded < 60 else duration(rounded)
 
 
+def span(low_s: float, high_s: float) -> str:
+    """Two durations, rounded outwards to figures that do not change at every look."""
+    step = next((step for step, upto_s in _STEPS if high_s <= upto_s), _STEPS[-1][0])
+    low, high = math.floor(low_s / step) * step, math.ceil(high_s / step) * step
+    return f"{low} to {whole(high)}" if high < 60 else f"{whole(low)} to {whole(high)}"
+
+
 def parameters(params: Mapping[str, Any]) -> str:
     """Parameters on one line, numbers to four digits."""
-    return "  ".join(
-        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in params.items()
-    )
+    return "  ".join(f"{name}={parameter(value)}" for name, value in params.items())
+
+
+def parameter(value: Any) -> str:
+    """A parameter's value, a number to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,63 @@
+"""How far a running trial is between two rungs.
+
+Its worker leaves the epoch in a small file of the run's scratch folder, and whoever watches reads
+it. On another machine that does not share the folder nothing arrives, and nothing is missed: what
+a trial reached at its rungs comes by way of Ray in any case.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_WRITTEN_EVERY_S = 0.5
+_READ_EVERY_S = 0.5
+_READ = 64  # files at most each time: on a network's folder each takes a millisecond
+
+
+class Pulse:
+    """A trial's own side: says how far it is, now and then."""
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._beside = path.with_name(f"{path.name}.new")
+        self._now = now
+        self._next = float("-inf")
+        with suppress(OSError):  # only now: a search that has ended has deleted it
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+    def beat(self, epoch: float) -> None:
+        """Say how many epochs are trained; at most twice a second, and never an error."""
+        if (now := self._now()) < self._next:
+            return
+        self._next = now + _WRITTEN_EVERY_S
+        with suppress(OSError):  # a full disk is reported by whoever needs it
+            self._beside.write_text(f"{epoch:.4f}", encoding="ascii")
+            self._beside.replace(self._path)
+
+
+class Pulses:
+    """The watcher's side: what the trials said last, read at most twice a second."""
+
+    def __init__(
+        self, path: Callable[[int], Path], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._path = path
+        self._now = now
+        self._next = float("-inf")
+        self._known: dict[int, float] = {}
+
+    def read(self, numbers: list[int]) -> dict[int, float]:
+        """Epochs trained by number, for those of these trials that said something."""
+        if (now := self._now()) >= self._next:
+            self._next = now + _READ_EVERY_S
+            found = {number: _epoch(self._path(number)) for number in numbers[:_READ]}
+            self._known = {number: each for number, each in found.items() if each is not None}
+        return self._known
+
+
+def _epoch(path: Path) -> float | None:
+    try:
+        return float(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
