@@ -1,5 +1,6 @@
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator, _ParzenEstim
 from optuna.samplers._tpe.sampler import default_weights
 from optuna.trial import FrozenTrial, TrialState
 
-from tune import window
+from tune import study, window
 from tune.parzen import ParzenEstimator
+from tune.states import State
 from tune.window import Window, WindowedTPESampler
 
 SPACE: dict[str, BaseDistribution] = {
@@ -47,6 +49,10 @@ def search(sampler: optuna.samplers.BaseSampler, trials: int, direction: str) ->
     return study
 
 
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
+    return {name: trial._suggest(name, known) for name, known in SPACE.items()}
+
+
 def side_by_side(sampler: optuna.samplers.BaseSampler, trials: int, slots: int) -> optuna.Study:
     """Trials of every kind of parameter that end in any order and in every way."""
     study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -54,7 +60,7 @@ def side_by_side(sampler: optuna.samplers.BaseSampler, trials: int, slots: int) 
     running: list[tuple[optuna.Trial, float]] = []
     for _ in range(trials):
         trial = study.ask()
-        drawn = {name: trial._suggest(name, known) for name, known in SPACE.items()}
+        drawn = suggest(trial)
         if drawn["model"] == "cnn":
             drawn["filters"] = trial.suggest_int("filters", 8, 64)
         running.append(
@@ -146,24 +152,35 @@ def test_the_number_of_trials_seen_stays_as_it_is(monkeypatch: pytest.MonkeyPatc
     assert max(seen) == 25 + 30 + 10
 
 
-@pytest.mark.usefixtures("small")
-def test_the_study_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler = WindowedTPESampler(**options())
-    study = search(sampler, 60, "maximize")
-    monkeypatch.setattr(study, "_get_trials", None)
-    monkeypatch.setattr(study, "get_trials", None)
+def test_a_proposal_reads_one_trial_and_one_more_for_each_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = study.create(
+        tmp_path / "study.journal", "run", metric="accuracy", milestones=(1.0,),
+        sampler=WindowedTPESampler(**options()),
+    )  # fmt: skip
+    numbers = [made.ask(suggest).number for _ in range(20)]
+    for number in numbers[:14]:
+        made.report(number, 0, {"accuracy": 0.5})
+        made.end(number, State.COMPLETE)
+    made.ask(suggest)
+    storage = made._study._storage
     read: list[int] = []
-    plain = study._storage.get_trial
+    plain = storage.get_trial
 
     def counting(trial_id: int) -> FrozenTrial:
         read.append(trial_id)
         return plain(trial_id)
 
-    trial = study.ask()
-    monkeypatch.setattr(study._storage, "get_trial", counting)
-    sampler.sample_relative(study, trial._cached_frozen_trial, {"rate": FloatDistribution(0, 1)})
-    assert len(read) <= 1
-    assert study.sampler is sampler
+    monkeypatch.setattr(storage, "get_all_trials", None)
+    for number in numbers[14:]:
+        made.report(number, 0, {"accuracy": 0.5})
+        made.end(number, State.COMPLETE)
+        monkeypatch.setattr(storage, "get_trial", counting)
+        made.ask(suggest)
+        monkeypatch.setattr(storage, "get_trial", plain)
+        assert len(set(read)) == 3  # itself, the one that ended, the one that was asked for before
+        read.clear()
 
 
 @pytest.mark.usefixtures("small")
@@ -186,6 +203,19 @@ def test_many_that_run_leave_the_parameters_together() -> None:
     for number, trial in enumerate(running[:20]):
         study.tell(trial, number)
     assert list(study.ask().relative_params) == sorted(SPACE)
+
+
+@pytest.mark.parametrize("kind", [optuna.samplers.TPESampler, WindowedTPESampler])
+def test_a_parameter_that_an_early_trial_lacks_is_drawn_by_itself(
+    kind: type[optuna.samplers.TPESampler],
+) -> None:
+    study = optuna.create_study(sampler=kind(**options(), n_startup_trials=1))
+    lacking = {name: known for name, known in SPACE.items() if name != "weight"}
+    running = [study.ask(space) for space in (lacking, SPACE, SPACE)]
+    study.tell(running[2], 0.5)
+    assert list(study.ask().relative_params) == sorted(SPACE)
+    study.tell(running[0], 0.5)
+    assert list(study.ask().relative_params) == sorted(lacking)
 
 
 def test_trials_added_amid_a_search_are_seen() -> None:
