@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.probability_distributions import _BatchedCategoricalDistributions
-from scipy.special import ndtr
 
 Array = NDArray[np.float64]
 
@@ -62,6 +61,8 @@ def _log_mass(left: Array, right: Array) -> Array:
 
     Both bounds are mirrored to the left of the mean, where small masses keep their digits.
     """
+    from scipy.special import ndtr  # 0.16 s to import, and needed from the eleventh trial on
+
     middle, half = np.abs(left + right) / 2, (right - left) / 2
     with np.errstate(divide="ignore"):
         mass: Array = np.log(ndtr(half - middle) - ndtr(-half - middle))
