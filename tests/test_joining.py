@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from cluster_parts import TOKENLESS, cluster
 
 from tune import joining, search
 from tune.environment import versions
@@ -45,6 +46,38 @@ def test_other_versions_are_named() -> None:
     joining._compare(versions())
     with pytest.raises(ClusterError, match=r"ray 0\.1 there, .* here; torch missing there"):
         joining._compare({**versions(), "ray": "0.1", "torch": "missing"})
+
+
+def test_a_node_with_another_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch-0.1.dist-info").mkdir()
+    (tmp_path / "torch-0.1.dist-info" / "METADATA").write_text("Name: torch\nVersion: 0.1\n")
+    ours = os.environ.get("PYTHONPATH", "")
+    for name, value in TOKENLESS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), ours]))
+    with cluster(1) as address:
+        monkeypatch.setenv("PYTHONPATH", ours)
+        with pytest.raises(ClusterError) as refused:
+            joining.prepare(address)
+    here = versions()["torch"]
+    assert str(refused.value) == (
+        f"the cluster's workers have other versions: torch 0.1 there, {here} here"
+    )
+
+
+def test_what_ray_says_of_another_version_is_one_line() -> None:
+    from ray._private.utils import check_version_info
+
+    theirs = {"ray_version": "2.1.0", "python_version": "3.9.1"}
+    with pytest.raises(RuntimeError) as said:
+        check_version_info(theirs, "10.0.0.1")
+    here = f"Ray: {versions()['ray']} Python: {versions()['python']}"
+    assert joining._reason(f"Traceback ...\nRuntimeError: {said.value}\n") == (
+        "Version mismatch: The cluster was started with: Ray: 2.1.0 Python: 3.9.1 "
+        f"This process on 10.0.0.1 was started with: {here}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,14 @@ def test_what_is_enqueued_comes_first_and_in_order(made: SearchStudy) -> None:
     assert (second.params["rate"], second.name) == (0.5, None)
 
 
+def test_what_is_enqueued_amid_a_search_comes_next(made: SearchStudy) -> None:
+    made.ask(suggest)
+    made.ask(suggest)
+    made.enqueue({"rate": 0.5, "size": 3})
+    assert made.ask(suggest).params == {"rate": 0.5, "size": 3}
+    assert made.ask(suggest).params != {"rate": 0.5, "size": 3}
+
+
 def test_a_trial_that_was_cut_off_is_closed_and_tried_again(
     made: SearchStudy, journal: Path
 ) -> None:

@@ -161,6 +161,9 @@ def _reason(stderr: str) -> str:
             "it asks for a token, and this one is missing or wrong; set RAY_AUTH_MODE=token and "
             "RAY_AUTH_TOKEN to what `ray get-auth-token` prints on its head node"
         )
+    _, mismatch, versions_of_both = stderr.partition("Version mismatch:")  # Ray's or Python's
+    if mismatch:
+        return " ".join([mismatch, *versions_of_both.split()])
     return (stderr.strip().splitlines() or ["no reason given"])[-1]
 
 

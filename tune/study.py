@@ -79,6 +79,8 @@ class SearchStudy:
         self._study = study
         self._secure = secure
         self._live: dict[int, optuna.Trial] = {}
+        self._queued = True
+        """Trials may wait to be started."""
 
     @property
     def metric(self) -> str:
@@ -124,7 +126,7 @@ class SearchStudy:
 
     def ask(self, suggest: Suggest) -> Proposal:
         """Take the next enqueued parameters, or have the sampler propose some."""
-        trial = self._study.ask()
+        trial = self._next()
         params = suggest(trial)
         self._live[trial.number] = trial
         attrs = trial.user_attrs
@@ -205,7 +207,18 @@ class SearchStudy:
         """How many enqueued trials have not been started."""
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
+    def _next(self) -> optuna.Trial:
+        """A trial that waits, or a new one; Optuna looks for the former among all trials."""
+        storage = self._study._storage
+        if self._queued:
+            trial = self._study.ask()
+            self._queued = "fixed_params" in storage.get_trial(trial._trial_id).system_attrs
+            return trial
+        self._study._thread_local.cached_all_trials = None  # as in `Study.ask`
+        return optuna.Trial(self._study, storage.create_new_trial(self._study._study_id))
+
     def _enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> None:
+        self._queued = True
         given = {key: value for key, value in attrs.items() if value is not None}
         self._study.enqueue_trial(dict(params), user_attrs=given)
 
