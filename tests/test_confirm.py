@@ -3,6 +3,7 @@
 import io
 import json
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tune.paths import RunFolder
 SPACE = """
 data: {name: synthetic, train_size: 600, test_size: 300, validation_fraction: 0.2}
 embeddings: {name: random, dim: 16}
-model: {name: gru, hidden_size: 8, ngrams: 1}
+model: {name: gru, hidden_size: 8, ngrams: 1, linear_weight: 2.0}
 space:
   learning_rate: {type: float, low: 1.0e-3, high: 3.0e-2, log: true}
 search: {metric: val_accuracy, samples: 4}
@@ -38,6 +39,18 @@ def start(*options: str) -> str:
     return printed.getvalue()
 
 
+def accuracy(folder: Path) -> float:
+    """What a classifier's folder makes of the test texts as they are read."""
+    from textcls import ensemble
+    from textcls.config import DataConfig
+    from textcls.dataset import locate
+
+    data = DataConfig(name="synthetic", train_size=600, test_size=300, validation_fraction=0.2)
+    test = locate(data).read().splits["test"]
+    guessed = ensemble.load(folder).probabilities(test.texts.to_pylist()).argmax(axis=1)
+    return float((guessed == test.labels).mean())
+
+
 def result(folder: RunFolder) -> Any:
     return json.loads(folder.result.read_text())
 
@@ -54,6 +67,9 @@ def test_the_best_two_are_trained_again_and_the_better_mean_wins(
     assert best["number"] == standings[0]["number"]
     assert best["val_accuracy"] == max(standings[0]["values"])
     assert f"Confirmed {best['number']}" in printed
+    alone = best["linear_alone"]["test_accuracy"]
+    assert 0.5 < alone < 1
+    assert f"the linear classifier in it alone: test {alone:.4f}, validation" in printed
     runs = confirmation.read(folder)
     assert all(not any(key.startswith("test") for key in run.metrics) for run in runs)
     kept = sorted(path.name for path in folder.reruns.parent.glob("*.safetensors"))
@@ -86,26 +102,21 @@ def test_going_on_adds_seeds_and_retrains_on_everything(
     assert "on train and validation together" in printed
     about = json.loads((folder.best / "bundle.json").read_text())["about"]
     assert about["search"]["trained_on_validation"] is True
+    assert accuracy(folder.best) == pytest.approx(best["test_accuracy"])
 
 
 def test_the_best_three_together_predict_as_well_as_it_was_said(
     confirmed: tuple[RunFolder, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from textcls import ensemble
-    from textcls.config import DataConfig
-    from textcls.dataset import locate
 
     folder, printed = confirmed
     monkeypatch.setenv("TEXTCLS_CACHE", str(folder.root.parent / "cache"))
     found = result(folder)["ensemble"]
     assert len(set(found["trials"])) == 3
     assert "Ensemble" in printed
-    data = DataConfig(name="synthetic", train_size=600, test_size=300, validation_fraction=0.2)
-    test = locate(data).read().splits["test"]
-    loaded = ensemble.load(folder.ensemble)
-    assert isinstance(loaded, ensemble.Ensemble)
-    guessed = loaded.probabilities(test.texts.to_pylist()).argmax(axis=1)
-    assert (guessed == test.labels).mean() == pytest.approx(found["test_accuracy"])
+    assert isinstance(ensemble.load(folder.ensemble), ensemble.Ensemble)
+    assert accuracy(folder.ensemble) == pytest.approx(found["test_accuracy"])
     kept = [path.parent.name for path in folder.root.glob("trials/*/rung-*.safetensors")]
     assert sorted(kept) == sorted(str(number) for number in found["trials"])
 
@@ -114,3 +125,4 @@ def test_the_report_shows_both(confirmed: tuple[RunFolder, str]) -> None:
     page = confirmed[0].report.read_text()
     assert "Confirmed with fresh seeds" in page
     assert "their probabilities averaged" in page
+    assert "The linear classifier of words and pairs in it, alone, labels" in page

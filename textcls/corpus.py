@@ -24,7 +24,7 @@ from textcls.corpus_entries import (
 )
 from textcls.embeddings import RECIPE, Vectors, embed
 from textcls.embeddings import locate as locate_vectors
-from textcls.encoding import TRAIN, EncodedSplit, Encoding, encode
+from textcls.encoding import TRAIN, EncodedSplit, Encoding, concatenated, encode
 from textcls.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -51,6 +51,24 @@ class Corpus:
     provenance: dict[str, Any]
     linear: "LinearClassifier | None" = None
     """Where it was asked for; the splits besides train then have its scores."""
+
+
+def with_all_learnt(corpus: Corpus) -> Corpus:
+    """The same corpus, its linear classifier trained on the validation texts as well.
+
+    For an encoder that was; a corpus without a linear classifier is returned as it is.
+    """
+    if corpus.linear is None:
+        return corpus
+    from textcls.linear import train_linear
+
+    both = concatenated(corpus.splits[TRAIN], corpus.splits["validation"])
+    linear = train_linear(both, len(corpus.label_names))
+    splits = {
+        name: split if name == TRAIN else replace(split, scores=linear.scores(split))
+        for name, split in corpus.splits.items()
+    }
+    return replace(corpus, splits=splits, linear=linear)
 
 
 def prepare(

@@ -45,6 +45,15 @@ class EncodedSplit:
         return len(self.labels)
 
 
+def concatenated(one: EncodedSplit, other: EncodedSplit) -> EncodedSplit:
+    """The texts of one split, then those of the other, without scores."""
+    return EncodedSplit(
+        np.concatenate([one.tokens, other.tokens]),
+        np.concatenate([one.offsets, one.offsets[-1] + other.offsets[1:]]),
+        np.concatenate([one.labels, other.labels]),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """All splits over the widest vocabulary: train's words, then those that train never saw.

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
 
 from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
-from textcls.encoding import EncodedSplit
+from textcls.encoding import concatenated
 from textcls.exceptions import DivergedError
 from tune import confirmation, space
 from tune.brake import Brake
@@ -127,12 +126,7 @@ def _trained(
 
 def with_validation(arrays: Arrays) -> Arrays:
     """The same arrays with the validation texts among those of train."""
-    train, more = arrays.splits["train"], arrays.splits["validation"]
-    both = EncodedSplit(
-        np.concatenate([train.tokens, more.tokens]),
-        np.concatenate([train.offsets, train.offsets[-1] + more.offsets[1:]]),
-        np.concatenate([train.labels, more.labels]),
-    )
+    both = concatenated(arrays.splits["train"], arrays.splits["validation"])
     rest = {name: split for name, split in arrays.splits.items() if name != "validation"}
     return Arrays({**rest, "train": both}, arrays.embeddings, arrays.num_classes)
 

@@ -103,6 +103,17 @@ def sentences(history: History, judged: Verdict | None) -> list[str]:
         found = [f"Trial {judged.record.number} reached a {words(history.metric)} of "
                  f"{judged.value:.4f}."]  # fmt: skip
     found.append(_selection_sentence(history, judged))
+    alone = (history.result.get("best") or {}).get("linear_alone")
+    if alone and (history.result["best"].get("number") == judged.record.number):
+        shares = [
+            f"{alone[f'{prefix}_accuracy']:.4f} of the {split} texts"
+            for prefix, split in SPLITS.items()
+            if f"{prefix}_accuracy" in alone
+        ]
+        found.append(
+            f"The linear classifier of words and pairs in it, alone, labels {' and '.join(shares)} "
+            "correctly; the encoder adds the rest."
+        )
     return found
 
 

@@ -1,7 +1,7 @@
 """The winner of a search as a classifier, and what is to be said of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,14 @@ class Winner:
     params: dict[str, Any]
     accuracies: dict[str, tuple[float, int]]
     confirmation: Confirmation | None = None
+    linear: dict[str, float] = field(default_factory=dict)
+    """What the linear classifier beside its encoder reaches alone: accuracy on each split."""
 
     def as_dict(self) -> dict[str, Any]:
         """As `result.json` has it."""
         shares = {f"{split}_accuracy": share for split, (share, _) in self.accuracies.items()}
         confirmed = {"confirmation": self.confirmation.as_dict()} if self.confirmation else {}
+        linear = {f"{split}_accuracy": share for split, share in self.linear.items()}
         return {
             "number": self.record.number,
             "name": self.record.name,
@@ -40,6 +43,7 @@ class Winner:
             **shares,
             "params": self.params,
             **confirmed,
+            **({"linear_alone": linear} if linear else {}),
         }
 
 
@@ -73,7 +77,10 @@ def crown(
     """Write the best trial's classifier to `best/` and read the test split if nobody has yet."""
     params = space.decode(space.searched(search), record.params)
     corpus = export(record, trained, search, corpora, folder, folder.best)
-    return Winner(record, params, _accuracies(trained, corpus, folder), confirmed)
+    accuracies = _accuracies(trained, corpus, folder)
+    model, _, _ = search.configuration(params)
+    alone = _linear_alone(corpus, accuracies) if model.linear_weight > 0 else {}
+    return Winner(record, params, accuracies, confirmed, alone)
 
 
 def export(
@@ -90,6 +97,10 @@ def export(
     params = space.decode(space.searched(search), record.params)
     model, embeddings, train = search.configuration(params)
     corpus = corpora[embeddings]
+    if trained.everything:
+        from textcls.corpus import with_all_learnt
+
+        corpus = with_all_learnt(corpus)
     about = {
         "configuration": {
             "model": model.model_dump(mode="json"),
@@ -124,6 +135,9 @@ def lines(winner: Winner, search: SearchFile, folder: RunFolder) -> list[tuple[s
         basis = ", on which the trials were compared" if split == chosen_on else ""
         text = f"{share:.4f}, 95 % interval {low:.4f} to {high:.4f} ({texts:,} texts{basis})"
         rows.append((f"{_SPLITS[split].capitalize()} accuracy", text))
+    if winner.linear:
+        shares = [f"{_SPLITS[split]} {share:.4f}" for split, share in winner.linear.items()]
+        rows.append(("", f"the linear classifier in it alone: {', '.join(shares)}"))
     rows += confirmation.lines(winner.confirmation) if winner.confirmation else []
     where = paths.shown(folder.root)
     rows.append(("Folder", where))
@@ -156,9 +170,21 @@ def _accuracies(
     for prefix, split in _SPLITS.items():
         if split in corpus.splits and not (trained.everything and prefix == "val"):
             share = trained.metrics.get(f"{prefix}_accuracy")
-            if share is None:
+            # What was trained on everything has another linear classifier than its trial had.
+            if share is None or (trained.everything and corpus.linear is not None):
                 share = _accuracy_of_bundle(folder, corpus, split)
             found[prefix] = (share, len(corpus.splits[split]))
+    return found
+
+
+def _linear_alone(corpus: "Corpus", splits: Iterable[str]) -> dict[str, float]:
+    found = {}
+    for prefix in splits:
+        split = corpus.splits[_SPLITS[prefix]]
+        if split.scores is not None:
+            predictions = split.scores.argmax(axis=1)
+            matrix = confusion_matrix(split.labels, predictions, len(corpus.label_names))
+            found[prefix] = accuracy(matrix)
     return found
 
 
