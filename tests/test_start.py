@@ -27,6 +27,12 @@ def test_the_first_rung_is_counted_in_epochs_or_in_texts(
     assert start.rungs_of(search(scheduler, tmp_path), texts=1000) == expected
 
 
+def test_the_last_rung_lies_where_small_data_ends(tmp_path: Path) -> None:
+    asked = search("{grace_period: 0.5, reduction_factor: 2}", tmp_path)
+    train = asked.train.model_copy(update={"least_texts": 5_001})
+    assert start.rungs_of(asked.model_copy(update={"train": train}), 1000) == (0.5, 1, 2, 4, 6)
+
+
 def test_the_best_so_many_pass_where_the_file_says_so(tmp_path: Path) -> None:
     rungs = start.stopping(search("{name: top_k, keep: 1}", tmp_path), 2)
     assert rungs is not None

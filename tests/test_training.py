@@ -34,6 +34,16 @@ def test_rungs_are_reported_exactly() -> None:
     assert all(r.train_seconds > 0 and r.texts_per_second > 0 for r in results)
 
 
+def test_small_data_gets_more_epochs_where_so_many_texts_are_asked_for() -> None:
+    texts = len(SPLITS["train"])
+    assert TrainConfig(epochs=2, least_texts=2 * texts).epochs_on(texts) == 2
+    assert TrainConfig(epochs=2, least_texts=4 * texts - 1).epochs_on(texts) == 4
+    assert TrainConfig(epochs=0.5).epochs_on(texts) == 0.5
+    longer = TRAIN.model_copy(update={"epochs": 1, "least_texts": 2 * texts})
+    *_, last = training(train=longer).fit([1])
+    assert (last.epoch, last.step) == (2.0, 50)
+
+
 def test_a_fraction_of_an_epoch_is_enough() -> None:
     (result,) = training(train=TRAIN.model_copy(update={"epochs": 0.4})).fit([])
     assert result.step == 10

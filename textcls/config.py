@@ -127,6 +127,8 @@ class TrainConfig(Section):
 
     epochs: float = Field(default=1.0, gt=0.0)
     """Passes over the train split; fractions are allowed."""
+    least_texts: int = Field(default=0, ge=0)
+    """Texts to train on at least, repeats counted: small data gets more epochs for it."""
     batch_size: int = Field(default=32, ge=1)
     """Texts in an optimizer step."""
     learning_rate: float = Field(default=1e-2, gt=0.0)
@@ -160,6 +162,10 @@ class TrainConfig(Section):
                 f"but are {self.freeze_iters} and {self.freeze_fraction}"
             )
         return self
+
+    def epochs_on(self, texts: int) -> float:
+        """How many epochs a train split of so many texts gets."""
+        return max(self.epochs, float(-(-self.least_texts // texts)))
 
     def frozen_steps(self, steps: int) -> int:
         """How many of a run's `steps` leave the embeddings as they are, from the first on."""

@@ -87,9 +87,11 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
     from textcls.training import Training
 
     console = Console(highlight=False)
-    rungs = _rungs(options.rungs, file.train.epochs)
+    rungs = _rungs(options.rungs)
     linear = file.model.linear_weight > 0
     prepared = corpus.prepare(file.data, file.embeddings, linear=linear, say=console.print)
+    epochs = file.train.epochs_on(len(prepared.splits["train"]))
+    rungs = rungs or [float(epoch) for epoch in range(1, int(epochs) + 1)]
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if file.train.threads:
         torch.set_num_threads(file.train.threads)
@@ -127,10 +129,10 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
         )
 
 
-def _rungs(text: str, epochs: float) -> list[float]:
-    """The asked rungs, or each whole epoch."""
+def _rungs(text: str) -> list[float]:
+    """The asked rungs; none where nothing was asked."""
     if not text:
-        return [float(epoch) for epoch in range(1, int(epochs) + 1)]
+        return []
     try:
         return sorted(float(part) for part in text.split(","))
     except ValueError:

@@ -99,7 +99,8 @@ class Training:
         self.num_classes = num_classes
         self.lengths = np.diff(splits["train"].offsets)
         self.steps_per_epoch = -(-len(self.lengths) // train.batch_size)
-        self.total_steps = max(1, round(train.epochs * self.steps_per_epoch))
+        epochs = train.epochs_on(len(self.lengths))
+        self.total_steps = max(1, round(epochs * self.steps_per_epoch))
         self.frozen_steps = train.frozen_steps(self.total_steps)
         self.classifier = classifier.create(
             embeddings, num_classes, model, seed=train.seed, device=device, compiled=compiled
@@ -118,7 +119,7 @@ class Training:
     ) -> Iterator[RungResult]:
         """Train on, and yield a result at each rung that lies ahead.
 
-        rungs: in epochs, ascending; the end, `train.epochs`, is always the last. `progress` is
+        rungs: in epochs, ascending; the end of the run is always the last. `progress` is
         called every few steps with the steps made and their total.
         Raises DivergedError when the loss is no longer finite.
         """

@@ -107,7 +107,7 @@ def _about_selection(history: History, judged: Verdict | None) -> Iterator[Advic
     if judged.record.state == State.PRUNED:
         reached = judged.record.curve[-1]["epoch"]
         text = (
-            f"It led at epoch {reached:.3g} of {history.search.train.epochs:g} and was stopped "
+            f"It led at epoch {reached:.3g} of {history.milestones[-1]:g} and was stopped "
             "there, so it may not have shown all it can: its whole configuration, above, trains "
             "to the end."
         )
@@ -158,7 +158,7 @@ def _about_curves(history: History) -> Iterator[Advice]:
             f"{who.capitalize()} still gained {found.last_gain:.4f} {epochs}, more than the "
             f"noise of {found.noise:.4f}. Train longer:"
         )
-        longer = f"train: {{epochs: {2 * history.search.train.epochs:g}}}"
+        longer = f"train: {{epochs: {2 * history.milestones[-1]:g}}}"
         yield Advice("advice", "The best curves still rise at the end", text, longer)
     if found.saturated:
         scheduler = history.search.search.scheduler

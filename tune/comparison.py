@@ -115,7 +115,7 @@ def _settings(found: Sequence[Contender]) -> Iterator[Row]:
     yield _row("state", found, lambda each: each.history.state)
     yield _row("metric", found, lambda each: each.history.metric)
     yield _row("data", found, _data)
-    yield _row("epochs", found, lambda each: f"{each.history.search.train.epochs:g}")
+    yield _row("epochs", found, lambda each: f"{each.history.milestones[-1]:g}")
     yield _row("sampler", found, lambda each: each.history.search.search.sampler)
     yield _row("scheduler", found, lambda each: each.history.search.search.scheduler.name)
     yield _row("rungs", found, lambda each: _listed(each.history.milestones))

@@ -33,6 +33,7 @@ ENCODERS: tuple[ModelName, ...] = ("cnn", "rnn", "gru")
 _NOT_SEARCHED: Mapping[str, str] = MappingProxyType(
     {
         "epochs": "the scheduler decides how long a trial trains, at most train.epochs",
+        "least_texts": "the scheduler decides how long a trial trains",
         "threads": "it follows from resources.cpu",
         "offline": "it says what happens without a network",
         "seed": "the best seed says nothing about the next one",

@@ -18,7 +18,8 @@ def rungs_of(search: SearchFile, texts: int) -> tuple[float, ...]:
     grace_period = scheduler.grace_period
     if scheduler.grace_texts is not None:
         grace_period = scheduler.grace_texts / texts
-    return rungs.milestones(grace_period, scheduler.reduction_factor, search.train.epochs)
+    epochs = search.train.epochs_on(texts)
+    return rungs.milestones(grace_period, scheduler.reduction_factor, epochs)
 
 
 def stopping(search: SearchFile, count: int) -> Rungs | None:
