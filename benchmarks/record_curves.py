@@ -79,7 +79,7 @@ def record(
         corpus.embeddings,
         len(corpus.label_names),
         model,
-        train.model_copy(update={"seed": seed}),
+        train.model_copy(update={"seed": seed, "least_texts": 0}),  # the rungs are in epochs
     )
     began = time.process_time()
     for result in training.fit([rung / GRID for rung in RUNGS]):

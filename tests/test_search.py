@@ -383,6 +383,17 @@ def wait_for_a_report(folder: RunFolder, driver: subprocess.Popen[str]) -> None:
     raise AssertionError("no report within a minute")
 
 
+@pytest.mark.parametrize(("options", "expected"), [((), 30.0), (("--epochs", "2"), 2.0)])
+def test_epochs_that_are_named_are_had_however_small_the_data(
+    options: tuple[str, ...], expected: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(SPACE.replace("epochs: 1,", "epochs: 1, least_texts: 3000,"))
+    given = ["--space", str(path), "--runs-dir", str(tmp_path), *options]
+    request = search._request(search._parser().parse_args(given), given)
+    assert request.search.train.epochs_on(100) == expected
+
+
 @pytest.mark.usefixtures("two_cpus")
 def test_one_command_line_begins_a_run_and_goes_on_with_it(root: Path) -> None:
     given = ["--resume", "auto", "--space", str(root / "space.yaml"), "--name", "auto", "--quiet"]

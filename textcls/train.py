@@ -40,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
         "train.seed": options.seed,
     }
     given = [f"{key}={json.dumps(value)}" for key, value in shorthands.items() if value is not None]
+    if options.epochs is not None:  # who names a number gets it, however small the data
+        given.append("train.least_texts=0")
     try:
         file = config_file.load(TrainFile, options.config, [*given, *options.set])
         _train(file, options)

@@ -96,6 +96,8 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         if (value := getattr(options, option)) is not None
         for key in keys
     ]
+    if options.epochs is not None:  # who names a number gets it, however small the data
+        overrides.append(Override("train.least_texts", 0, "--epochs"))
     overrides += options.set
     database = None
     if options.storage is not None:
