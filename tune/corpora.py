@@ -50,13 +50,21 @@ class Preparation:
 def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
     """A corpus for each embedding configuration of the search.
 
+    `say` hears each sentence once, however many corpora share the texts.
     Raises `ConfigError` when the metric's split is missing, and what `corpus.prepare` raises.
     """
     from textcls import corpus
 
+    told: set[str] = set()
+
+    def once(sentence: str) -> None:
+        if sentence not in told:
+            told.add(sentence)
+            say(sentence)
+
     corpora = {
         embeddings: corpus.prepare(
-            search.data, embeddings, linear=space.wants_linear(search), say=say
+            search.data, embeddings, linear=space.wants_linear(search), say=once
         )
         for embeddings in space.embedding_choices(search)
     }
