@@ -23,7 +23,8 @@ from textcls.encoding import EncodedSplit
 from textcls.vocabulary import UNK_ID
 
 PENALTY = 1.0
-"""LIBLINEAR's C, its default; on AG News 0.3 is worse by 0.004, 3 by 0.001."""
+"""LIBLINEAR's C, its default. On 3,104 validation texts of AG News: 0.9182; 0.3 gives 0.9140, 3
+0.9169."""
 PAIR_TEXTS = 2
 """Texts of train in which a pair of words must occur to count."""
 RECIPE = [2, PENALTY, PAIR_TEXTS]

@@ -55,6 +55,7 @@ def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
     """
     from textcls import corpus
 
+    linear = space.wants_linear(search)
     told: set[str] = set()
 
     def once(sentence: str) -> None:
@@ -63,9 +64,7 @@ def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
             say(sentence)
 
     corpora = {
-        embeddings: corpus.prepare(
-            search.data, embeddings, linear=space.wants_linear(search), say=once
-        )
+        embeddings: corpus.prepare(search.data, embeddings, linear=linear, say=once)
         for embeddings in space.embedding_choices(search)
     }
     metric = search.search.metric

@@ -70,14 +70,18 @@ def _confirmed(history: History) -> list[Html]:
     ensemble = history.result.get("ensemble")
     if ensemble:
         numbers = ", ".join(str(number) for number in ensemble["trials"])
-        scores = [
-            f"{ensemble[f'{prefix}_accuracy']:.4f} of the {split} texts"
-            for prefix, split in SPLITS.items()
-            if f"{prefix}_accuracy" in ensemble
-        ]
         text = f"Trials {numbers} together, their probabilities averaged, label "
-        found += [tag("h3", "The ensemble"), tag("p", text + " and ".join(scores) + " correctly.")]
+        found += [tag("h3", "The ensemble"), tag("p", text + _shares(ensemble) + " correctly.")]
     return found
+
+
+def _shares(result: Mapping[str, Any]) -> str:
+    """What of each split's texts is labelled correctly, for the splits that were read."""
+    return " and ".join(
+        f"{result[f'{prefix}_accuracy']:.4f} of the {split} texts"
+        for prefix, split in SPLITS.items()
+        if f"{prefix}_accuracy" in result
+    )
 
 
 def _standing(standing: Mapping[str, Any]) -> list[str]:
@@ -104,14 +108,9 @@ def sentences(history: History, judged: Verdict | None) -> list[str]:
                  f"{judged.value:.4f}."]  # fmt: skip
     found.append(_selection_sentence(history, judged))
     alone = (history.result.get("best") or {}).get("linear_alone")
-    if alone and (history.result["best"].get("number") == judged.record.number):
-        shares = [
-            f"{alone[f'{prefix}_accuracy']:.4f} of the {split} texts"
-            for prefix, split in SPLITS.items()
-            if f"{prefix}_accuracy" in alone
-        ]
+    if alone and history.result["best"].get("number") == judged.record.number:
         found.append(
-            f"The linear classifier of words and pairs in it, alone, labels {' and '.join(shares)} "
+            f"The linear classifier of words and pairs in it, alone, labels {_shares(alone)} "
             "correctly; the encoder adds the rest."
         )
     return found
