@@ -103,7 +103,7 @@ def test_only_the_best_so_far_pass_the_first_rung_of_top_k() -> None:
     rungs = TopK(3, 2)
     decisions = [rungs.report(trial, 0, value) for trial, value in enumerate([5, 3, 4, 6, 4, 7])]
     assert decisions == [True, True, True, True, False, True]
-    assert all(rungs.report(trial, 1, 0.0) for trial in (0, 1, 2))  # nobody is stopped later
+    assert all(rungs.report(trial, 1, -trial) for trial in range(4))  # nobody is stopped later
     assert not rungs.report(9, 0, float("nan"))
 
 
