@@ -4,9 +4,11 @@
 
 Runs real searches as a user would, one trial at a time, and reads the times off their logs. One
 search more comes first and fills the caches. Between two trials lies what a worker does from the
-moment a trial's last rung is on disk to the next trial's first training step. A worker's memory is
-what it holds alone (USS, so the arrays in shared memory are not counted), over that of an idle
-process that has imported torch.
+moment a trial's last rung is on disk to the next trial's first training step.
+
+A worker's memory is the most that one of two workers side by side holds alone (USS: neither the
+arrays in shared memory nor the code that both have loaded), over what one of two idle processes
+holds alone that have imported torch. With one worker the libraries' code would count as its own.
 """
 
 import argparse
@@ -38,35 +40,40 @@ def events(log: Path) -> Iterator[tuple[float, str, dict[str, float]]]:
 
 
 def idle_torch() -> int:
-    """Bytes that a process holds alone once torch is imported."""
-    code = "import torch; print(flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        uss: int = psutil.Process(process.pid).memory_full_info().uss
-        process.kill()
+    """Bytes that a process holds alone once torch is imported, beside another such process."""
+    command = [sys.executable, "-c", "import torch; print(flush=True); input()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as other:
+        for process in (one, other):
+            assert process.stdout is not None
+            process.stdout.readline()
+        uss: int = psutil.Process(one.pid).memory_full_info().uss
+        one.kill()
+        other.kill()
     return uss
 
 
 def watch(process: psutil.Process, peak: list[int]) -> None:
-    """Keep the largest USS of the search's workers in `peak`."""
+    """Keep the largest USS of the search's workers in `peak`, where two or more are there."""
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        held = []
         for child in process.children(recursive=True):
             try:
-                if any("ImplicitFunc" in part for part in child.cmdline()):
-                    peak[0] = max(peak[0], child.memory_full_info().uss)
+                if any(part.startswith("ray::trial ") for part in child.cmdline()):
+                    held.append(child.memory_full_info().uss)
             except psutil.Error:
                 continue
+        if len(held) > 1:
+            peak[0] = max(peak[0], *held)
         time.sleep(0.2)
 
 
-def search(data: str, samples: int, folder: Path) -> tuple[float, int]:
-    """Run a search; when it began, and the peak memory of its workers."""
+def search(data: str, samples: int, folder: Path, *, at_a_time: int = 1) -> tuple[float, int]:
+    """Run a search; when it began, and the peak memory of its workers, if there were two."""
     command = [sys.executable, "-m", "tune.search", "--space", "search_spaces/gru.yaml"]
     command += ["--data", data, "--embeddings", "corpus", "--samples", str(samples), "--quiet"]
-    command += ["--max-concurrent", "1", "--runs-dir", str(folder.parent), "--name", folder.name]
+    command += ["--max-concurrent", str(at_a_time)]
+    command += ["--runs-dir", str(folder.parent), "--name", folder.name]
     began, peak = time.time(), [0]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         thread = threading.Thread(target=watch, args=(psutil.Process(process.pid), peak))
@@ -88,9 +95,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         search(data, 1, Path(scratch) / "warm")
         for run in range(options.runs):
-            folder = Path(scratch) / f"run-{run}"
-            began, peak = search(data, options.samples, folder)
+            _, peak = search(data, options.samples, Path(scratch) / f"pair-{run}", at_a_time=2)
             memory.append((peak - idle_torch()) / 1e6)
+            folder = Path(scratch) / f"run-{run}"
+            began, _ = search(data, options.samples, folder)
             end = None
             for number in range(options.samples):
                 log = list(events(folder / "trials" / str(number) / "log.txt"))
