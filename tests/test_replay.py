@@ -86,7 +86,7 @@ def test_random_search_trains_every_trial_to_its_end(search: SearchFile) -> None
 def test_stopping_trains_more_trials_on_the_same_texts(search: SearchFile) -> None:
     stopped, full = (
         replay_players.play(contestant.player(0), Hill(), search, 0, 30)
-        for contestant in (replay.ours(search, "random"), replay.ours(search, "random", 0))
+        for contestant in (replay.ours(search, "random", 0.25), replay.ours(search, "random", 0))
     )
     assert stopped.trials > 1.5 * full.trials
 
