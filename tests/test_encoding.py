@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nltk.tokenize import WordPunctTokenizer
 
-from textcls.encoding import EncodedSplit, Encoding, encode
+from textcls.encoding import EncodedSplit, Encoding, concatenated, encode
 from textcls.vocabulary import PAD, UNK
 
 
@@ -126,3 +127,17 @@ def test_encoding_equals_a_plain_loop_over_nltk_tokens(
         known = encoding.vocabulary.index
         expected = [[word if word in known else UNK for word in row] or [UNK] for row in rows]
         assert words_of(encoding, name) == expected
+    for name, split in (("train", train), ("test", test)):
+        rows = [tokenize(text)[:max_length] or [UNK] for text in split]
+        capitals = [token != token.lower() for row in rows for token in row]
+        assert encoding.splits[name].capitals.tolist() == capitals
+
+
+def test_splits_put_together_keep_their_texts_and_capitals() -> None:
+    splits = encode(dataset(train=["One two", "three"], test=["two Three ONE"]), 9, 1).splits
+    both = concatenated(splits["train"], splits["test"])
+    assert both.tokens.tolist() == [*splits["train"].tokens, *splits["test"].tokens]
+    assert both.offsets.tolist() == [0, 2, 3, 6]
+    assert both.labels.tolist() == [*splits["train"].labels, *splits["test"].labels]
+    assert both.capitals.tolist() == [True, False, False, False, True, True]
+    assert concatenated(replace(splits["train"], capitals=None), splits["test"]).capitals is None

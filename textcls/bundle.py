@@ -10,6 +10,8 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import ne
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,8 @@ from textcls.corpus import Corpus
 from textcls.encoding import EncodedSplit
 from textcls.exceptions import BundleError
 from textcls.linear import LinearClassifier
-from textcls.tokenizer import tokenize
-from textcls.vocabulary import Vocabulary
+from textcls.tokenizer import lowered, written
+from textcls.vocabulary import UNK, Vocabulary
 
 FORMAT = 1
 _WEIGHTS, _ABOUT, _WORDS = "classifier.safetensors", "bundle.json", "vocabulary.json"
@@ -49,10 +51,15 @@ class Bundle:
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
         """Texts as word ids; their labels are unknown and 0."""
-        ids = [self.vocabulary.encode(tokenize(text, self.max_length)) for text in texts]
-        offsets = np.cumsum([0, *map(len, ids)], dtype=np.int64)
-        tokens = np.array([word for text in ids for word in text], np.int32)
-        split = EncodedSplit(tokens, offsets, np.zeros(len(ids), np.int64))
+        words = [written(text, self.max_length) or [UNK] for text in texts]
+        lower = [lowered(text) for text in words]
+        ids = [word for text in lower for word in self.vocabulary.encode(text)]
+        split = EncodedSplit(
+            np.array(ids, np.int32),
+            np.cumsum([0, *map(len, words)], dtype=np.int64),
+            np.zeros(len(words), np.int64),
+            capitals=np.fromiter(map(ne, chain(*words), chain(*lower)), np.bool_),
+        )
         return split if self.linear is None else replace(split, scores=self.linear.scores(split))
 
     def logits(self, texts: Sequence[str]) -> torch.Tensor:

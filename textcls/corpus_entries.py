@@ -1,7 +1,7 @@
 """What the cache holds of a corpus: the encoded texts, and what vectors make of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from textcls.embeddings import Embedded
 from textcls.encoding import TRAIN, EncodedSplit, Encoding, renumber
 from textcls.vocabulary import Vocabulary
 
-FORMAT = 1
+FORMAT = 2
 """Goes up when the meaning of what is held changes."""
 
 
@@ -45,6 +45,8 @@ def pack_texts(texts: Texts) -> Entry:
         arrays[f"{name}.tokens"] = split.tokens
         arrays[f"{name}.offsets"] = split.offsets
         arrays[f"{name}.labels"] = split.labels
+        if split.capitals is not None:
+            arrays[f"{name}.capitals"] = split.capitals
     meta = {
         "splits": list(encoding.splits),
         "train_words": encoding.train_words,
@@ -58,7 +60,12 @@ def unpack_texts(entry: Entry) -> Texts:
     """Undo `pack_texts`."""
     arrays, meta = entry.arrays, entry.meta
     splits = {
-        name: EncodedSplit(*(arrays[f"{name}.{part}"] for part in ("tokens", "offsets", "labels")))
+        name: EncodedSplit(
+            arrays[f"{name}.tokens"],
+            arrays[f"{name}.offsets"],
+            arrays[f"{name}.labels"],
+            capitals=arrays.get(f"{name}.capitals"),
+        )
         for name in meta["splits"]
     }
     vocabulary = Vocabulary(_unpack_words(arrays["words"]))
@@ -81,11 +88,7 @@ def pack_vectors(embedded: Embedded, encoding: Encoding) -> Entry:
 def unpack_vectors(entry: Entry, encoding: Encoding) -> Made:
     """Undo `pack_vectors`."""
     splits = {
-        name: EncodedSplit(
-            split.tokens if name == TRAIN else entry.arrays[f"{name}.tokens"],
-            split.offsets,
-            split.labels,
-        )
+        name: split if name == TRAIN else replace(split, tokens=entry.arrays[f"{name}.tokens"])
         for name, split in encoding.splits.items()
     }
     kept = encoding.vocabulary.words[: encoding.train_words]

@@ -10,12 +10,13 @@ result is kept.
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import ne
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textcls.tokenizer import tokenize
+from textcls.tokenizer import lowered, written
 from textcls.vocabulary import UNK, UNK_ID, Vocabulary, build
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class EncodedSplit:
 
     tokens: int32 (tokens,); offsets: int64 (texts + 1,); labels: int64 (texts,). scores: a linear
     classifier's of the texts (`textcls.linear`), float32 (texts, classes), where there is one.
+    capitals: which tokens are not written in lower case, bool (tokens,), where that is known.
     """
 
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64]
     scores: NDArray[np.float32] | None = None
+    capitals: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,10 +50,12 @@ class EncodedSplit:
 
 def concatenated(one: EncodedSplit, other: EncodedSplit) -> EncodedSplit:
     """The texts of one split, then those of the other, without scores."""
+    known = one.capitals is not None and other.capitals is not None
     return EncodedSplit(
         np.concatenate([one.tokens, other.tokens]),
         np.concatenate([one.offsets, one.offsets[-1] + other.offsets[1:]]),
         np.concatenate([one.labels, other.labels]),
+        capitals=np.concatenate([one.capitals, other.capitals]) if known else None,
     )
 
 
@@ -96,8 +101,9 @@ def encode(dataset: "TextDataset", max_length: int, min_count: int) -> Encoding:
             renumber(tokens, final),
             offsets,
             np.ascontiguousarray(dataset.splits[name].labels, dtype=np.int64),
+            capitals=capitals,
         )
-        for name, (tokens, offsets) in drafts.items()
+        for name, (tokens, offsets, capitals) in drafts.items()
     }
     unseen = len(words) - seen
     totals = sum(count(split.tokens, len(vocabulary)) for split in splits.values())
@@ -126,14 +132,21 @@ def _parts(tokens: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
 
 def _draft(
     texts: "pa.ChunkedArray", ids: _Ids, max_length: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return tokens and offsets in the provisional numbers of `ids`, which grows."""
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return tokens, in the provisional numbers of `ids`, which grows, offsets and capitals."""
     number = ids.__getitem__
-    tokens, ends = array("i"), array("q", [0])
+    tokens, ends, capitals = array("i"), array("q", [0]), bytearray()
     for text in _stream(texts):
-        tokens.extend(map(number, tokenize(text, max_length) or (UNK,)))
+        words = written(text, max_length) or (UNK,)
+        lower = lowered(words)
+        tokens.extend(map(number, lower))
+        capitals.extend(map(ne, words, lower))
         ends.append(len(tokens))
-    return np.frombuffer(tokens, dtype=np.int32), np.frombuffer(ends, dtype=np.int64)
+    return (
+        np.frombuffer(tokens, dtype=np.int32),
+        np.frombuffer(ends, dtype=np.int64),
+        np.frombuffer(capitals, dtype=np.bool_),
+    )
 
 
 def _stream(texts: "pa.ChunkedArray") -> Iterator[str]:

@@ -6,6 +6,7 @@ imported: that takes a second.
 """
 
 import re
+from collections.abc import Iterable
 
 import regex
 
@@ -23,6 +24,19 @@ def tokenize(text: str, max_length: int) -> list[str]:
 
     A text of white space alone has none.
     """
+    return lowered(written(text, max_length))
+
+
+def lowered(tokens: Iterable[str]) -> list[str]:
+    """The tokens in lower case, each by itself.
+
+    "İ" grows a combining dot, and a sigma's form depends on what follows it.
+    """
+    return list(map(str.lower, tokens))
+
+
+def written(text: str, max_length: int) -> list[str]:
+    """Return the first `max_length` WordPunct tokens of `text` as they are written."""
     head = text[: _HEAD * max_length]
     tokens = _split(head)
     # The cut can only shorten the last token of the head, so more than enough tokens are right.
@@ -32,7 +46,4 @@ def tokenize(text: str, max_length: int) -> list[str]:
 
 
 def _split(text: str) -> list[str]:
-    if text.isascii():  # lower-casing the whole keeps every character's class
-        return _ASCII_TOKENS.findall(text.lower())
-    # Token by token: "İ" grows a combining dot, and a sigma's form depends on what follows it.
-    return [token.lower() for token in _TOKENS.findall(text)]
+    return (_ASCII_TOKENS if text.isascii() else _TOKENS).findall(text)
