@@ -22,7 +22,8 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     At each rung the curve is written first, then the checkpoint, so that the checkpoint is never
     ahead of the curve; then the metrics are yielded. A trial whose folder holds a checkpoint
     yields its curve up to there again and goes on. Only the latest checkpoint and that of the best
-    rung are kept. Raises `DivergedError`.
+    rung are kept; older ones are deleted after whoever asked has taken the metrics, since the best
+    rung that it knows of until then may be one of them. Raises `DivergedError`.
     """
     import torch  # late: the process that only sends this does without
 
@@ -54,8 +55,8 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
         paths.write_json(task.folder.curve, curve)
         training.save(task.folder.checkpoint(rung))
         task.folder.publish(rung)
-        task.folder.keep({rung, _best(curve, task.metric)})
         yield curve[-1]
+        task.folder.keep({rung, _best(curve, task.metric)})
 
 
 def _ticker(task: Task, steps_per_epoch: int) -> Callable[[int, int], None]:
