@@ -125,4 +125,4 @@ def test_the_report_shows_both(confirmed: tuple[RunFolder, str]) -> None:
     page = confirmed[0].report.read_text()
     assert "Confirmed with fresh seeds" in page
     assert "their probabilities averaged" in page
-    assert "The linear classifier of words and pairs in it, alone, labels" in page
+    assert "The linear classifier in it, alone, labels" in page

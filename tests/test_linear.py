@@ -154,7 +154,7 @@ def test_a_corpus_has_it_where_it_is_asked_for_and_keeps_it(tmp_path: Path) -> N
     assert without.linear is None
     assert without.splits["test"].scores is None
     first = prepared(linear=True)
-    assert "Training a linear classifier of words and pairs of words." in said
+    assert "Training a linear classifier of words, pairs of words and capitals." in said
     again = prepared(linear=True)
     assert not [sentence for sentence in said if "linear" in sentence]
     assert again.splits["train"].scores is None

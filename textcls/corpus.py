@@ -81,7 +81,7 @@ def prepare(
 ) -> Corpus:
     """Read, encode and embed the texts, or take up what an earlier call has left in the cache.
 
-    With `linear` the corpus has a linear classifier of words and pairs as well.
+    With `linear` the corpus has a linear classifier of words, pairs and capitals as well.
     `say` gets each notice and the figures worth knowing, a sentence at a time. The cache is in
     `cache_dir`, by default `cache.default_cache_dir()`; where it cannot be written, `say` hears of
     it and the work goes on. Raises DataError, HubUnreachableError and EmbeddingError.
@@ -144,7 +144,7 @@ def _linear(
     from textcls import linear
 
     def make() -> cache.Entry:
-        say("Training a linear classifier of words and pairs of words.")
+        say("Training a linear classifier of words, pairs of words and capitals.")
         splits = texts.encoding.splits
         made = linear.train_linear(splits[TRAIN], len(texts.label_names))
         scores = {name: made.scores(split) for name, split in splits.items() if name != TRAIN}

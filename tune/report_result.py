@@ -110,7 +110,7 @@ def sentences(history: History, judged: Verdict | None) -> list[str]:
     alone = (history.result.get("best") or {}).get("linear_alone")
     if alone and history.result["best"].get("number") == judged.record.number:
         found.append(
-            f"The linear classifier of words and pairs in it, alone, labels {_shares(alone)} "
+            f"The linear classifier in it, alone, labels {_shares(alone)} "
             "correctly; the encoder adds the rest."
         )
     return found
