@@ -47,7 +47,8 @@ class Worker:
         return versions()
 nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
 workers = [Worker.options(scheduling_strategy=On(node, soft=False)).remote() for node in nodes]
-print(json.dumps(ray.get([worker.found.remote() for worker in workers], timeout=20)))
+found = [worker.found.remote() for worker in workers]
+print(json.dumps(ray.get(found, timeout=float(sys.argv[2]))))
 """
 _COMPARED = ("python", "ray", "torch", "textcls-tune")
 
@@ -147,7 +148,7 @@ def _probe(address: str, environment: dict[str, str]) -> subprocess.Popen[str]:
     A driver with a token gets tasks done by a cluster that wants none, but no actor.
     """
     return subprocess.Popen(  # noqa: S603  # the address is an argument, not a command
-        [sys.executable, "-c", _PROBE, address],
+        [sys.executable, "-c", _PROBE, address, str(LIMIT_S)],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
