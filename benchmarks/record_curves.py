@@ -59,7 +59,7 @@ class Timed(Training):
 
 def configurations(search: SearchFile, count: int) -> list[dict[str, Any]]:
     """The space's points, then quasi-random ones: a longer list begins with the shorter one."""
-    study = optuna.create_study(sampler=samplers.make("qmc", seed=0))
+    study = optuna.create_study(sampler=samplers.make("qmc", search.space, seed=0))
     found = space.points(search)
     known = space.distributions(search)
     while len(found) < count:

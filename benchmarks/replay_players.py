@@ -65,7 +65,7 @@ class Ours:
         if not stops:
             self.milestones = (search.train.epochs,)
         made = optuna.create_study(
-            sampler=samplers.make(settings.sampler, seed=seed), direction="maximize"
+            sampler=samplers.make(settings.sampler, search.space, seed=seed), direction="maximize"
         )
         made.set_user_attr("format", study.FORMAT)
         made.set_user_attr("metric", METRIC)

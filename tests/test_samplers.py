@@ -13,8 +13,19 @@ from tune.distributions import (
 NAMES: list[SamplerName] = ["tpe", "gp", "cmaes", "qmc", "random"]
 
 
+SPACE: dict[str, AnyDistribution] = {
+    "rate": FloatDistribution(type="float", low=1e-4, high=1.0, log=True),
+    "size": IntDistribution(type="int", low=1, high=64),
+}
+BRANCHES: dict[str, AnyDistribution] = {
+    "model": CategoricalDistribution(type="categorical", choices=("cnn", "gru")),
+    "dropout": FloatDistribution(type="float", low=0.0, high=1.0, when={"model": "cnn"}),
+    "rate": FloatDistribution(type="float", low=0.0, high=1.0, when={"model": "gru"}),
+}
+
+
 def proposals(name: SamplerName, seed: int, trials: int = 12) -> list[dict[str, float]]:
-    study = optuna.create_study(direction="maximize", sampler=samplers.make(name, seed=seed))
+    study = optuna.create_study(direction="maximize", sampler=samplers.make(name, SPACE, seed=seed))
     for _ in range(trials):
         trial = study.ask()
         rate = trial.suggest_float("rate", 1e-4, 1.0, log=True)
@@ -31,8 +42,9 @@ def test_the_seed_decides(name: SamplerName) -> None:
     assert all(1e-4 <= params["rate"] <= 1 and 1 <= params["size"] <= 64 for params in first)
 
 
-def test_a_conditional_space_is_modelled_by_its_parts() -> None:
-    study = optuna.create_study(sampler=samplers.make("tpe", seed=0, conditional=True))
+@pytest.mark.parametrize("name", ["tpe", "gp"])
+def test_a_conditional_space_is_modelled_by_its_parts(name: SamplerName) -> None:
+    study = optuna.create_study(sampler=samplers.make(name, BRANCHES, seed=0))
     for _ in range(30):
         trial = study.ask()
         if trial.suggest_categorical("model", ["cnn", "gru"]) == "cnn":

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from textcls.config import EmbeddingConfig
 from tune.config import SearchFile, load
+from tune.rung_sampler import RungSampler
 from tune.space import (
     active,
     decode,
@@ -89,11 +90,12 @@ def test_a_point_enqueued_in_optuna_comes_back_as_it_was(joint):
 
 
 SAMPLERS = {
-    "tpe": lambda: optuna.samplers.TPESampler(
+    "tpe": lambda _space: optuna.samplers.TPESampler(
         seed=0, n_startup_trials=3, multivariate=True, group=True
     ),
-    "random": lambda: optuna.samplers.RandomSampler(seed=0),
-    "qmc": lambda: optuna.samplers.QMCSampler(seed=0, warn_independent_sampling=False),
+    "gp": lambda space: RungSampler(space, seed=0),
+    "random": lambda _space: optuna.samplers.RandomSampler(seed=0),
+    "qmc": lambda _space: optuna.samplers.QMCSampler(seed=0, warn_independent_sampling=False),
 }
 
 
@@ -103,7 +105,7 @@ SAMPLERS = {
 def test_samplers_propose_within_every_shipped_space(sampler, path):
     search = load(path)
     space = searched(search)
-    study = optuna.create_study(sampler=sampler())
+    study = optuna.create_study(sampler=sampler(space))
     for number in range(8):
         trial = study.ask()
         params = suggest(trial, space)

@@ -97,6 +97,11 @@ class IntDistribution(_Conditional):
         """Where a value lies between low (0) and high (1), in the distribution's own scale."""
         return _position(value, self.low, self.high, self.log)
 
+    def at(self, position: float) -> int:
+        """The value nearest to a position between low (0) and high (1)."""
+        value = _at(position, self.low, self.high, self.log)
+        return self.low + self.step * round((value - self.low) / self.step)
+
     def normal(self, value: Value) -> Value:
         """A value inside as this distribution yields it."""
         return value
@@ -130,6 +135,14 @@ class FloatDistribution(_Conditional):
     def position(self, value: Value) -> float:
         """Where a value lies between low (0) and high (1), in the distribution's own scale."""
         return _position(value, self.low, self.high, self.log)
+
+    def at(self, position: float) -> float:
+        """The value nearest to a position between low (0) and high (1)."""
+        value = _at(position, self.low, self.high, self.log)
+        if self.step is not None:
+            steps = round((value - self.low) / self.step)
+            value = float(Fraction(str(self.low)) + steps * Fraction(str(self.step)))
+        return min(self.high, max(self.low, value))
 
     def normal(self, value: Value) -> Value:
         """A value inside as this distribution yields it: 1 becomes 1.0."""
@@ -236,3 +249,7 @@ def _position(value: Value, low: float, high: float, log: bool) -> float:
     if low == high:  # neighbours may share a logarithm
         return 0.5  # at neither edge
     return (value - low) / (high - low)
+
+
+def _at(position: float, low: float, high: float, log: bool) -> float:
+    return low * (high / low) ** position if log else low + (high - low) * position

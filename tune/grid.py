@@ -25,11 +25,9 @@ def values(known: AnyDistribution) -> Sequence[Value]:
         return range(known.low, known.high + 1, known.step)
     if known.type == "float" and known.step is not None:
         steps = round((known.high - known.low) / known.step)
-        return [known.low + index * known.step for index in range(steps)] + [known.high]
-    shares = [index / (VALUES - 1) for index in range(VALUES)]
-    spaced = [_between(known.low, known.high, share, log=known.log) for share in shares]
-    inner = [round(value) for value in spaced] if known.type == "int" else spaced
-    return list(dict.fromkeys([known.low, *inner[1:-1], known.high]))
+        return [known.at(index / steps) for index in range(steps)] + [known.high]
+    inner = [known.at(index / (VALUES - 1)) for index in range(1, VALUES - 1)]
+    return list(dict.fromkeys([known.low, *inner, known.high]))
 
 
 def _points(space: Space, names: Sequence[str], params: Params) -> Iterator[Params]:
@@ -42,7 +40,3 @@ def _points(space: Space, names: Sequence[str], params: Params) -> Iterator[Para
         return
     for value in values(space[name]):
         yield from _points(space, rest, {**params, name: value})
-
-
-def _between(low: float, high: float, share: float, *, log: bool) -> float:
-    return low * (high / low) ** share if log else low + (high - low) * share

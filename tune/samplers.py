@@ -5,17 +5,20 @@ import warnings
 from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
 
+from tune.conditions import Space
 from tune.config import SamplerName
+from tune.rung_sampler import RungSampler
 from tune.window import WindowedTPESampler
 
 
-def make(name: SamplerName, *, seed: int, conditional: bool = False) -> samplers.BaseSampler:
+def make(name: SamplerName, space: Space, *, seed: int) -> samplers.BaseSampler:
     """The sampler of that name.
 
-    `conditional` says that some parameters exist only under a choice of another: TPE then models
-    each combination of parameters by itself. The points of a grid are enqueued (`tune.grid`), so
-    its sampler is never asked unless a point lacks a value.
+    Where some parameters exist only under a choice of another, TPE models each combination of
+    parameters by itself. The points of a grid are enqueued (`tune.grid`), so its sampler is never
+    asked unless a point lacks a value.
     """
+    conditional = any(known.when for known in space.values())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         match name:
@@ -25,7 +28,8 @@ def make(name: SamplerName, *, seed: int, conditional: bool = False) -> samplers
                     seed=seed, multivariate=True, group=conditional, constant_liar=True
                 )
             case "gp":
-                return samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+                # Not Optuna's own: that learns from complete trials only, of which ASHA leaves few.
+                return RungSampler(space, seed=seed)
             case "cmaes":
                 return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
             case "qmc":

@@ -24,6 +24,7 @@ __all__ = [
     "distributions",
     "embedding_choices",
     "encode",
+    "in_optuna",
     "points",
     "position",
     "reference_point",
@@ -57,7 +58,12 @@ def _distinct(values: Iterable[Value]) -> tuple[Value, ...]:
 
 def distributions(search: SearchFile) -> dict[str, "BaseDistribution"]:
     """Optuna's distribution of every parameter, those under a condition included."""
-    return {name: _distribution(known) for name, known in searched(search).items()}
+    return in_optuna(searched(search))
+
+
+def in_optuna(space: Space) -> dict[str, "BaseDistribution"]:
+    """A space's distributions as Optuna has them."""
+    return {name: _distribution(known) for name, known in space.items()}
 
 
 def _distribution(known: AnyDistribution) -> "BaseDistribution":

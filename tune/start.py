@@ -139,7 +139,5 @@ def _differences(path: str, before: object, after: object) -> list[tuple[str, ob
 
 
 def _sampler(search: SearchFile, trials: int) -> BaseSampler:
-    conditional = any(known.when for known in search.space.values())
-    return samplers.make(
-        search.search.sampler, seed=search.search.seed + trials, conditional=conditional
-    )
+    settings = search.search
+    return samplers.make(settings.sampler, space.searched(search), seed=settings.seed + trials)

@@ -113,7 +113,7 @@ class SearchStudy:
         """
         for record in records:
             complete = record.state == State.COMPLETE
-            steps = (round(1000 * epoch) for epoch in milestones)
+            steps = map(step_of, milestones)
             trial = optuna.trial.create_trial(
                 state=TrialState.COMPLETE if complete else TrialState.PRUNED,
                 value=record.value if complete else None,
@@ -142,7 +142,7 @@ class SearchStudy:
         """Record what a running trial reached at a rung; the metric must be a finite number."""
         trial = self._live[number]
         trial.set_user_attr(_rung_key(rung), dict(metrics))
-        trial.report(metrics[self.metric], step=round(1000 * self.milestones[rung]))
+        trial.report(metrics[self.metric], step=step_of(self.milestones[rung]))
         self._secure()
 
     def end(self, number: int, state: State, message: str = "") -> TrialRecord:
@@ -329,6 +329,11 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         started=trial.datetime_start,
         ended=trial.datetime_complete,
     )
+
+
+def step_of(epoch: float) -> int:
+    """The step at which Optuna knows what was reported after so many epochs."""
+    return round(1000 * epoch)
 
 
 def _rung_key(rung: int) -> str:

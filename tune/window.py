@@ -91,7 +91,7 @@ class WindowedTPESampler(samplers.TPESampler):
 
 
 class Window:
-    """The trials of a study that TPE is shown, kept up as they begin and end."""
+    """The trials of a study that a sampler is shown, kept up as they begin and end."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -145,6 +145,11 @@ class Window:
         few = not self._best and len(self._recent) + len(others) <= RECENT + _SLACK
         running = [self._running(number) for number in (others if few else others[-_RUNNING:])]
         return [*sorted([*self._best, *self._recent], key=_number), *running]
+
+    def running(self, asking: int | None = None) -> list[FrozenTrial]:
+        """The latest that run, but for the one that asks, with what they have reported by now."""
+        others = [number for number in self._live if number != asking][-_RUNNING:]
+        return [self._read(self._live[number]) for number in others]
 
     def _running(self, number: int) -> FrozenTrial:
         if number in self._asked:

@@ -1,0 +1,133 @@
+"""The sampler on made-up curves, whose best place is known."""
+
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from tune import samplers, space
+from tune.conditions import Space
+from tune.config import SamplerName
+from tune.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from tune.encoding import Encoding
+from tune.study import WORST
+
+SPACE: Space = {
+    "rate": FloatDistribution(type="float", low=1e-4, high=1.0, log=True),
+    "size": IntDistribution(type="int", low=8, high=512, log=True),
+    "clip": FloatDistribution(type="float", low=0.1, high=10.0, log=True),
+}
+STEPS = (500, 1000, 2000)
+
+
+def accuracy(params: dict[str, Any], step: int, generator: np.random.Generator) -> float:
+    """Best at rate 1e-2, size 256; the clip does nothing."""
+    off = (np.log10(params["rate"]) + 2) ** 2 / 4 + (np.log2(params["size"] / 256)) ** 2 / 25
+    return float(0.93 - 0.2 * off - 0.02 * np.log2(2000 / step) + 0.001 * generator.normal())
+
+
+def search(name: SamplerName, seed: int, trials: int = 20) -> optuna.Study:
+    """One trial at a time; two in three are stopped at their first rung."""
+    study = optuna.create_study(direction="maximize", sampler=samplers.make(name, SPACE, seed=seed))
+    study.set_user_attr("milestones", [step / 1000 for step in STEPS])
+    generator = np.random.default_rng(seed)
+    firsts: list[float] = []
+    for _ in range(trials):
+        trial = study.ask()
+        params = space.suggest(trial, SPACE)
+        firsts.append(accuracy(params, STEPS[0], generator))
+        trial.report(firsts[-1], STEPS[0])
+        if sum(first >= firsts[-1] for first in firsts) > max(1, len(firsts) / 3):
+            study.tell(trial, state=TrialState.PRUNED)
+            continue
+        for step in STEPS[1:]:
+            trial.report(accuracy(params, step, generator), step)
+        study.tell(trial, max(study.trials[-1].intermediate_values.values()))
+    return study
+
+
+def test_it_finds_what_random_search_and_tpe_do_not() -> None:
+    found: dict[SamplerName, float] = {}
+    names: tuple[SamplerName, ...] = ("gp", "tpe", "random")
+    for name in names:
+        found[name] = float(np.mean([search(name, seed).best_value for seed in range(5)]))
+    assert found["gp"] > 0.926
+    assert found["gp"] > max(found["tpe"], found["random"]) + 0.003
+
+
+def test_the_same_seed_asks_for_the_same_trials() -> None:
+    first, second, other = (search("gp", seed, trials=12) for seed in (3, 3, 4))
+    assert [trial.params for trial in first.trials] == [trial.params for trial in second.trials]
+    assert [trial.params for trial in first.trials] != [trial.params for trial in other.trials]
+
+
+def nearest_two(seed: int) -> float:
+    """The distance of the nearest two of four trials that are asked for at a time."""
+    study = search("gp", seed, trials=6)
+    waiting = [space.suggest(study.ask(), SPACE) for _ in range(4)]
+    rows = np.array([Encoding(SPACE).row(params) for params in waiting])
+    apart = np.linalg.norm(rows[:, None] - rows[None], axis=2)
+    return float(apart[np.triu_indices(4, 1)].min())
+
+
+def test_trials_that_run_at_a_time_are_spread() -> None:
+    assert np.mean([nearest_two(seed) for seed in range(6)]) > 0.08  # 0.04 if they did not count
+
+
+def test_it_keeps_away_from_where_trials_diverge() -> None:
+    study = optuna.create_study(direction="maximize", sampler=samplers.make("gp", SPACE, seed=0))
+    study.set_user_attr("milestones", [0.5, 1.0, 2.0])
+    generator = np.random.default_rng(0)
+    high = []
+    for _ in range(40):
+        trial = study.ask()
+        params = space.suggest(trial, SPACE)
+        high.append(params["rate"] > 0.02)
+        trial.report(accuracy(params, 500, generator), 500)
+        if high[-1]:
+            study.tell(trial, WORST)
+        else:
+            study.tell(trial, state=TrialState.PRUNED)
+    assert sum(high[:5]) > 0
+    assert sum(high[20:]) <= 3
+
+
+def test_an_enqueued_trial_is_taken_as_it_is_and_learnt_from() -> None:
+    study = optuna.create_study(direction="maximize", sampler=samplers.make("gp", SPACE, seed=0))
+    study.enqueue_trial({"rate": 0.01, "size": 256})
+    trial = study.ask()
+    params = space.suggest(trial, SPACE)
+    assert (params["rate"], params["size"]) == (0.01, 256)
+    assert 0.1 <= params["clip"] <= 10.0  # what it left open is drawn
+
+
+def test_many_trials_cost_no_more_than_the_best_and_the_latest() -> None:
+    study = search("gp", 0, trials=130)
+    sampler = study.sampler
+    study.ask()
+    assert len(sampler._ended) == 80  # type: ignore[attr-defined]
+    best = max(
+        study.trials[:-1], key=lambda each: max(each.intermediate_values.values(), default=0)
+    )
+    assert best.number in {each.number for each in sampler._ended}  # type: ignore[attr-defined]
+    assert study.best_value > 0.927
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_choice_and_what_belongs_to_it(seed: int) -> None:
+    known: Space = {
+        "model": CategoricalDistribution(type="categorical", choices=("cnn", "gru")),
+        "rate": FloatDistribution(type="float", low=0.0, high=1.0, when={"model": "gru"}),
+        "width": IntDistribution(type="int", low=1, high=9, when={"model": "cnn"}),
+    }
+    study = optuna.create_study(direction="maximize", sampler=samplers.make("gp", known, seed=seed))
+    for _ in range(25):
+        trial = study.ask()
+        params = space.suggest(trial, known)
+        good = params["model"] == "gru"
+        study.tell(trial, 0.9 - (params["rate"] - 0.4) ** 2 if good else 0.7)
+    late = study.trials[15:]
+    assert sum(trial.params["model"] == "gru" for trial in late) >= 7
+    assert abs(study.best_params["rate"] - 0.4) < 0.05

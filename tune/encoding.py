@@ -1,0 +1,93 @@
+"""Hyperparameters as numbers between 0 and 1, for a model that needs distances between trials."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tune.conditions import Params, Space, holds, in_order
+from tune.distributions import AnyDistribution, CategoricalDistribution, Value
+
+Array = NDArray[np.float64]
+
+_ABSENT = 0.5
+_CHOSEN = 1 / np.sqrt(2)  # so that two choices lie at a distance of 1
+
+
+class Encoding:
+    """A space's trials as rows.
+
+    A range is one column, a value's place in it on its own scale. A choice is a column per value.
+    A parameter whose conditions do not hold lies in the middle, so it tells two trials apart only
+    where one has it.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = {name: space[name] for name in in_order(space)}
+        widths = [_width(known) for known in self._space.values()]
+        self.parameter_of = np.repeat(np.arange(len(widths)), widths)
+        """(columns,): which parameter each column belongs to."""
+
+    def row(self, params: Mapping[str, Value]) -> Array:
+        """(columns,): a trial's parameters, those that it does not have included."""
+        columns: list[float] = []
+        for name, known in self._space.items():
+            if known.type == "categorical":
+                columns += _columns(known, params.get(name), present=name in params)
+            else:
+                place = known.position(params[name]) if name in params else _ABSENT
+                columns.append(min(1.0, max(0.0, place)))
+        return np.array(columns)
+
+    def draw(self, generator: np.random.Generator) -> Params:
+        """A trial from anywhere in the space."""
+        params: Params = {}
+        for name, known in self._space.items():
+            if not known.when or holds(known, params):
+                params[name] = drawn(known, generator)
+        return params
+
+    def near(
+        self, params: Mapping[str, Value], reach: float, generator: np.random.Generator
+    ) -> Params:
+        """A trial beside another one: about half of its parameters, but one at least, are moved.
+
+        reach: by how much of the range, as a standard deviation; also how likely a choice is drawn
+        anew.
+        """
+        moves = generator.random(len(self._space)) < 0.5
+        moves[generator.integers(len(moves))] = True
+        found: Params = {}
+        for (name, known), moved in zip(self._space.items(), moves, strict=True):
+            if known.when and not holds(known, found):
+                continue
+            if name not in params:
+                found[name] = drawn(known, generator)
+            elif not moved:
+                found[name] = params[name]
+            elif known.type == "categorical":
+                stays = generator.random() >= reach
+                found[name] = params[name] if stays else drawn(known, generator)
+            else:
+                place = known.position(params[name]) + reach * generator.normal()
+                found[name] = known.at(min(1.0, max(0.0, place)))
+        return found
+
+
+def drawn(known: AnyDistribution, generator: np.random.Generator) -> Value:
+    """A value of one parameter, each as likely as the others on the distribution's scale."""
+    if known.type == "categorical":
+        return known.choices[generator.integers(len(known.choices))]
+    low, high = 0.0, 1.0
+    if known.type == "int":  # half a step more at both ends, so that these are drawn as often
+        low = known.position(known.low - known.step / 2)
+        high = known.position(known.high + known.step / 2)
+    return known.at(min(1.0, max(0.0, low + (high - low) * generator.random())))
+
+
+def _width(known: AnyDistribution) -> int:
+    return len(known.choices) if known.type == "categorical" else 1
+
+
+def _columns(known: CategoricalDistribution, value: Value, *, present: bool) -> list[float]:
+    return [_CHOSEN if present and value == choice else 0.0 for choice in known.choices]
