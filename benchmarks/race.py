@@ -47,18 +47,23 @@ def handwritten(data: str, seconds: float, share: float, out: Path) -> tuple[Bes
     return Best(best["validation"], best["test"]), best["seconds"]
 
 
+def shipped(space: str) -> Path:
+    """The search space of that name."""
+    return ROOT / "search_spaces" / f"{space}.yaml"
+
+
 def ours(
-    space: str,
+    space: Path,
     data: str,
     seconds: float,
     share: float,
     folder: Path,
     seed: int,
-    *,
+    *options: str,
     samples: int = 10_000,
 ) -> tuple[Best, list[tuple[float, float]]]:
     """What our search found, and its rungs: seconds since the command, validation accuracy."""
-    command = [sys.executable, "-m", "tune.search", "--space", f"search_spaces/{space}.yaml"]
+    command = [sys.executable, "-m", "tune.search", "--space", str(space), *options]
     command += ["--data", data, "--embeddings", "corpus", "--quiet"]
     command += ["--set", f"search.metric={METRIC}"]
     command += ["--set", f"data.validation_fraction={share}", "--seed", str(seed)]
@@ -92,7 +97,7 @@ def main() -> None:
     print(f"{date.today()}, {psutil.cpu_count()} cores, {options.seconds:g} s each", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         for space in () if options.cold else spaces:
-            ours(space, data, 600, share, Path(scratch) / f"warm-{space}", 0, samples=1)
+            ours(shipped(space), data, 600, share, Path(scratch) / f"warm-{space}", 0, samples=1)
         for number in range(options.rounds):
             out = Path(scratch) / f"handwritten-{number}.jsonl"
             theirs, seconds = handwritten(data, options.seconds, share, out)
@@ -105,7 +110,7 @@ def main() -> None:
                 if options.cold:
                     shutil.rmtree(Path(scratch) / "cache", ignore_errors=True)
                 folder = Path(scratch) / f"{space}-{number}"
-                best, rungs = ours(space, data, options.seconds / 3, share, folder, number)
+                best, rungs = ours(shipped(space), data, options.seconds / 3, share, folder, number)
                 there = next((at for at, value in rungs if value >= theirs.validation), None)
                 factors[space].append(seconds / there if there else 0.0)
                 print(
