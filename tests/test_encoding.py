@@ -36,10 +36,14 @@ def test_two_choices_lie_one_apart() -> None:
 @pytest.mark.parametrize("reach", [0.0, 0.1, 5.0])
 def test_what_is_drawn_lies_in_the_space(reach: float) -> None:
     encoding, generator = Encoding(SPACE), np.random.default_rng(0)
-    params = encoding.draw(generator)
+    params = encoding.draw(generator.random(6))
     models = Counter()
     for number in range(400):
-        params = encoding.draw(generator) if number % 2 else encoding.near(params, reach, generator)
+        params = (
+            encoding.draw(generator.random(6))
+            if number % 2
+            else encoding.near(params, reach, generator)
+        )
         assert set(params) == set(active(SPACE, params))
         assert {"model", "rate", "dropout", "hidden"} <= set(params)
         assert ("layers" in params) == (params["model"] != "cnn")
@@ -51,7 +55,7 @@ def test_what_is_drawn_lies_in_the_space(reach: float) -> None:
 
 def test_a_neighbour_is_another_trial_and_near() -> None:
     encoding, generator = Encoding(SPACE), np.random.default_rng(0)
-    params = encoding.draw(generator)
+    params = encoding.draw(generator.random(6))
     rows = [encoding.row(encoding.near(params, 0.05, generator)) for _ in range(100)]
     moved = np.abs(np.array(rows) - encoding.row(params)).max(axis=1)
     assert np.median(moved) < 0.1
@@ -60,7 +64,7 @@ def test_a_neighbour_is_another_trial_and_near() -> None:
 
 def test_whole_numbers_are_drawn_alike_those_at_the_ends_too() -> None:
     generator = np.random.default_rng(0)
-    counts = Counter(drawn(SPACE["layers"], generator) for _ in range(3000))
+    counts = Counter(drawn(SPACE["layers"], generator.random()) for _ in range(3000))
     assert sorted(counts) == [1, 2, 3]
     assert min(counts.values()) > 900
 

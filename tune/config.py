@@ -123,7 +123,9 @@ class SearchConfig(Section):
     seed: int = Field(default=0, ge=0)
     """Seed of the sampler; each trial has a seed of its own, counted from train.seed."""
     sampler: SamplerName = "tpe"
-    """What proposes the parameters of a trial."""
+    """What proposes the parameters of a trial: tpe (densities of good and of other trials), gp (a
+    Gaussian process over the curves of all trials, those that were stopped too), cmaes, qmc
+    (evenly spread), random, or grid (each range in five steps)."""
     scheduler: SchedulerConfig = SchedulerConfig()
     """How poor trials are stopped early; `scheduler: none` trains every trial to its end."""
     time_budget_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(

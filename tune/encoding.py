@@ -28,6 +28,9 @@ class Encoding:
         self.parameter_of = np.repeat(np.arange(len(widths)), widths)
         """(columns,): which parameter each column belongs to."""
 
+    def __len__(self) -> int:
+        return len(self._space)
+
     def row(self, params: Mapping[str, Value]) -> Array:
         """(columns,): a trial's parameters, those that it does not have included."""
         columns: list[float] = []
@@ -39,12 +42,12 @@ class Encoding:
                 columns.append(min(1.0, max(0.0, place)))
         return np.array(columns)
 
-    def draw(self, generator: np.random.Generator) -> Params:
-        """A trial from anywhere in the space."""
+    def draw(self, shares: Array) -> Params:
+        """The trial at a place of the unit cube, (parameters,) from 0 to 1."""
         params: Params = {}
-        for name, known in self._space.items():
+        for (name, known), share in zip(self._space.items(), shares.tolist(), strict=True):
             if not known.when or holds(known, params):
-                params[name] = drawn(known, generator)
+                params[name] = drawn(known, share)
         return params
 
     def near(
@@ -62,27 +65,27 @@ class Encoding:
             if known.when and not holds(known, found):
                 continue
             if name not in params:
-                found[name] = drawn(known, generator)
+                found[name] = drawn(known, generator.random())
             elif not moved:
                 found[name] = params[name]
             elif known.type == "categorical":
                 stays = generator.random() >= reach
-                found[name] = params[name] if stays else drawn(known, generator)
+                found[name] = params[name] if stays else drawn(known, generator.random())
             else:
                 place = known.position(params[name]) + reach * generator.normal()
                 found[name] = known.at(min(1.0, max(0.0, place)))
         return found
 
 
-def drawn(known: AnyDistribution, generator: np.random.Generator) -> Value:
-    """A value of one parameter, each as likely as the others on the distribution's scale."""
+def drawn(known: AnyDistribution, share: float) -> Value:
+    """The value below which a share of them lies, 0 to 1; all are as likely on their scale."""
     if known.type == "categorical":
-        return known.choices[generator.integers(len(known.choices))]
+        return known.choices[min(len(known.choices) - 1, int(share * len(known.choices)))]
     low, high = 0.0, 1.0
     if known.type == "int":  # half a step more at both ends, so that these are drawn as often
         low = known.position(known.low - known.step / 2)
         high = known.position(known.high + known.step / 2)
-    return known.at(min(1.0, max(0.0, low + (high - low) * generator.random())))
+    return known.at(min(1.0, max(0.0, low + (high - low) * share)))
 
 
 def _width(known: AnyDistribution) -> int:

@@ -4,7 +4,7 @@ The first trials are random. Then `CurveProcess` says of many candidates what th
 the end of training, and the one with the highest expected gain is proposed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class RungSampler(BaseSampler):
         self._process = CurveProcess(self._encoding.parameter_of)
         self._window: Window | None = None
         self._ended: list[FrozenTrial] = []
+        self._first = _latin_hypercubes(len(self._encoding), self._generator)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """A trial begins."""
@@ -91,13 +92,13 @@ class RungSampler(BaseSampler):
         param_distribution: BaseDistribution,  # noqa: ARG002
     ) -> Any:
         """A value for a parameter that an enqueued trial leaves open."""
-        drawn = encoding.drawn(self._space[param_name], self._generator)
+        drawn = encoding.drawn(self._space[param_name], self._generator.random())
         return spaces.encode({param_name: drawn})[param_name]
 
     def _propose(self, running: list[FrozenTrial]) -> Params:
         known = [trial for trial in [*self._ended, *running] if _curve(trial)]
         if len(self._ended) + len(running) < _RANDOM_TRIALS or len(known) < _FEWEST:
-            return self._encoding.draw(self._generator)
+            return self._encoding.draw(next(self._first))
         rows = {trial.number: self._row(trial) for trial in [*known, *running]}
         self._learn(known, rows)
         if running:
@@ -125,7 +126,8 @@ class RungSampler(BaseSampler):
         )
 
     def _candidates(self, best: list[FrozenTrial]) -> list[Params]:
-        found = [self._encoding.draw(self._generator) for _ in range(_ANYWHERE)]
+        shares = self._generator.random((_ANYWHERE, len(self._encoding)))
+        found = [self._encoding.draw(each) for each in shares]
         for trial in best:
             params = spaces.decode(self._space, trial.params)
             for reach in _REACHES:
@@ -143,6 +145,14 @@ class RungSampler(BaseSampler):
             milestones = study.user_attrs.get("milestones")
             self._last_step = step_of(milestones[-1]) if milestones else None
         return self._window
+
+
+def _latin_hypercubes(parameters: int, generator: np.random.Generator) -> Iterator[Array]:
+    """Places (parameters,), of so many in turn one in each fifth of every range (McKay 1979)."""
+    while True:
+        strata = np.tile(np.arange(_RANDOM_TRIALS), (parameters, 1))
+        strata = generator.permuted(strata, axis=1).T
+        yield from (strata + generator.random(strata.shape)) / _RANDOM_TRIALS
 
 
 def _curve(trial: FrozenTrial) -> dict[int, float]:
