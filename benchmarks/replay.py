@@ -2,6 +2,7 @@
 
     python benchmarks/replay.py                 # the tables of docs/replay.md
     python benchmarks/replay.py --choose        # samplers and schedulers side by side, other seeds
+    python benchmarks/replay.py --choose --no-points    # the same without the points of the file
 
 The curves come from record_curves.py; between the recorded configurations a model interpolates
 (curve_model.py; `--nearest` takes recorded curves only). Two trials run at a time on a simulated
@@ -32,7 +33,7 @@ REPORTING_SEEDS = 10_000
 """Seeds from here on are for reporting only; choices are made with seeds from 0 on."""
 FULL_TRIALS = (16, 32, 64)
 RESAMPLES = 2_000
-CHOOSING_EPOCHS = 21.0
+CHOOSING_EPOCHS = 33.0
 EPOCHS = np.arange(1, 8 * 130 + 1) / 8
 SECONDS = np.array([30.0, 60, 120, 180, 300, 450, 600, 900, 1200, 1800])
 SHOWN_EPOCHS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -255,13 +256,12 @@ def choose(model: Model, search: SearchFile, seeds: int) -> None:
     settings += [("tpe", 1 / 4, 3, stopping) for stopping in ("hyperband", "median")]
     settings += [("tpe", 1.0, 3, "top_k")]
     others = ("gp", "cmaes", "qmc", "random")
-    settings += [(name, grace, 3, "asha") for name in others for grace in (1 / 8, 1 / 4)]
-    # At full length gp models every trial, which takes it minutes a search; so it is left out.
-    settings += [(name, 0.0, 3, "asha") for name in ("tpe", "cmaes", "qmc", "random")]
+    settings += [(name, grace, 3, "asha") for name in others for grace in (1 / 8, 1 / 4, 1 / 2)]
+    settings += [(name, 0.0, 3, "asha") for name in ("tpe", *others)]
     print(
         "\n| sampler, scheduler | epochs to "
         + " | ".join(f"random {trials} ({target:.4f})" for trials, target in targets.items())
-        + " | after 4 | 8 | 16 | 20 epochs | trials | s a search |\n"
+        + " | after 4 | 8 | 16 | 32 epochs | trials | s a search |\n"
         + "| --- " * 9
         + "|"
     )
@@ -273,7 +273,7 @@ def choose(model: Model, search: SearchFile, seeds: int) -> None:
         seconds = (time.process_time() - began) / seeds
         cells = [f"{epochs_to(played, target):.1f}" for target in targets.values()]
         means = played.by_epochs.mean(axis=0)
-        cells += [f"{means[int(np.searchsorted(EPOCHS, at))]:.4f}" for at in (4, 8, 16, 20)]
+        cells += [f"{means[int(np.searchsorted(EPOCHS, at))]:.4f}" for at in (4, 8, 16, 32)]
         cells += [f"{played.trials:.0f}", f"{seconds:.2f}"]
         print(f"| {played.name} | " + " | ".join(cells) + " |", flush=True)
 
@@ -283,10 +283,13 @@ def main() -> None:
     parser.add_argument("--curves", type=Path, default=HERE / "curves")
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--no-points", action="store_true")
     parser.add_argument("--nearest", action="store_true")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search = config.load(SPACE)
+    if options.no_points:
+        search = search.model_copy(update={"points": ()})
     table = read(options.curves, lambda params: position(search, params))
     runs, numbers = len(table.of), len(np.unique(table.of))
     print(f"{date.today()}, {numbers} configurations, {runs} runs, {options.seeds} seeds")

@@ -131,3 +131,12 @@ def test_a_choice_and_what_belongs_to_it(seed: int) -> None:
     late = study.trials[15:]
     assert sum(trial.params["model"] == "gru" for trial in late) >= 7
     assert abs(study.best_params["rate"] - 0.4) < 0.05
+
+
+def test_the_first_trials_cover_each_range() -> None:
+    study = optuna.create_study(direction="maximize", sampler=samplers.make("gp", SPACE, seed=5))
+    first = [space.suggest(study.ask(), SPACE) for _ in range(5)]
+    for name in ("rate", "clip"):
+        known = SPACE[name]
+        assert known.type == "float"
+        assert sorted(int(5 * known.position(params[name])) for params in first) == list(range(5))
