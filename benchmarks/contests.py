@@ -10,12 +10,15 @@ that leaves it time to start and to end; fastText gets all of the seconds for it
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -125,6 +128,15 @@ def svm(contest: Contest, seed: int) -> Outcome:
 PLAYERS = {"ours": ours, "fasttext": fasttext, "svm": svm}
 
 
+def apart(player: str, contest: Contest, seed: int) -> Outcome | None:
+    """One run in a process of its own; None when that was killed, as fastText's may be."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(PLAYERS[player], contest, seed).result()
+        except BrokenProcessPool:
+            return None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="synthetic")
@@ -141,15 +153,20 @@ def main() -> None:
             data, options.validation_fraction, options.seconds, options.extra, Path(scratch)
         )
         for player in options.players.split(","):
-            runs = [PLAYERS[player](contest, seed) for seed in range(options.runs)]
-            for outcome in runs:
+            tests = []
+            for seed in range(options.runs):
+                outcome = apart(player, contest, seed)
+                if outcome is None:
+                    print(f"{player:9s} was killed by the system: out of memory?", flush=True)
+                    continue
+                tests.append(outcome.test)
                 print(
                     f"{player:9s} validation {outcome.validation:.4f}, test {outcome.test:.4f} "
                     f"after {outcome.seconds:.0f} s ({outcome.note})",
                     flush=True,
                 )
-            mean = statistics.mean(outcome.test for outcome in runs)
-            print(f"{player:9s} mean test accuracy of {len(runs)}: {mean:.4f}", flush=True)
+            mean = f"{statistics.mean(tests):.4f}" if tests else "none"
+            print(f"{player:9s} mean test accuracy of {len(tests)}: {mean}", flush=True)
 
 
 if __name__ == "__main__":
