@@ -23,7 +23,7 @@ def test_good_files_get_a_line_each(capsys):
     assert len(printed) == len(SHIPPED) == 6
     found = dict(line.split(": ", 1) for line in printed)
     assert found[str(SPACES / "gru.yaml")] == (
-        "gru: 24 trials over hidden_size, learning_rate, max_grad_norm, freeze_iters, "
+        "gru: 16 trials over hidden_size, learning_rate, max_grad_norm, freeze_iters, "
         "asha on test_accuracy"
     )
     assert found[str(SPACES / "all.yaml")].startswith("64 trials over model, hidden_size")
