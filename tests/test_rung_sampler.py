@@ -140,3 +140,21 @@ def test_the_first_trials_cover_each_range() -> None:
         known = SPACE[name]
         assert known.type == "float"
         assert sorted(int(5 * known.position(params[name])) for params in first) == list(range(5))
+
+
+def test_a_rung_so_early_that_its_step_is_0() -> None:
+    study = optuna.create_study(direction="maximize", sampler=samplers.make("gp", SPACE, seed=0))
+    study.set_user_attr("milestones", [0.0004, 0.001])
+    for number in range(8):
+        trial = study.ask()
+        space.suggest(trial, SPACE)
+        trial.report(0.5 + number / 100, 0)
+        study.tell(trial, state=TrialState.PRUNED)
+    assert len({trial.params["rate"] for trial in study.trials}) == 8
+
+
+def test_a_space_without_parameters() -> None:
+    study = optuna.create_study(direction="maximize", sampler=samplers.make("gp", {}, seed=0))
+    for number in range(8):
+        study.tell(study.ask(), number / 10)
+    assert [trial.params for trial in study.trials] == [{}] * 8

@@ -59,7 +59,8 @@ class Encoding:
         anew.
         """
         moves = generator.random(len(self._space)) < 0.5
-        moves[generator.integers(len(moves))] = True
+        if len(moves):
+            moves[generator.integers(len(moves))] = True
         found: Params = {}
         for (name, known), moved in zip(self._space.items(), moves, strict=True):
             if known.when and not holds(known, found):

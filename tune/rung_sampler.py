@@ -120,7 +120,7 @@ class RungSampler(BaseSampler):
         last = self._last_step or steps.max()  # what is without steps lies at the end
         self._process.fit(
             positions=np.array([rows[number] for number in trials]),
-            times=np.log2(np.minimum(1.0, steps / last)),
+            times=np.log2(np.minimum(1.0, np.maximum(1, steps) / last)),
             trials=trials,
             values=_tame(-np.log(np.maximum(1 - values, _LEAST_ERROR))),
         )
@@ -143,7 +143,7 @@ class RungSampler(BaseSampler):
         if self._window is None or self._window.study is not study:
             self._window = Window(study)
             milestones = study.user_attrs.get("milestones")
-            self._last_step = step_of(milestones[-1]) if milestones else None
+            self._last_step = max(1, step_of(milestones[-1])) if milestones else None
         return self._window
 
 
