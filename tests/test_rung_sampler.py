@@ -11,7 +11,7 @@ from tune import samplers, space
 from tune.conditions import Space
 from tune.config import SamplerName
 from tune.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from tune.encoding import Encoding
+from tune.positions import Positions
 from tune.study import WORST
 
 SPACE: Space = {
@@ -67,7 +67,7 @@ def nearest_two(seed: int) -> float:
     """The distance of the nearest two of four trials that are asked for at a time."""
     study = search("gp", seed, trials=6)
     waiting = [space.suggest(study.ask(), SPACE) for _ in range(4)]
-    rows = np.array([Encoding(SPACE).row(params) for params in waiting])
+    rows = np.array([Positions(SPACE).row(params) for params in waiting])
     apart = np.linalg.norm(rows[:, None] - rows[None], axis=2)
     return float(apart[np.triu_indices(4, 1)].min())
 

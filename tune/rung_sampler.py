@@ -13,11 +13,11 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tune import encoding
+from tune import positions
 from tune import space as spaces
 from tune.conditions import Params, Space
 from tune.curve_process import Array, CurveProcess, log_expected_improvement, on_one_thread
-from tune.encoding import Encoding
+from tune.positions import Positions
 from tune.study import WORST, step_of
 from tune.window import Window
 
@@ -42,11 +42,11 @@ class RungSampler(BaseSampler):
         self._space = space
         self._distributions = spaces.in_optuna(space)
         self._generator = np.random.default_rng(seed)
-        self._encoding = Encoding(space)
-        self._process = CurveProcess(self._encoding.parameter_of)
+        self._positions = Positions(space)
+        self._process = CurveProcess(self._positions.parameter_of)
         self._window: Window | None = None
         self._ended: list[FrozenTrial] = []
-        self._first = _latin_hypercubes(len(self._encoding), self._generator)
+        self._first = _latin_hypercubes(len(self._positions), self._generator)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """A trial begins."""
@@ -92,13 +92,13 @@ class RungSampler(BaseSampler):
         param_distribution: BaseDistribution,  # noqa: ARG002
     ) -> Any:
         """A value for a parameter that an enqueued trial leaves open."""
-        drawn = encoding.drawn(self._space[param_name], self._generator.random())
+        drawn = positions.drawn(self._space[param_name], self._generator.random())
         return spaces.encode({param_name: drawn})[param_name]
 
     def _propose(self, running: list[FrozenTrial]) -> Params:
         known = [trial for trial in [*self._ended, *running] if _curve(trial)]
         if len(self._ended) + len(running) < _RANDOM_TRIALS or len(known) < _FEWEST:
-            return self._encoding.draw(next(self._first))
+            return self._positions.draw(next(self._first))
         rows = {trial.number: self._row(trial) for trial in [*known, *running]}
         self._learn(known, rows)
         if running:
@@ -107,7 +107,7 @@ class RungSampler(BaseSampler):
         order = np.argsort(-expected, kind="stable")[:_TOPS]
         candidates = self._candidates([known[at] for at in order])
         promise = log_expected_improvement(
-            *self._process.predict(np.array([self._encoding.row(each) for each in candidates])),
+            *self._process.predict(np.array([self._positions.row(each) for each in candidates])),
             best=expected.max(),
         )
         return candidates[int(promise.argmax())]
@@ -126,18 +126,18 @@ class RungSampler(BaseSampler):
         )
 
     def _candidates(self, best: list[FrozenTrial]) -> list[Params]:
-        shares = self._generator.random((_ANYWHERE, len(self._encoding)))
-        found = [self._encoding.draw(each) for each in shares]
+        shares = self._generator.random((_ANYWHERE, len(self._positions)))
+        found = [self._positions.draw(each) for each in shares]
         for trial in best:
             params = spaces.decode(self._space, trial.params)
             for reach in _REACHES:
                 found += [
-                    self._encoding.near(params, reach, self._generator) for _ in range(_BESIDE)
+                    self._positions.near(params, reach, self._generator) for _ in range(_BESIDE)
                 ]
         return found
 
     def _row(self, trial: FrozenTrial) -> Array:
-        return self._encoding.row(spaces.decode(self._space, trial.params))
+        return self._positions.row(spaces.decode(self._space, trial.params))
 
     def _seen(self, study: Study) -> Window:
         if self._window is None or self._window.study is not study:
