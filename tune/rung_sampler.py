@@ -4,13 +4,12 @@ The first trials are random. Then `CurveProcess` says of many candidates what th
 the end of training, and the one with the highest expected gain is proposed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from tune import positions
@@ -19,7 +18,7 @@ from tune.conditions import Params, Space
 from tune.curve_process import Array, CurveProcess, log_expected_improvement, on_one_thread
 from tune.positions import Positions
 from tune.study import WORST, step_of
-from tune.window import Window
+from tune.window import Window, WindowedSampler
 
 _RANDOM_TRIALS = 5
 _FEWEST = 2  # trials with a result
@@ -31,10 +30,10 @@ _DEEP = 2.0  # below the median, in distances from it to the best: what lies dee
 _END = 2**31  # a step beyond every training's
 
 
-class RungSampler(BaseSampler):
+class RungSampler(WindowedSampler):
     """Proposes what the curves so far promise most of; conditions in `space` are kept.
 
-    Only one process may write the study. The study's attribute `milestones` has the epochs of the
+    The study's attribute `milestones` has the epochs of the
     rungs, of which the last is the end of training.
     """
 
@@ -44,23 +43,8 @@ class RungSampler(BaseSampler):
         self._generator = np.random.default_rng(seed)
         self._positions = Positions(space)
         self._process = CurveProcess(self._positions.parameter_of)
-        self._window: Window | None = None
         self._ended: list[FrozenTrial] = []
         self._first = _latin_hypercubes(len(self._positions), self._generator)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """A trial begins."""
-        self._seen(study).begins(trial)
-
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,  # noqa: ARG002
-        values: Sequence[float] | None,  # noqa: ARG002
-    ) -> None:
-        """A trial is about to end."""
-        self._seen(study).ends(trial)
 
     def infer_relative_search_space(
         self,
@@ -140,11 +124,10 @@ class RungSampler(BaseSampler):
         return self._positions.row(spaces.decode(self._space, trial.params))
 
     def _seen(self, study: Study) -> Window:
-        if self._window is None or self._window.study is not study:
-            self._window = Window(study)
+        if self._window is None:  # the first time
             milestones = study.user_attrs.get("milestones")
             self._last_step = max(1, step_of(milestones[-1])) if milestones else None
-        return self._window
+        return super()._seen(study)
 
 
 def _latin_hypercubes(parameters: int, generator: np.random.Generator) -> Iterator[Array]:

@@ -26,16 +26,13 @@ _BEST = 25  # the largest number that TPE counts as good, `optuna.samplers.defau
 _LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)  # TPE ignores those that failed
 
 
-class WindowedTPESampler(samplers.TPESampler):
-    """TPE that looks at the best and the latest trials.
+class WindowedSampler(samplers.BaseSampler):
+    """A sampler that keeps a window of its study.
 
     Only one process may write the study; what another one adds is not seen.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._parzen_estimator_cls = ParzenEstimator
-        self._window: Window | None = None
+    _window: "Window | None" = None
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """A trial begins."""
@@ -52,6 +49,19 @@ class WindowedTPESampler(samplers.TPESampler):
         """A trial is about to end."""
         super().after_trial(study, trial, state, values)
         self._seen(study).ends(trial)
+
+    def _seen(self, study: Study) -> "Window":
+        if self._window is None or self._window.study is not study:
+            self._window = Window(study)
+        return self._window
+
+
+class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
+    """TPE that looks at the best and the latest trials."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._parzen_estimator_cls = ParzenEstimator
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -83,11 +93,6 @@ class WindowedTPESampler(samplers.TPESampler):
         window = self._seen(study)
         seen = _view(window, window.trials(trial.number))
         return super().sample_independent(seen, trial, param_name, param_distribution)
-
-    def _seen(self, study: Study) -> "Window":
-        if self._window is None or self._window.study is not study:
-            self._window = Window(study)
-        return self._window
 
 
 class Window:
