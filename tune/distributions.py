@@ -99,7 +99,7 @@ class IntDistribution(_Conditional):
 
     def at(self, position: float) -> int:
         """The value nearest to a position between low (0) and high (1)."""
-        value = _at(position, self.low, self.high, self.log)
+        value = between(position, self.low, self.high, log=self.log)
         return self.low + self.step * round((value - self.low) / self.step)
 
     def normal(self, value: Value) -> Value:
@@ -138,7 +138,7 @@ class FloatDistribution(_Conditional):
 
     def at(self, position: float) -> float:
         """The value nearest to a position between low (0) and high (1)."""
-        value = _at(position, self.low, self.high, self.log)
+        value = between(position, self.low, self.high, log=self.log)
         if self.step is not None:
             steps = round((value - self.low) / self.step)
             value = float(Fraction(str(self.low)) + steps * Fraction(str(self.step)))
@@ -204,6 +204,11 @@ Distribution = Annotated[
 AnyDistribution = IntDistribution | FloatDistribution | CategoricalDistribution
 
 
+def between(position: float, low: float, high: float, *, log: bool) -> float:
+    """What lies at a position between low (0) and high (1), on an even or a log scale."""
+    return float(low * (high / low) ** position) if log else low + (high - low) * position
+
+
 def encode(value: Value) -> Scalar:
     """A value as Optuna keeps it: a list becomes JSON text, everything else stays."""
     return json.dumps(value) if isinstance(value, tuple) else value
@@ -249,7 +254,3 @@ def _position(value: Value, low: float, high: float, log: bool) -> float:
     if low == high:  # neighbours may share a logarithm
         return 0.5  # at neither edge
     return (value - low) / (high - low)
-
-
-def _at(position: float, low: float, high: float, log: bool) -> float:
-    return low * (high / low) ** position if log else low + (high - low) * position

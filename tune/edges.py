@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from tune.distributions import FloatDistribution, IntDistribution
+from tune.distributions import FloatDistribution, IntDistribution, between
 from tune.history import History
 from tune.parameters import parameters
 
@@ -50,7 +50,7 @@ def edge_share(known: Range, side: Side) -> float:
     if known.low == known.high:
         return 1.0
     step = known.step or 0.0
-    inner = _at(known, 1 - ZONE if side == "high" else ZONE)
+    inner = between(1 - ZONE if side == "high" else ZONE, known.low, known.high, log=known.log)
     if step:
         steps = (inner - known.low) / step
         whole = math.ceil(steps - 1e-9) if side == "high" else math.floor(steps + 1e-9)
@@ -80,12 +80,6 @@ def _at_least(count: int, tries: int, chance: float) -> float:
         math.comb(tries, hits) * chance**hits * (1 - chance) ** (tries - hits)
         for hits in range(count, tries + 1)
     )
-
-
-def _at(known: Range, position: float) -> float:
-    if known.log:
-        return float(known.low * (known.high / known.low) ** position)
-    return known.low + (known.high - known.low) * position
 
 
 def _length(known: Range, low: float, high: float, half: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tune import axes, markup
 from tune.axes import NONE, Axis
-from tune.distributions import Value
+from tune.distributions import Value, between
 from tune.edges import Crowd, crowds
 from tune.history import History
 from tune.importance import Importance, importance
@@ -113,7 +113,9 @@ def _quarters(
     else:
         groups = {}
         for quarter in range(4):
-            low, high = (_from_place(x, share / 4) for share in (quarter, quarter + 1))
+            low, high = (
+                between(share / 4, x.low, x.high, log=x.log) for share in (quarter, quarter + 1)
+            )
             inside = [each for each in records
                       if min(3, int(4 * x.at(each.params[name]))) == quarter]  # fmt: skip
             groups[f"{low:.3g} to {high:.3g}"] = inside
@@ -121,10 +123,6 @@ def _quarters(
         [label, str(len(group)), *_best_and_median([_value(each) for each in group])]
         for label, group in groups.items()
     ]
-
-
-def _from_place(x: Axis, place: float) -> float:
-    return x.low * (x.high / x.low) ** place if x.log else x.low + (x.high - x.low) * place
 
 
 def _best_and_median(values: Sequence[float]) -> list[str]:
