@@ -76,22 +76,34 @@ def test_trials_that_run_at_a_time_are_spread() -> None:
     assert np.mean([nearest_two(seed) for seed in range(6)]) > 0.08  # 0.04 if they did not count
 
 
-def test_it_keeps_away_from_where_trials_diverge() -> None:
-    study = optuna.create_study(direction="maximize", sampler=samplers.make("gp", SPACE, seed=0))
+def diverging(seed: int, limit: float) -> list[bool]:
+    """Which of 40 trials had a rate above the limit and so diverged after their first rung."""
+    study = optuna.create_study(direction="maximize", sampler=samplers.make("gp", SPACE, seed=seed))
     study.set_user_attr("milestones", [0.5, 1.0, 2.0])
     generator = np.random.default_rng(0)
     high = []
     for _ in range(40):
         trial = study.ask()
         params = space.suggest(trial, SPACE)
-        high.append(params["rate"] > 0.02)
+        high.append(params["rate"] > limit)
         trial.report(accuracy(params, 500, generator), 500)
         if high[-1]:
             study.tell(trial, WORST)
         else:
             study.tell(trial, state=TrialState.PRUNED)
+    return high
+
+
+def test_it_keeps_away_from_where_trials_diverge() -> None:
+    high = diverging(0, limit=0.02)
     assert sum(high[:5]) > 0
     assert sum(high[20:]) <= 3
+
+
+def test_what_a_diverged_trial_had_reached_before_does_not_count() -> None:
+    """Above this limit first rungs are the best: all 60 late trials lay there if they counted."""
+    late = [high for seed in range(3) for high in diverging(seed, limit=0.005)[20:]]
+    assert sum(late) <= 30
 
 
 def test_an_enqueued_trial_is_taken_as_it_is_and_learnt_from() -> None:

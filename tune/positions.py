@@ -59,8 +59,7 @@ class Positions:
         anew.
         """
         moves = generator.random(len(self._space)) < 0.5
-        if len(moves):
-            moves[generator.integers(len(moves))] = True
+        moves[generator.integers(len(moves))] = True
         found: Params = {}
         for (name, known), moved in zip(self._space.items(), moves, strict=True):
             if known.when and not holds(known, found):
