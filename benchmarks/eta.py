@@ -20,8 +20,7 @@ from tune.course import Course, Outlook
 from tune.eta import Left
 from tune.history import History, read
 from tune.paths import RunFolder
-from tune.states import State
-from tune.study import Proposal, TrialRecord
+from tune.records import Proposal, State, TrialRecord
 from tune.timeline import timeline
 
 MOMENTS = 50

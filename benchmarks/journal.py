@@ -22,8 +22,8 @@ import optuna
 from tune import paths, study
 from tune.conductor import Conductor
 from tune.paths import RunFolder
+from tune.records import State
 from tune.rungs import Rungs
-from tune.states import State
 from tune.study import SearchStudy
 
 MILESTONES = (0.25, 0.75, 1.0)

@@ -24,7 +24,7 @@ import psutil
 from tune import study
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
-from tune.states import State
+from tune.records import State, TrialRecord
 
 SPACE = """
 model: gru
@@ -82,7 +82,7 @@ def resume(root: Path, name: str, samples: int) -> str:
     return "" if done.returncode == 0 else done.stderr.strip() or f"exit code {done.returncode}"
 
 
-def at_the_kill(folder: RunFolder) -> list[study.TrialRecord]:
+def at_the_kill(folder: RunFolder) -> list[TrialRecord]:
     """The trials in the journal, whose last record may be cut off."""
     try:
         return study.read(folder.journal, folder.name).records()
@@ -90,7 +90,7 @@ def at_the_kill(folder: RunFolder) -> list[study.TrialRecord]:
         return []
 
 
-def broken(folder: RunFolder, before: list[study.TrialRecord], samples: int) -> list[str]:
+def broken(folder: RunFolder, before: list[TrialRecord], samples: int) -> list[str]:
     """What does not hold after a resume."""
     after = study.read(folder.journal, folder.name).records()
     found = {record.number: record for record in after}

@@ -22,7 +22,7 @@ import ray.cluster_utils
 
 from tune import study
 from tune.paths import RunFolder
-from tune.states import State
+from tune.records import State
 
 ROOT = Path(__file__).parents[1]
 

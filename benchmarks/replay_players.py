@@ -18,7 +18,7 @@ from tune import samplers, space, start, study
 from tune.conductor import Conductor
 from tune.config import SearchFile
 from tune.paths import RunFolder
-from tune.states import State
+from tune.records import State
 from tune.study import SearchStudy
 
 METRIC = "val_accuracy"

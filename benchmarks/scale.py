@@ -38,8 +38,8 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
     from tune import chatter, cluster, config, paths, start
     from tune.brake import Brake
     from tune.progress import Progress
+    from tune.records import TrialRecord
     from tune.resources import plan
-    from tune.study import TrialRecord
     from tune.task import Arrays, Objective, Task
     from tune.trial import Workload
     from tune.tuner import run_trials

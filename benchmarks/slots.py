@@ -30,8 +30,7 @@ import numpy as np
 
 from tune import config, paths, start
 from tune.conductor import Conductor
-from tune.states import State
-from tune.study import Proposal, TrialRecord
+from tune.records import Proposal, State, TrialRecord
 
 ROOT = Path(__file__).parents[1]
 

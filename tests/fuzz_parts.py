@@ -18,8 +18,9 @@ from textcls.config import DataConfig
 from textcls.dataset import locate
 from textcls.exceptions import TextclsError
 from textcls.vector_files import read_vectors
-from tune import config, report, search, status, validate
-from tune.states import State
+from tune import config, report, search, status
+from tune.config import summary
+from tune.records import State
 
 SPACES = sorted((Path(__file__).parents[1] / "search_spaces").glob("*.yaml"))
 WORDS = ["<pad>", "the", "a", "été"]
@@ -90,7 +91,7 @@ def check_yaml(case: tuple[bytes, list[Mutation]]) -> str:
 
         def use() -> None:
             found = config.load(path)
-            assert validate.summary(found)
+            assert summary(found)
             path.write_text(config.dump(found), encoding="utf-8")
             assert config.load(path) == found
 

@@ -16,8 +16,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from tune import config, leaderboard, space, study
 from tune.config import SearchFile
 from tune.paths import RunFolder
+from tune.records import State
 from tune.rungs import milestones
-from tune.states import State
 
 BEGAN = datetime(2026, 3, 1, 12, 0, 0)
 TEXTS = {"train": 20_000, "test": 4_000}

@@ -8,7 +8,7 @@ from report_runs import many_trials, search_file, trial, write_run
 from tune import history
 from tune.advice import advice
 from tune.curves import shape
-from tune.states import State
+from tune.records import State
 from tune.verdict import verdict
 
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}

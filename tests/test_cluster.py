@@ -15,7 +15,7 @@ from cluster_parts import TOKENLESS, cluster, nodes, trivial_search
 
 from tune import study
 from tune.paths import RunFolder
-from tune.states import State
+from tune.records import State
 
 ROOT = Path(__file__).parents[1]
 ARRAY_BYTES = 20_000_000

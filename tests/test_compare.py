@@ -7,7 +7,7 @@ from test_markup import Seen
 from tune import compare, comparison, history
 from tune.comparison import Contender
 from tune.paths import RunFolder
-from tune.states import State
+from tune.records import State
 
 WIDE = {"hidden_size": {"type": "int", "low": 32, "high": 512, "log": True}}
 RATE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}

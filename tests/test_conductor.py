@@ -6,11 +6,11 @@ import optuna
 import pytest
 
 from tune import paths, study
-from tune.conductor import Conductor, ranked
+from tune.conductor import Conductor
 from tune.paths import RunFolder
+from tune.records import Proposal, State, TrialRecord, ranked
 from tune.rungs import Rungs
-from tune.states import State
-from tune.study import Proposal, SearchStudy, TrialRecord
+from tune.study import SearchStudy
 
 LAST = 2
 

@@ -7,9 +7,8 @@ from test_leaderboard import record
 
 from tune.course import Course, Outlook
 from tune.display import Display, labelled, sparkline, summary
+from tune.records import Proposal, State
 from tune.resources import Capacity
-from tune.states import State
-from tune.study import Proposal
 
 
 def course() -> Course:

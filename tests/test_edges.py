@@ -9,7 +9,7 @@ from tune import config, history
 from tune.advice import range_yaml
 from tune.distributions import FloatDistribution, IntDistribution
 from tune.edges import crowds, edge_share
-from tune.states import State
+from tune.records import State
 
 
 def crowding(tmp_path: Path, distribution: dict, name: str, towards: float, count: int = 40):

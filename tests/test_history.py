@@ -10,7 +10,7 @@ from report_runs import many_trials, search_file, trial, write_run
 from tune import history
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
-from tune.states import State
+from tune.records import State
 
 SEARCH = search_file()
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}

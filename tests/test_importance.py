@@ -6,7 +6,7 @@ from report_runs import many_trials, search_file, trial, write_run
 
 from tune import history
 from tune.importance import ENOUGH, Importance, importance
-from tune.states import State
+from tune.records import State
 
 
 def test_the_parameter_that_decides_comes_first(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from tune import inheritance, start
 from tune.config import SearchFile
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
-from tune.states import State
+from tune.records import State
 
 WHOLE = {"hidden_size": 64, "learning_rate": 1e-3, "dropout": 0.1, "pooling": "max"}
 

@@ -8,7 +8,7 @@ from test_study import NAME, fresh, made, metrics, run_trial, suggest
 from tune import paths, start, study
 from tune.config import SearchFile
 from tune.exceptions import RunFolderError, SearchError
-from tune.states import State
+from tune.records import State, TrialRecord
 from tune.study import SearchStudy
 
 __all__ = ["journal", "made"]  # fixtures
@@ -32,7 +32,7 @@ def written(made: SearchStudy, journal: Path, last: str) -> tuple[bytes, int]:
     return content, content.rstrip(b"\n").rfind(b"\n") + 1
 
 
-def trials(journal: Path) -> list[study.TrialRecord]:
+def trials(journal: Path) -> list[TrialRecord]:
     return study.read(journal, NAME).records()
 
 

@@ -3,8 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from tune import leaderboard
-from tune.states import State
-from tune.study import TrialRecord
+from tune.records import State, TrialRecord
 
 
 def record(number: int, state: State, *values: float, **fields: Any) -> TrialRecord:

@@ -20,7 +20,7 @@ from tune.courier import synchronised
 from tune.exceptions import RunFolderError
 from tune.mirror import LEASE, Mirror
 from tune.paths import RunFolder
-from tune.states import State
+from tune.records import State, TrialRecord
 
 SPACE = """
 model: gru
@@ -229,7 +229,7 @@ def searching(machine: Path, *options: str) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-def ended(journal: bytes | None, tmp_path: Path) -> list[study.TrialRecord]:
+def ended(journal: bytes | None, tmp_path: Path) -> list[TrialRecord]:
     (tmp_path / "seen.journal").write_bytes((journal or b"")[: (journal or b"").rfind(b"\n") + 1])
     try:
         records = study.read(tmp_path / "seen.journal", "run").records()

@@ -3,7 +3,7 @@ from pathlib import Path
 from report_runs import search_file, trial, write_run
 
 from tune import config, history, next_search, report
-from tune.states import State
+from tune.records import State
 
 RATE = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
 POOLING = {"type": "categorical", "choices": ["last", "max"]}

@@ -8,7 +8,7 @@ from classifier_parts import VOCABULARY, split
 from textcls.config import ModelConfig, TrainConfig
 from tune.objective import train_classifier
 from tune.paths import TrialFolder
-from tune.states import Interrupted
+from tune.records import Interrupted
 from tune.task import Arrays, Task
 
 LENGTHS = np.random.default_rng(3).integers(3, 9, 200).tolist()

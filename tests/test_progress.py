@@ -5,9 +5,9 @@ import pytest
 from rich.console import Console
 from test_leaderboard import record
 
-from tune.progress import Progress, duration
-from tune.states import State
-from tune.study import Proposal
+from tune.progress import Progress
+from tune.records import Proposal, State
+from tune.wording import duration
 
 
 def watch(*, terminal: bool, quiet: bool = False) -> str:

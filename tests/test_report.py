@@ -16,8 +16,8 @@ from textcls.train import TrainFile
 from tune import history, report, report_page
 from tune.paths import RunFolder
 from tune.plots import path_data
+from tune.records import State
 from tune.report_result import searched_yaml, sentences, whole_yaml
-from tune.states import State
 from tune.timeline import timeline
 from tune.verdict import verdict
 

@@ -23,8 +23,8 @@ from tune import config, paths, search, study
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
 from tune.progress import Progress
+from tune.records import State, TrialRecord
 from tune.run import Request, run
-from tune.states import State
 from tune.task import Task
 
 SPACE = """
@@ -60,7 +60,7 @@ class Finished:
     printed: str
 
     @property
-    def records(self) -> list[study.TrialRecord]:
+    def records(self) -> list[TrialRecord]:
         return study.read(self.folder.journal, self.folder.name).records()
 
     @property

@@ -9,8 +9,8 @@ from test_conductor import Witness, suggest
 from tune import paths, study
 from tune.brake import Brake
 from tune.conductor import Conductor
+from tune.records import State
 from tune.searcher import StudySearcher
-from tune.states import State
 from tune.study import SearchStudy
 
 LAST = 2

@@ -10,8 +10,8 @@ import pytest
 from tune import paths, search, status, storage, study
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
-from tune.states import State
-from tune.study import SearchStudy, TrialRecord
+from tune.records import State, TrialRecord
+from tune.study import SearchStudy
 
 MILESTONES = (0.5, 1.0)
 SPACE = """

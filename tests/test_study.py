@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from tune import study
 from tune.exceptions import SearchError
-from tune.states import State
+from tune.records import State
 from tune.study import SearchStudy
 
 NAME = "run"

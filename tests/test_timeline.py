@@ -5,7 +5,7 @@ import pytest
 from report_runs import many_trials, search_file, trial, write_run
 
 from tune import history
-from tune.states import State
+from tune.records import State
 from tune.timeline import carried_rungs, timeline
 
 SEARCH = search_file()

@@ -11,8 +11,7 @@ from test_conductor import Witness
 from tune import paths, search, tracking
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
-from tune.states import State
-from tune.study import Proposal, TrialRecord
+from tune.records import Proposal, State, TrialRecord
 from tune.tracking import Tracked
 
 PARAMS = {"hidden_size": 64, "learning_rate": 0.01, "pooling": "max"}

@@ -43,7 +43,7 @@ def test_a_bad_file_is_shown_with_its_problems_and_the_others_are_checked_too(tm
 
 
 def _summary(path: Path) -> str:
-    from tune.validate import summary
+    from tune.config import summary
 
     return summary(load(path))
 

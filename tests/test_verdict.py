@@ -6,7 +6,7 @@ from report_runs import TEXTS, many_trials, search_file, trial, write_run
 
 from textcls.metrics import wilson_interval
 from tune import history
-from tune.states import State
+from tune.records import State
 from tune.verdict import error_of_difference, flattery, verdict
 
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}

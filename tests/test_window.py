@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune import study, window
 from tune.parzen import ParzenEstimator
-from tune.states import State
+from tune.records import State
 from tune.window import Window, WindowedTPESampler
 
 SPACE: dict[str, BaseDistribution] = {

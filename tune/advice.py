@@ -10,7 +10,7 @@ import yaml
 from tune.curves import at_chance, shape
 from tune.edges import Crowd, crowds
 from tune.history import CUT_OFF, RUNNING, History
-from tune.states import State
+from tune.records import State
 from tune.verdict import Verdict
 
 _MANY = 0.2  # of the trials

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tune.distributions import AnyDistribution, Value, encode
-
-NONE = "\N{EN DASH}"
-"""What a trial does not have."""
+from tune.wording import value_text
 
 _PARTS = (1.0, 2.0, 2.5, 5.0, 10.0)  # of a power of ten, between two labels
 
@@ -130,17 +128,6 @@ def number(value: float, step: float = 0.0) -> str:
     if 1e4 <= abs(value) < 1e9:
         return f"{value:,.0f}"
     return f"{value:.4g}"
-
-
-def value_text(value: object) -> str:
-    """A parameter's value as people write it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "none"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(value_text(item) for item in value) + "]"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _spread(ticks: Sequence[tuple[float, str]], most: int = 3) -> list[tuple[float, str]]:

@@ -6,11 +6,11 @@ from tune import axes, comparison, markup
 from tune.comparison import Contender
 from tune.markup import Html, tag
 from tune.plots import Layer, key, plot
-from tune.progress import duration
 from tune.report_page import page
 from tune.report_time import foot_note, staircase
 from tune.report_trials import words
 from tune.timeline import Report
+from tune.wording import duration
 
 _TIME, _TEXTS = "time since the first trial", "texts trained"
 _FAR_APART = 5.0  # times as long: then the axis goes by factors

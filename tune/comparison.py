@@ -6,13 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from tune import leaderboard
-from tune.axes import NONE, value_text
 from tune.distributions import AnyDistribution
 from tune.history import History
 from tune.parameters import SECTIONS, Parameter, parameters
-from tune.progress import duration
 from tune.timeline import Report, Timeline, timeline
 from tune.verdict import Verdict, error_of_difference, verdict
+from tune.wording import NONE, duration, value_text
 
 _MOMENTS = (0.125, 0.25, 0.5, 1.0)  # of the time, or the texts, of the search that took least
 _TOLD = {"epochs", "offline", "threads"}  # elsewhere, or of no weight for the result

@@ -5,44 +5,14 @@ told. Nothing here knows of Ray, so a simulation, a replay and a test use the sa
 """
 
 from collections.abc import Mapping
-from typing import Protocol
 
+from tune.callback import Callback
 from tune.paths import RunFolder
+from tune.records import Proposal, State, TrialRecord, may_win, rank
 from tune.rungs import Rungs
-from tune.states import State
-from tune.study import Proposal, SearchStudy, Suggest, TrialRecord
+from tune.study import SearchStudy, Suggest
 
 SAME_FAILURES = 5  # as many in a row with one message mean that the set-up is at fault
-
-WITH_CLASSIFIER = (State.COMPLETE, State.PRUNED, State.INTERRUPTED)
-"""States whose best rung is a classifier that may win."""
-
-
-class Watcher(Protocol):
-    """Somebody who wants to see what happens."""
-
-    def started(self, proposal: Proposal) -> None:
-        """A trial was asked for and will run as soon as there is room."""
-
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """A trial reached a rung."""
-
-    def ended(self, record: TrialRecord) -> None:
-        """A trial came to its end."""
-
-
-def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
-    """The trials that may win, best first: by value, then complete ones, then by number.
-
-    An interrupted trial whose place another one took is left out.
-    """
-    replaced = {record.continues for record in records}
-    candidates = [
-        record
-        for record in records
-        if record.state in WITH_CLASSIFIER and record.values and record.number not in replaced
-    ]
-    return sorted(candidates, key=_rank)
 
 
 class Conductor:
@@ -55,7 +25,7 @@ class Conductor:
         rungs: Rungs | None,
         samples: int,
         folder: RunFolder,
-        watcher: Watcher,
+        watcher: Callback,
         *,
         leaders: int = 1,
     ) -> None:
@@ -148,8 +118,8 @@ class Conductor:
         self._remaining -= 1
         if self._rungs is not None:
             self._rungs.refill(record.number, record.values)
-        if _may_win(record):
-            self._leaders = sorted([*self._leaders, record], key=_rank)[: self._places]
+        if may_win(record):
+            self._leaders = sorted([*self._leaders, record], key=rank)[: self._places]
 
     def _count_failure(self, record: TrialRecord) -> None:
         if record.state != State.FAILED or record.message not in self._failures:
@@ -158,9 +128,9 @@ class Conductor:
             self._failures.append(record.message)
 
     def _crown(self, record: TrialRecord) -> None:
-        if not _may_win(record):
+        if not may_win(record):
             return
-        standing = sorted([*self._leaders, record], key=_rank)
+        standing = sorted([*self._leaders, record], key=rank)
         self._leaders, deposed = standing[: self._places], standing[self._places :]
         # An interrupted trial may be asked to go on and may yet fail, so it deposes nobody.
         if record.state != State.INTERRUPTED:
@@ -171,12 +141,3 @@ class Conductor:
         """Delete the checkpoints of a trial that will not go on, but for a leader's best rung."""
         rung = next((each.best_rung for each in self._leaders if each.number == number), None)
         self._folder.trial(number).tidy(set() if rung is None else {rung})
-
-
-def _rank(record: TrialRecord) -> tuple[float, bool, int]:
-    value = record.value if record.value is not None else float("-inf")
-    return (-value, record.state != State.COMPLETE, record.number)
-
-
-def _may_win(record: TrialRecord) -> bool:
-    return record.state in WITH_CLASSIFIER and bool(record.values)

@@ -232,6 +232,16 @@ def load(path: Path, overrides: Sequence[str | config_file.Override] = ()) -> Se
     return config_file.load(SearchFile, path, overrides)
 
 
+def summary(search: SearchFile) -> str:
+    """What is searched, in a line."""
+    if search.configurations:
+        return f"runs {', '.join(search.configurations)}"
+    names = ", ".join(search.space)
+    model = "" if "model" in search.space else f"{search.model.name}: "
+    stops = "" if search.search.scheduler.name == "none" else f", {search.search.scheduler.name}"
+    return f"{model}{search.search.samples} trials over {names}{stops} on {search.search.metric}"
+
+
 class _Row(dict[str, Any]):
     """A mapping that is written on one line."""
 

@@ -17,9 +17,9 @@ from tune.brake import Brake
 from tune.config import SearchFile
 from tune.confirmation import FIRST_SEED, Confirmation, Rerun
 from tune.paths import RunFolder
+from tune.records import Interrupted, TrialRecord
 from tune.resources import Plan
-from tune.states import Interrupted
-from tune.study import WORST, TrialRecord
+from tune.study import WORST
 from tune.task import Arrays
 from tune.trial import Workload
 from tune.winner import Trained

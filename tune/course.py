@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tune import eta
+from tune.records import Proposal, State, TrialRecord
 from tune.resources import Capacity
-from tune.states import State
-from tune.study import Proposal, TrialRecord
 
 _RANKED = (State.COMPLETE, State.PRUNED, State.RUNNING)
 _FAULTS = (State.FAILED, State.DIVERGED)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tune.history import SPLITS, History
-from tune.states import State
-from tune.study import TrialRecord
+from tune.records import State, TrialRecord
 from tune.verdict import error_of_difference
 
 BEST = 5

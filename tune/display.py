@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.course import Course, Standing
-from tune.states import State
+from tune.records import State
 from tune.wording import parameter, parameters, span, whole
 
 COLOURS = {

@@ -12,7 +12,7 @@ from tune import paths, winner
 from tune.config import SearchFile
 from tune.corpora import Corpora
 from tune.paths import RunFolder
-from tune.study import TrialRecord
+from tune.records import TrialRecord
 
 _SPLITS = {"test": "test", "val": "validation"}
 

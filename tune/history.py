@@ -13,12 +13,10 @@ from typing import Any
 from tune import config, study
 from tune import space as spaces
 from tune.conditions import Space
-from tune.conductor import ranked
 from tune.config import SearchFile
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
-from tune.states import State
-from tune.study import TrialRecord
+from tune.records import State, TrialRecord, ranked
 
 RUNNING, CUT_OFF = "running", "cut off"
 """States of a search beside those that `result.json` knows: complete, interrupted, failed."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from tune import space
 from tune.history import History
-from tune.study import TrialRecord
+from tune.records import TrialRecord
 
 ENOUGH = 20
 """Trials; the best quarter of fewer would be less than the five that the method wants."""

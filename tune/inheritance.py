@@ -14,8 +14,7 @@ from tune.config import SearchFile
 from tune.exceptions import SearchError
 from tune.parameters import SECTIONS
 from tune.paths import RunFolder
-from tune.states import State
-from tune.study import TrialRecord
+from tune.records import State, TrialRecord
 
 _TELLING = (State.COMPLETE, State.PRUNED)
 

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tune import paths
-from tune.conductor import ranked
-from tune.states import State
-from tune.study import TrialRecord
+from tune.records import State, TrialRecord, ranked
 
 _LEADING = ("rank", "number", "name", "state")
 _EXTENT = ("rung", "rungs", "epoch", "step", "seconds", "train_seconds")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tune.axes import Axis
 from tune.markup import Child, Html, breakable, tag
-from tune.states import State
+from tune.records import State
 
 Place = tuple[float, float]
 """To the right and upwards, each from 0 to 1."""

@@ -12,12 +12,9 @@ from rich.text import Text
 from tune.course import Course, Outlook
 from tune.display import COLOURS, Display, labelled, summary
 from tune.pulse import Pulses
+from tune.records import Proposal, State, TrialRecord
 from tune.resources import Capacity
-from tune.states import State
-from tune.study import Proposal, TrialRecord
-from tune.wording import duration, parameters
-
-__all__ = ["Progress", "duration", "parameters"]
+from tune.wording import parameters
 
 _PLAIN_WIDTH = 240  # a log file has no margin; lines are for grep
 _REDRAWS_PER_SECOND = 2.0

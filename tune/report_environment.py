@@ -8,8 +8,7 @@ from typing import Any
 from tune import markup
 from tune.history import History
 from tune.markup import Html, tag
-from tune.states import State
-from tune.study import TrialRecord
+from tune.records import State, TrialRecord
 
 _REASONS = 30  # different ones; a search with more has one fault, not thirty
 _LOG_LINES = 40

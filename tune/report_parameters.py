@@ -5,16 +5,17 @@ from statistics import median
 from typing import Any
 
 from tune import axes, markup
-from tune.axes import NONE, Axis
+from tune.axes import Axis
 from tune.distributions import Value, between
 from tune.edges import Crowd, crowds
 from tune.history import History
 from tune.importance import Importance, importance
 from tune.markup import Html, tag
 from tune.plots import WORDS, Layer, Place, key, look, plot
+from tune.records import TrialRecord
 from tune.report_time import foot_note
 from tune.report_trials import words
-from tune.study import TrialRecord
+from tune.wording import NONE, value_text
 
 _SPREAD = 0.5  # of a choice's room: trials lie side by side in it
 _GOLDEN = 0.618034  # steps of this share of 1 never fall on each other
@@ -62,7 +63,7 @@ def _parameter(
     scale = "choices" if places else "searched by factors" if x.log else "searched evenly"
     if known.when:
         scale += ", where " + " and ".join(
-            f"{other} is {' or '.join(map(axes.value_text, values))}"
+            f"{other} is {' or '.join(map(value_text, values))}"
             for other, values in known.conditions.items()
         )
     note = markup.join([scale, _crowded(crowd)])
@@ -107,7 +108,7 @@ def _quarters(
     """The values in each quarter of a range, or of each choice."""
     if places:
         groups = {
-            axes.value_text(choice): [each for each in records if each.params[name] == choice]
+            value_text(choice): [each for each in records if each.params[name] == choice]
             for choice in places
         }
     else:
@@ -172,7 +173,7 @@ def parallel(history: History) -> Html:
     head = ["trial", words(history.metric), *known]
     rows = [
         [str(each.number), f"{_value(each):.4f}",
-         *(axes.value_text(each.params[name]) if name in each.params else NONE for name in known)]
+         *(value_text(each.params[name]) if name in each.params else NONE for name in known)]
         for each in records
     ]  # fmt: skip
     note = "A line through the foot of an axis: the trial does not have that parameter."

@@ -5,16 +5,17 @@ from typing import Any
 
 import yaml
 
-from tune import axes, leaderboard, markup, validate
+from tune import leaderboard, markup
 from tune.advice import Advice, advice
+from tune.config import summary
 from tune.history import SPLITS, History
 from tune.markup import Html, tag
 from tune.parameters import parameters
-from tune.progress import duration
 from tune.report_trials import leaderboard as standings
 from tune.report_trials import words
 from tune.timeline import Timeline
 from tune.verdict import Score, Verdict
+from tune.wording import NONE, duration
 
 _NOTHING = 0.00005  # what rounds to 0.0000
 
@@ -35,7 +36,7 @@ def heading(history: History) -> Html:
         "header",
         tag("p", "Hyperparameter search ", state, class_="eyebrow"),
         tag("h1", history.folder.name),
-        tag("p", validate.summary(history.search), class_="lead"),
+        tag("p", summary(history.search), class_="lead"),
     )
 
 
@@ -90,7 +91,7 @@ def _standing(standing: Mapping[str, Any]) -> list[str]:
         str(standing["number"]),
         f"{standing['mean']:.4f}",
         f"{standing['deviation']:.4f}",
-        f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else axes.NONE,
+        f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else NONE,
         str(len(standing["values"])),
         f"{standing['searched']:.4f}",
     ]
@@ -212,7 +213,7 @@ def _item(each: Advice) -> Html:
 def _figure(history: History, judged: Verdict | None) -> Html:
     headline = judged.headline if judged else None
     if judged is None or headline is None:
-        value = f"{judged.value:.4f}" if judged else axes.NONE
+        value = f"{judged.value:.4f}" if judged else NONE
         return tag("div", tag("p", value, class_="big"), tag("p", words(history.metric)))
     parts = [
         tag("p", f"{headline.accuracy:.4f}", class_="big"),

@@ -7,9 +7,9 @@ from tune import axes, markup
 from tune.history import History
 from tune.markup import Html
 from tune.plots import Layer, Place, key, look, plot
-from tune.progress import duration
-from tune.states import State
+from tune.records import State
 from tune.timeline import Report, Span, Timeline
+from tune.wording import duration
 
 _LANE_PX, _TALLEST_PX = 22, 900
 _FLUSH = (True, True, False, True, True, True, True)

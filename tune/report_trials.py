@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune import axes, markup
-from tune.axes import NONE, value_text
 from tune.history import History
 from tune.markup import Html
 from tune.plots import WORDS, Layer, Place, key, look, plot
-from tune.progress import duration
+from tune.records import TrialRecord
 from tune.report_time import foot_note
-from tune.study import TrialRecord
+from tune.wording import NONE, duration, value_text
 
 LEADERS = 10
 

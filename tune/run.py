@@ -24,24 +24,25 @@ from tune import (
     report,
     resources,
     start,
-    validate,
 )
 from tune import winner as winners
 from tune.brake import Brake, pulled_by_signals
-from tune.conductor import SAME_FAILURES, Conductor, ranked
-from tune.config import SearchFile
+from tune.conductor import SAME_FAILURES, Conductor
+from tune.config import SearchFile, summary
 from tune.corpora import Corpora
 from tune.ensembles import Formed
 from tune.exceptions import RunFolderError, SearchError
 from tune.paths import RunFolder
-from tune.progress import Progress, duration
+from tune.progress import Progress
 from tune.pulse import Pulses
 from tune.record import Record
+from tune.records import ranked
 from tune.resources import Plan
 from tune.study import SearchStudy
 from tune.task import Objective
 from tune.tracking import Tracked
 from tune.winner import Winner
+from tune.wording import duration
 
 if TYPE_CHECKING:
     from tune.confirm import Confirmed
@@ -307,7 +308,7 @@ def _conclude(
 def _facts(request: Request, parts: _Parts, dashboard_url: str | None) -> Iterator[tuple[str, str]]:
     plan = parts.plan
     share = f"{plan.cpu:g} CPU" + (f" and {plan.gpu:g} GPU" if plan.gpu > 0 else "")
-    yield "Search", validate.summary(request.search)
+    yield "Search", summary(request.search)
     yield "Data", _data(parts.corpora)
     yield "Rungs", ", ".join(f"{epoch:.3g}" for epoch in parts.study.milestones) + " epochs"
     yield "Trials", f"{plan.concurrent} at a time, {share} each"

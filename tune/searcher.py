@@ -6,7 +6,7 @@ from ray.tune.search import Searcher
 
 from tune.brake import Brake
 from tune.conductor import Conductor
-from tune.states import State
+from tune.records import State
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # ray has no types

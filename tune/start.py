@@ -4,7 +4,8 @@ from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
 from tune import grid, paths, rungs, samplers, space, study
-from tune.conductor import Conductor, Watcher
+from tune.callback import Callback
+from tune.conductor import Conductor
 from tune.config import SearchFile
 from tune.inheritance import Earlier
 from tune.paths import RunFolder
@@ -79,7 +80,7 @@ def taken_up(search: SearchFile, folder: RunFolder) -> SearchStudy:
 
 
 def conductor(
-    search: SearchFile, made: SearchStudy, folder: RunFolder, watcher: Watcher
+    search: SearchFile, made: SearchStudy, folder: RunFolder, watcher: Callback
 ) -> Conductor:
     """Who says what runs next."""
     return Conductor(

@@ -50,6 +50,7 @@ def show(found: "History") -> None:
 def rows(found: "History", now: datetime) -> Iterator[tuple[str, str]]:
     """What there is to say of a search, label by label; `now` is local time without a zone."""
     from tune import history, paths, start
+    from tune.wording import whole
 
     running = found.state == history.RUNNING
     yield "Run", paths.shown(found.folder.root)
@@ -61,7 +62,7 @@ def rows(found: "History", now: datetime) -> Iterator[tuple[str, str]]:
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
     seconds = _elapsed_s(found, now)
-    yield "Elapsed", "no trial yet" if seconds is None else _duration(seconds)
+    yield "Elapsed", "no trial yet" if seconds is None else whole(seconds)
     if running:
         from tune.display import time_left
 
@@ -120,8 +121,7 @@ def _course(found: "History", asked: int, now: datetime) -> "Course":
     """The search as the process that runs it sees it, since it took the run up."""
     from tune.course import Course, Outlook
     from tune.pulse import Pulses
-    from tune.states import State
-    from tune.study import Proposal
+    from tune.records import Proposal, State
 
     clock = [(found.folder.root / ".lock").stat().st_mtime]
     running = [each for each in found.records if each.state == State.RUNNING and each.started]
@@ -153,13 +153,6 @@ def _running(course: "Course") -> str:
     found = [f"{each.number} at {max(each.epoch, each.live):.2f}" for each in course.running]
     more = f" and {len(found) - _RUNNING} more" if len(found) > _RUNNING else ""
     return f"trial {', '.join(found[:_RUNNING])}{more} of {epochs[0]:g} epochs" if found else "none"
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s" if whole >= 60 else f"{whole} s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
 def _parser() -> argparse.ArgumentParser:

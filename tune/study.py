@@ -8,8 +8,6 @@ be searched.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tune.exceptions import SearchError
-from tune.states import OUT_OF_MEMORY, State
+from tune.records import OUT_OF_MEMORY, Proposal, State, TrialRecord
 from tune.storage import Place, Storage
 
 FORMAT = 1
@@ -27,49 +25,6 @@ _INHERITED = "inherited"
 WORST = 0.0  # finite, so that the sampler learns from it; the metrics are shares of correct texts
 
 Suggest = Callable[[optuna.Trial], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A trial that is to run."""
-
-    number: int
-    params: dict[str, Any]
-    name: str | None
-    continues: int | None
-    """The number of the interrupted trial whose place this one takes."""
-    origin: int
-    """The first trial of a chain of interrupted ones; its own number for all others."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialRecord:
-    """What the study knows of a trial."""
-
-    number: int
-    state: State
-    params: dict[str, Any]
-    name: str | None
-    continues: int | None
-    message: str
-    curve: tuple[dict[str, float], ...]
-    """What was reported at rungs 0, 1, ...: the metrics, epoch, step, seconds."""
-    values: tuple[float, ...]
-    """The metric at rungs 0, 1, ..."""
-    started: datetime | None
-    ended: datetime | None
-
-    @property
-    def best_rung(self) -> int | None:
-        """The rung of the highest value, the earliest of equals."""
-        if not self.values:
-            return None
-        return max(range(len(self.values)), key=lambda rung: (self.values[rung], -rung))
-
-    @property
-    def value(self) -> float | None:
-        """The highest value at any rung."""
-        return max(self.values, default=None)
 
 
 class SearchStudy:

@@ -10,7 +10,7 @@ import numpy as np
 from textcls.config import ModelConfig, TrainConfig
 from textcls.encoding import EncodedSplit
 from tune.paths import TrialFolder
-from tune.states import Interrupted
+from tune.records import Interrupted
 
 
 @dataclass(frozen=True, slots=True)

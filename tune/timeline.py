@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tune.history import RUNNING, History
-from tune.states import State
-from tune.study import TrialRecord
+from tune.records import State, TrialRecord
 
 PAUSE_S = 60.0  # a longer time without any trial is an interruption, not the search at work
 

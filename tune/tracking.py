@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
-from tune.conductor import Watcher
+from tune.callback import Callback
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
-from tune.states import State
-from tune.study import Proposal, TrialRecord
+from tune.records import Proposal, State, TrialRecord
 
 PACKAGES = {
     "tensorboard": ("tensorboardX", "tensorboardX"),
@@ -28,7 +27,7 @@ PACKAGES = {
 Say = Callable[[str], None]
 
 
-class Tracker(Watcher, Protocol):
+class Tracker(Callback, Protocol):
     """A watcher that has something to close."""
 
     def close(self) -> None:
@@ -48,7 +47,7 @@ class Tracked:
 
     def __init__(
         self,
-        watcher: Watcher,
+        watcher: Callback,
         names: Sequence[str],
         folder: RunFolder,
         metric: str,

@@ -18,7 +18,7 @@ from ray import tune as ray_tune
 from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
 from tune.paths import CANNOT_WRITE, RunFolder, TrialFolder
-from tune.states import OUT_OF_MEMORY, Interrupted, State
+from tune.records import OUT_OF_MEMORY, Interrupted, State
 from tune.task import Arrays, Objective, Task
 
 _log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from tune.asha import StudyScheduler
 from tune.brake import Brake
 from tune.conductor import Conductor
 from tune.paths import RunFolder
+from tune.records import State
 from tune.resources import Plan
 from tune.searcher import StudySearcher
-from tune.states import State
 from tune.trial import Workload, run_trial
 from tune.wording import parameters
 

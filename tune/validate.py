@@ -7,7 +7,7 @@ from pathlib import Path
 
 from textcls.exceptions import ConfigError
 from tune import keys, schema
-from tune.config import SearchFile, load
+from tune.config import load, summary
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,16 +40,6 @@ def _is_good(path: Path) -> bool:
         return False
     print(f"{path}: {summary(search)}")
     return True
-
-
-def summary(search: SearchFile) -> str:
-    """What is searched, in a line."""
-    if search.configurations:
-        return f"runs {', '.join(search.configurations)}"
-    names = ", ".join(search.space)
-    model = "" if "model" in search.space else f"{search.model.name}: "
-    stops = "" if search.search.scheduler.name == "none" else f", {search.search.scheduler.name}"
-    return f"{model}{search.search.samples} trials over {names}{stops} on {search.search.metric}"
 
 
 if __name__ == "__main__":

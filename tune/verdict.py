@@ -8,7 +8,7 @@ import numpy as np
 
 from textcls.metrics import wilson_interval
 from tune.history import SPLITS, History
-from tune.study import TrialRecord
+from tune.records import TrialRecord
 
 DRAWS = 2_000
 """Of the bootstrap: its error is then below a fortieth of the noise of one trial's accuracy."""

@@ -11,8 +11,8 @@ from tune.config import SearchFile
 from tune.confirmation import Confirmation
 from tune.corpora import Corpora
 from tune.paths import RunFolder
-from tune.progress import parameters
-from tune.study import TrialRecord
+from tune.records import TrialRecord
+from tune.wording import parameters
 
 if TYPE_CHECKING:
     from textcls.corpus import Corpus

@@ -7,6 +7,9 @@ from typing import Any
 _STEPS = ((1, 10), (5, 120), (15, 600), (60, 3600), (300, 4 * 3600), (1800, math.inf))
 """To how many seconds a duration is rounded, up to how many."""
 
+NONE = "\N{EN DASH}"
+"""What a trial does not have."""
+
 
 def duration(seconds: float) -> str:
     """42.0 s, 3m07s, 2h05m."""
@@ -38,4 +41,15 @@ def parameters(params: Mapping[str, Any]) -> str:
 
 def parameter(value: Any) -> str:
     """A parameter's value, a number to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def value_text(value: object) -> str:
+    """A parameter's value as people write it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(value_text(item) for item in value) + "]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
