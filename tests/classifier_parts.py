@@ -28,3 +28,8 @@ def one_batch(texts: EncodedSplit) -> Batch:
 def words_of(texts: EncodedSplit, text: int) -> list[int]:
     """The word ids of a text."""
     return texts.tokens[texts.offsets[text] : texts.offsets[text + 1]].tolist()
+
+
+LENGTHS = np.random.default_rng(3).integers(3, 9, 400).tolist()
+SPLITS = {"train": split(LENGTHS, seed=1), "test": split(LENGTHS[:100], seed=2)}
+EMBEDDINGS = np.random.default_rng(4).normal(0, 0.3, (VOCABULARY, 8)).astype(np.float32)

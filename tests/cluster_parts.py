@@ -114,7 +114,7 @@ def run_search(address: str, place: str, trials: str, array_bytes: str) -> None:
     import numpy as np
     import optuna
     import ray
-    from test_conductor import Witness
+    from search_parts import Witness
 
     from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
     from tune import cluster, paths, study
@@ -167,7 +167,7 @@ def outlive(address: str, place: str, trials: str) -> None:
     import numpy as np
     import optuna
     import ray
-    from test_conductor import Witness
+    from search_parts import Witness
 
     from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
     from tune import cluster, paths, study

@@ -256,3 +256,9 @@ def write_real_run(root: Path, trials: int = 4) -> RunFolder:
 def _leading(trials: list[FrozenTrial]) -> int:
     values = [max(each.intermediate_values.values(), default=0.0) for each in trials]
     return values.index(max(values))
+
+
+SECTIONS = [
+    "result", "best", "advice", "progress", "curves", "parameters", "parallel", "importance",
+    "timeline", "mistakes", "failures", "environment",
+]  # fmt: skip

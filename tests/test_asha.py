@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import optuna
 import pytest
 from ray.tune.schedulers import TrialScheduler
-from test_conductor import Witness, suggest
+from search_parts import Witness, suggest
 
 from tune import paths, study
 from tune.asha import StudyScheduler

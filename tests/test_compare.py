@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
+from html_parts import Seen
 from report_runs import about, many_trials, search_file, trial, write_run
-from test_markup import Seen
 
 from tune import compare, comparison, history
 from tune.comparison import Contender

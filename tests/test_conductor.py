@@ -1,38 +1,18 @@
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from search_parts import Witness, suggest
 
 from tune import paths, study
 from tune.conductor import Conductor
 from tune.paths import RunFolder
-from tune.records import Proposal, State, TrialRecord, ranked
+from tune.records import State, ranked
 from tune.rungs import Rungs
 from tune.study import SearchStudy
 
 LAST = 2
-
-
-class Witness:
-    """Writes down what it sees."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, int]] = []
-
-    def started(self, proposal: Proposal) -> None:
-        self.seen.append(("started", proposal.number))
-
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002
-        self.seen.append((f"rung {rung}", number))
-
-    def ended(self, record: TrialRecord) -> None:
-        self.seen.append((record.state, record.number))
-
-
-def suggest(trial: optuna.Trial) -> dict[str, Any]:
-    return {"rate": trial.suggest_float("rate", 0, 1)}
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import io
 import re
 
 import pytest
+from record_parts import record
 from rich.console import Console
-from test_leaderboard import record
 
 from tune.course import Course, Outlook
 from tune.display import Display, labelled, sparkline, summary

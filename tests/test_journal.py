@@ -3,20 +3,13 @@
 from pathlib import Path
 
 import pytest
-from test_study import NAME, fresh, made, metrics, run_trial, suggest
+from study_parts import NAME, fresh, metrics, run_trial, suggest
 
 from tune import paths, start, study
 from tune.config import SearchFile
 from tune.exceptions import RunFolderError, SearchError
 from tune.records import State, TrialRecord
 from tune.study import SearchStudy
-
-__all__ = ["journal", "made"]  # fixtures
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "study.journal"
 
 
 def written(made: SearchStudy, journal: Path, last: str) -> tuple[bytes, int]:

@@ -1,36 +1,14 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from classifier_parts import VOCABULARY, split
+from objective_parts import task
 
-from textcls.config import ModelConfig, TrainConfig
 from tune.objective import train_classifier
 from tune.paths import TrialFolder
 from tune.records import Interrupted
-from tune.task import Arrays, Task
 
-LENGTHS = np.random.default_rng(3).integers(3, 9, 200).tolist()
-SPLITS = {"train": split(LENGTHS, seed=1), "test": split(LENGTHS[:50], seed=2)}
-EMBEDDINGS = np.random.default_rng(4).normal(0, 0.3, (VOCABULARY, 8)).astype(np.float32)
 TIMES = {"seconds", "train_seconds", "texts_per_second", "tokens_per_second"}
-
-
-def task(root: Path, **update: object) -> Task:
-    root.mkdir(exist_ok=True)
-    return Task(
-        number=0,
-        params={},
-        model=ModelConfig(name="gru", hidden_size=12, dropout=0.2),
-        train=TrainConfig(epochs=3, batch_size=16, learning_rate=0.01).model_copy(update=update),
-        arrays=Arrays(SPLITS, EMBEDDINGS, 3),
-        milestones=(0.5, 1.0, 2.0, 3.0),
-        metric="test_accuracy",
-        folder=TrialFolder(root),
-        stop=root / "stop",
-        device="cpu",
-    )
 
 
 def timeless(curve: list[dict[str, float]]) -> list[dict[str, float]]:

@@ -2,8 +2,8 @@ import io
 import time
 
 import pytest
+from record_parts import record
 from rich.console import Console
-from test_leaderboard import record
 
 from tune.progress import Progress
 from tune.records import Proposal, State

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_objective import task
+from objective_parts import task
 
 from tune.objective import train_classifier
 from tune.paths import RunFolder

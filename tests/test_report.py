@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from report_runs import BEGAN, NASTY, many_trials, search_file, trial, write_real_run, write_run
-from test_markup import Seen
+from html_parts import Seen
+from report_runs import (
+    BEGAN,
+    NASTY,
+    SECTIONS,
+    many_trials,
+    search_file,
+    trial,
+    write_real_run,
+    write_run,
+)
 
 from textcls.train import TrainFile
 from tune import history, report, report_page
@@ -21,10 +30,6 @@ from tune.report_result import searched_yaml, sentences, whole_yaml
 from tune.timeline import timeline
 from tune.verdict import verdict
 
-SECTIONS = [
-    "result", "best", "advice", "progress", "curves", "parameters", "parallel", "importance",
-    "timeline", "mistakes", "failures", "environment",
-]  # fmt: skip
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}
 
 

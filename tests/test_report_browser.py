@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import many_trials, search_file, write_real_run, write_run
-from test_report import SECTIONS
+from report_runs import SECTIONS, many_trials, search_file, write_real_run, write_run
 
 from tune import compare, report
 

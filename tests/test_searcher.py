@@ -4,7 +4,7 @@ from typing import Any
 import optuna
 import pytest
 from ray.tune.search import Searcher
-from test_conductor import Witness, suggest
+from search_parts import Witness, suggest
 
 from tune import paths, study
 from tune.brake import Brake

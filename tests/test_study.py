@@ -1,53 +1,14 @@
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
+from study_parts import NAME, fresh, metrics, run_trial, suggest
 
 from tune import study
 from tune.exceptions import SearchError
 from tune.records import State
 from tune.study import SearchStudy
-
-NAME = "run"
-MILESTONES = (0.25, 0.75, 1.0)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "study.journal"
-
-
-@pytest.fixture
-def made(journal: Path) -> SearchStudy:
-    sampler = optuna.samplers.RandomSampler(seed=0)
-    return study.create(
-        journal, NAME, metric="test_accuracy", milestones=MILESTONES, sampler=sampler
-    )
-
-
-def suggest(trial: optuna.Trial) -> dict[str, Any]:
-    return {
-        "rate": trial.suggest_float("rate", 1e-4, 1.0, log=True),
-        "size": trial.suggest_int("size", 1, 64),
-    }
-
-
-def fresh(trials: int) -> optuna.samplers.BaseSampler:
-    return optuna.samplers.RandomSampler(seed=trials)
-
-
-def metrics(value: float, rung: int = 0) -> dict[str, float]:
-    return {"test_accuracy": value, "test_loss": 1 - value, "epoch": MILESTONES[rung], "step": rung}
-
-
-def run_trial(made: SearchStudy, state: State, *values: float, message: str = "") -> int:
-    number = made.ask(suggest).number
-    for rung, value in enumerate(values):
-        made.report(number, rung, metrics(value, rung))
-    made.end(number, state, message)
-    return number
 
 
 def optuna_trial(journal: Path, number: int) -> optuna.trial.FrozenTrial:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_conductor import Witness
+from search_parts import Witness
 
 from tune import paths, search, tracking
 from tune.exceptions import SearchError

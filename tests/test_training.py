@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from classifier_parts import VOCABULARY, split
+from classifier_parts import EMBEDDINGS, SPLITS
 
 from textcls.config import ModelConfig, TrainConfig
 from textcls.exceptions import BundleError, DivergedError
 from textcls.training import Training, rate_share
 
-LENGTHS = np.random.default_rng(3).integers(3, 9, 400).tolist()
-SPLITS = {"train": split(LENGTHS, seed=1), "test": split(LENGTHS[:100], seed=2)}
-EMBEDDINGS = np.random.default_rng(4).normal(0, 0.3, (VOCABULARY, 8)).astype(np.float32)
 MODEL = ModelConfig(name="gru", hidden_size=12, pooling="max", dropout=0.2, ngrams=2)
 TRAIN = TrainConfig(epochs=3, batch_size=16, learning_rate=0.01)
 
@@ -182,7 +179,7 @@ def test_word_dropout_zeroes_whole_words_in_training_only() -> None:
 MEMORY_PROBE = """
 import numpy as np, sys
 sys.path.insert(0, sys.argv[1])
-from test_training import EMBEDDINGS, SPLITS
+from classifier_parts import EMBEDDINGS, SPLITS
 from textcls.config import ModelConfig, TrainConfig
 from textcls.training import Training
 for keys in (

@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 import psutil
 import pytest
-from test_conductor import Witness
+from search_parts import Witness
 
 from textcls.config import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
