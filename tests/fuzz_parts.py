@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hypothesis import strategies as st
-from report_runs import search_file, trial, write_run
+from report_runs import make_search, trial, write_run
 
 from textcls.config import DataConfig
 from textcls.dataset import locate
@@ -202,7 +202,7 @@ def check_run_folder(case: tuple[str, list[Mutation]]) -> str:
     """A file of a run folder: tune.status and tune.report show the run, or say what is wrong."""
     name, changes = case
     with tempfile.TemporaryDirectory() as place:
-        made = search_file()
+        made = make_search()
         values = {"hidden_size": 64, "learning_rate": 0.01, "dropout": 0.1, "pooling": "max"}
         trials = [
             trial(made, State.COMPLETE, [0.8, 0.85, 0.9], values),

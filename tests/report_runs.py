@@ -39,7 +39,7 @@ _OPTUNA = {
 }
 
 
-def search_file(**keys: Any) -> SearchFile:
+def make_search(**keys: Any) -> SearchFile:
     """A search of four parameters over 2 epochs with rungs at 0.25, 0.75 and 2."""
     given = {"train": {"epochs": 2.0}, "search": {"samples": 32}} | keys
     if "configurations" not in keys:
@@ -236,7 +236,7 @@ def write_real_run(root: Path, trials: int = 4) -> RunFolder:
         rows = [f'"word{row % 7} & <b>bold</b> {NASTY} {row}",{row % 2}' for row in range(count)]
         text = "\n".join(["text,label", *rows]).replace(",0", f",{NASTY}").replace(",1", ",good")
         (data / f"{split}.csv").write_text(text + "\n", encoding="utf-8")
-    search = search_file(
+    search = make_search(
         data={"name": str(data)},
         embeddings={"name": "random", "dim": 4},
         model={"hidden_size": 3},

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import yaml
-from report_runs import many_trials, search_file, trial, write_run
+from report_runs import make_search, many_trials, trial, write_run
 
 from tune import history
 from tune.advice import advice
@@ -15,7 +15,7 @@ PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": 
 
 
 def said(tmp_path: Path, curves: list[list[float]], **keys: Any) -> tuple[list, history.History]:
-    search = keys.pop("search", None) or search_file()
+    search = keys.pop("search", None) or make_search()
     made = [
         trial(search, State.COMPLETE if len(values) == 3 else State.PRUNED, values, PARAMS)
         for values in curves
@@ -46,7 +46,7 @@ def test_the_shape_of_the_best_curves_is_named(
     assert described.trials == 4
     for each in found:
         if each.yaml:  # a line for the search file is one
-            search_file(**yaml.safe_load(each.yaml))
+            make_search(**yaml.safe_load(each.yaml))
 
 
 def test_a_curve_that_has_arrived_needs_no_advice(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_curve_that_has_arrived_needs_no_advice(tmp_path: Path) -> None:
 
 
 def test_a_rising_held_out_loss_is_overfitting(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     made = [trial(search, State.COMPLETE, [0.8, 0.9, 0.9], PARAMS) for _ in range(3)]
     for each in made:
         each.user_attrs["rung 2"] |= {"test_loss": 0.9, "train_loss": 0.1}
@@ -71,7 +71,7 @@ def test_trials_that_only_guess_are_counted(tmp_path: Path) -> None:
 
 
 def test_failures_and_divergence_are_warnings(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     made = [trial(search, state, [], PARAMS, message="x")
             for state in (State.FAILED, State.DIVERGED, State.DIVERGED)]  # fmt: skip
     told = history.read(write_run(tmp_path / "run", search, made, state="failed"))
@@ -108,13 +108,13 @@ def test_selection_on_the_test_split_is_told_and_on_validation_not(tmp_path: Pat
     (each,) = [each for each in found if "test split chose" in each.title]
     assert "best of 3" in each.text
     assert "val_accuracy" in each.text
-    clean = search_file(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
+    clean = make_search(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
     found, _ = said(tmp_path / "clean", [[0.8, 0.9, 0.92]] * 3, search=clean)
     assert "test split chose" not in titles(found)
 
 
 def test_warnings_come_before_advice(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     told = history.read(write_run(tmp_path / "run", search, many_trials(search, 25), state=None))
     kinds = [each.kind for each in advice(told, verdict(told))]
     assert kinds == sorted(kinds, reverse=True)

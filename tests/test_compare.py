@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from html_parts import Seen
-from report_runs import about, many_trials, search_file, trial, write_run
+from report_runs import about, make_search, many_trials, trial, write_run
 
 from tune import compare, comparison, history
 from tune.comparison import Contender
@@ -15,7 +15,7 @@ RATE = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": Tru
 
 @pytest.fixture
 def folders(tmp_path: Path) -> list[RunFolder]:
-    usual, wide = search_file(), search_file(space=WIDE, train={"epochs": 2.0, "batch_size": 64})
+    usual, wide = make_search(), make_search(space=WIDE, train={"epochs": 2.0, "batch_size": 64})
     made = [trial(wide, State.COMPLETE, [0.8, 0.85, value], {"hidden_size": 40}, begin_s=35.0 * at)
             for at, value in enumerate([0.86, 0.88])]  # fmt: skip
     return [
@@ -79,14 +79,14 @@ def test_a_lead_is_weighed_against_chance(folders: list[RunFolder], tmp_path: Pa
     (sure,) = comparison.remarks(found(folders))
     assert sure.startswith("usual is ahead of wide by 0.0")
     assert "is more than chance" in sure
-    search = search_file(space=WIDE)
+    search = make_search(space=WIDE)
     made = [trial(search, State.COMPLETE, [0.8, 0.85, 0.881], {"hidden_size": 40})]
     near = write_run(tmp_path / "near", search, made)
     assert "may be chance" in comparison.remarks(found([folders[1], near]))[0]
 
 
 def test_what_does_not_compare_is_said(folders: list[RunFolder], tmp_path: Path) -> None:
-    search = search_file(space=WIDE, search={"metric": "test_macro_f1"})
+    search = make_search(space=WIDE, search={"metric": "test_macro_f1"})
     corpora = [about()["corpora"][0] | {"data_fingerprint": "1", "texts": {}}]
     made = [trial(search, State.PRUNED, [0.8], {"hidden_size": 40})]
     other = write_run(tmp_path / "other", search, made, environment={"corpora": corpora})
@@ -98,7 +98,7 @@ def test_what_does_not_compare_is_said(folders: list[RunFolder], tmp_path: Path)
 
 
 def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     folders = [write_run(tmp_path / place / "same", search, []) for place in ("a", "b")]
     assert [each.name for each in found(folders)] == [str(folder.root) for folder in folders]
 
@@ -122,7 +122,7 @@ def test_the_command_prints_a_table_and_writes_a_page(
 
 
 def test_searches_without_results_compare_as_well(tmp_path: Path) -> None:
-    search = search_file(space=RATE)
+    search = make_search(space=RATE)
     folders = [write_run(tmp_path / name, search, [], state=None) for name in ("a", "b")]
     page = tmp_path / "page.html"
     assert compare.main([*(str(each.root) for each in folders), "--html", str(page)]) == 0

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from report_runs import search_file, trial, write_run
+from report_runs import make_search, trial, write_run
 
 from tune import config, history
 from tune.advice import range_yaml
@@ -14,7 +14,7 @@ from tune.records import State
 
 def crowding(tmp_path: Path, distribution: dict, name: str, towards: float, count: int = 40):
     """Trials spread evenly over the range; the value falls with the distance from `towards`."""
-    search = search_file(space={name: distribution})
+    search = make_search(space={name: distribution})
     known = search.space[name]
     made = []
     for at in range(count):
@@ -95,7 +95,7 @@ def test_the_share_at_an_edge_is_what_a_sampler_draws_there(known, side: str) ->
 
 def test_no_crowds_in_noise(tmp_path: Path) -> None:
     rng = random.Random(0)
-    search = search_file(space={"dropout": {"type": "float", "low": 0.1, "high": 0.5}})
+    search = make_search(space={"dropout": {"type": "float", "low": 0.1, "high": 0.5}})
     made = [
         trial(search, State.COMPLETE, [rng.random()], {"dropout": rng.uniform(0.1, 0.5)})
         for _ in range(60)

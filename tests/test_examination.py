@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_runs import NASTY, many_trials, search_file, write_real_run, write_run
+from report_runs import NASTY, make_search, many_trials, write_real_run, write_run
 
 from textcls import bundle, dataset
 from tune import history
@@ -63,7 +63,7 @@ def test_a_damaged_bundle_is_said(run: RunFolder) -> None:
 
 
 def test_without_a_bundle_the_reason_is_said(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     ended = history.read(write_run(tmp_path / "ended", search, many_trials(search, 3)))
     assert "is missing" in str(examine(ended))
     killed = history.read(

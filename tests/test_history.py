@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from report_runs import many_trials, search_file, trial, write_run
+from report_runs import make_search, many_trials, trial, write_run
 
 from tune import history
 from tune.exceptions import SearchError
 from tune.paths import RunFolder
 from tune.records import State
 
-SEARCH = search_file()
+SEARCH = make_search()
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from report_runs import many_trials, search_file, trial, write_run
+from report_runs import make_search, many_trials, trial, write_run
 
 from tune import history
 from tune.importance import ENOUGH, Importance, importance
@@ -10,7 +10,7 @@ from tune.records import State
 
 
 def test_the_parameter_that_decides_comes_first(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     made = many_trials(search, 60, lambda params, _: 0.5 + 0.5 * params["dropout"])
     told = history.read(write_run(tmp_path / "run", search, made))
     level = optuna.logging.get_verbosity()
@@ -24,7 +24,7 @@ def test_the_parameter_that_decides_comes_first(tmp_path: Path) -> None:
 
 
 def test_only_values_at_one_rung_are_compared(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     told = history.read(write_run(tmp_path / "run", search, many_trials(search, 40)))
     found = importance(told)
     assert isinstance(found, Importance)
@@ -38,7 +38,7 @@ def test_parameters_of_some_trials_only_take_part(tmp_path: Path) -> None:
         "model": {"type": "categorical", "choices": ["cnn", "gru"]},
         "blocks": {"type": "int", "low": 1, "high": 4, "when": {"model": "cnn"}},
     }
-    search = search_file(space=space)
+    search = make_search(space=space)
     made = [
         trial(search, State.PRUNED, [0.5 + 0.1 * (at % 4) + at / 1000],
               {"model": "cnn", "blocks": at % 4 + 1} if at % 2 else {"model": "gru"})
@@ -50,7 +50,7 @@ def test_parameters_of_some_trials_only_take_part(tmp_path: Path) -> None:
 
 
 def test_the_reason_is_said_where_there_is_none(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     few = history.read(write_run(tmp_path / "few", search, many_trials(search, 5)))
     assert "Too few trials" in str(importance(few))
     made = many_trials(search, 60, lambda _params, _epoch: 0.5)
@@ -58,7 +58,7 @@ def test_the_reason_is_said_where_there_is_none(tmp_path: Path) -> None:
         each.intermediate_values = dict.fromkeys(each.intermediate_values, 0.5)
     same = history.read(write_run(tmp_path / "same", search, made))
     assert "the same value" in str(importance(same))
-    fixed = search_file(configurations={"as it is": {"params": {}}})
+    fixed = make_search(configurations={"as it is": {"params": {}}})
     nothing = history.read(
         write_run(tmp_path / "fixed", fixed, [trial(fixed, State.PRUNED, [0.5], {})])
     )

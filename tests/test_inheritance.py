@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from report_runs import SPACE, search_file, trial, write_run
+from report_runs import SPACE, make_search, trial, write_run
 
 from tune import inheritance, start
 from tune.config import SearchFile
@@ -14,7 +14,7 @@ WHOLE = {"hidden_size": 64, "learning_rate": 1e-3, "dropout": 0.1, "pooling": "m
 
 
 def earlier_run(tmp_path: Path) -> RunFolder:
-    search = search_file()
+    search = make_search()
     made = [
         trial(search, State.COMPLETE, [0.7, 0.8, 0.9], WHOLE),
         trial(search, State.PRUNED, [0.6], WHOLE | {"hidden_size": 200}),
@@ -42,7 +42,7 @@ def inherited(tmp_path: Path, search: SearchFile) -> inheritance.Earlier:
 
 
 def test_the_sampler_sees_them_and_nobody_else_does(tmp_path: Path) -> None:
-    search = search_file(points=({"hidden_size": 100},))
+    search = make_search(points=({"hidden_size": 100},))
     found = inherited(tmp_path, search)
     assert [record.number for record in found.records] == [0, 1]
     made = start.new_study(search, RunFolder(tmp_path / "new"), 100, found)
@@ -62,7 +62,7 @@ def test_the_sampler_sees_them_and_nobody_else_does(tmp_path: Path) -> None:
 
 def test_what_lies_outside_is_left_out_and_counted(tmp_path: Path) -> None:
     narrow = SPACE | {"hidden_size": {"type": "int", "low": 32, "high": 100}}
-    found = inherited(tmp_path, search_file(space=narrow))
+    found = inherited(tmp_path, make_search(space=narrow))
     assert len(found.records) == 1
     assert str(found) == (
         "Warm start from earlier: 1 trials; 1 lie outside of this space and were left out."
@@ -71,20 +71,20 @@ def test_what_lies_outside_is_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_other_parameters_are_another_space(tmp_path: Path) -> None:
     more = SPACE | {"word_dropout": {"type": "float", "low": 0.0, "high": 0.3}}
-    assert inherited(tmp_path, search_file(space=more)).left_out == 2
+    assert inherited(tmp_path, make_search(space=more)).left_out == 2
 
 
 def test_other_fixed_values_are_named(tmp_path: Path) -> None:
-    found = inherited(tmp_path, search_file(train={"epochs": 3.0}))
+    found = inherited(tmp_path, make_search(train={"epochs": 3.0}))
     assert found.differing == ("train.epochs",)
     assert str(found).endswith("it differs in train.epochs.")
 
 
 def test_another_metric_or_other_data_are_refused(tmp_path: Path) -> None:
-    other = search_file(search={"metric": "test_macro_f1"})
+    other = make_search(search={"metric": "test_macro_f1"})
     folder = new_run(tmp_path)
     run = earlier_run(tmp_path)
     with pytest.raises(SearchError, match="its metric is test_accuracy, but this"):
         inheritance.read(run, other, folder)
     with pytest.raises(SearchError, match="it ran on other data"):
-        inheritance.read(recorded(run, "xyz"), search_file(), folder)
+        inheritance.read(recorded(run, "xyz"), make_search(), folder)

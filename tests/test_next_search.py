@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from report_runs import search_file, trial, write_run
+from report_runs import make_search, trial, write_run
 
 from tune import config, history, next_search, report
 from tune.records import State
@@ -10,7 +10,7 @@ POOLING = {"type": "categorical", "choices": ["last", "max"]}
 
 
 def run(tmp_path: Path, towards: float) -> history.History:
-    search = search_file(space={"learning_rate": RATE, "pooling": POOLING})
+    search = make_search(space={"learning_rate": RATE, "pooling": POOLING})
     made = []
     for at in range(40):
         share = (at + 0.5) / 40
@@ -39,7 +39,7 @@ def test_without_a_crowd_the_ranges_stay(tmp_path: Path) -> None:
 
 
 def test_a_table_of_configurations_suggests_nothing(tmp_path: Path) -> None:
-    search = search_file(configurations={"one": {"params": {"hidden_size": 8}}})
+    search = make_search(configurations={"one": {"params": {"hidden_size": 8}}})
     made = [trial(search, State.COMPLETE, [0.8], {"hidden_size": 8}, name="one")]
     told = history.read(write_run(tmp_path / "run", search, made))
     assert next_search.suggested(told) is None

@@ -14,8 +14,8 @@ from report_runs import (
     BEGAN,
     NASTY,
     SECTIONS,
+    make_search,
     many_trials,
-    search_file,
     trial,
     write_real_run,
     write_run,
@@ -45,7 +45,7 @@ def sections(page: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    search = search_file()
+    search = make_search()
     root = tmp_path_factory.mktemp("runs") / "usual"
     return write_run(root, search, many_trials(search, 40, slots=2))
 
@@ -76,7 +76,7 @@ def test_nothing_that_comes_from_data_becomes_an_element(tmp_path: Path) -> None
 @pytest.mark.parametrize("state", ["complete", "interrupted", "failed", None])
 @pytest.mark.parametrize("count", [0, 1, 25])
 def test_every_state_of_a_run_has_a_report(tmp_path: Path, state: str | None, count: int) -> None:
-    search = search_file()
+    search = make_search()
     made = many_trials(search, count)
     if state is None and count:
         made.append(trial(search, State.RUNNING, [0.8], PARAMS, begin_s=400.0))
@@ -86,7 +86,7 @@ def test_every_state_of_a_run_has_a_report(tmp_path: Path, state: str | None, co
 
 
 def test_missing_pieces_are_said(usual: RunFolder, tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     folder = write_run(tmp_path / "run", search, [trial(search, State.FAILED, [], PARAMS)])
     folder.environment.unlink()
     found = sections(written(folder))
@@ -100,7 +100,7 @@ def test_missing_pieces_are_said(usual: RunFolder, tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_failed_trials_log_is_shown(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     made = [trial(search, State.FAILED, [], PARAMS, message=f"ValueError: {NASTY}")]
     folder = write_run(tmp_path / "run", search, made, state="failed")
     folder.trial(0).root.mkdir(parents=True)
@@ -126,7 +126,7 @@ def test_the_result_in_words_names_interval_split_and_selection(usual: RunFolder
 
 
 def test_a_clean_selection_is_told_as_such(tmp_path: Path) -> None:
-    search = search_file(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
+    search = make_search(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
     best = {"number": 0, "test_accuracy": 0.9, "val_accuracy": 0.92}
     made = [trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS)]
     told = history.read(write_run(tmp_path / "run", search, made, best=best))
@@ -139,7 +139,7 @@ def test_the_best_parameters_train_again(tmp_path: Path) -> None:
         "kernel_sizes": {"type": "categorical", "choices": [[3], [3, 5]]},
         "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True},
     }
-    search = search_file(space=space, model={"name": "cnn"}, train={"epochs": 2.0, "seed": 7})
+    search = make_search(space=space, model={"name": "cnn"}, train={"epochs": 2.0, "seed": 7})
     params = {"hidden_size": 40, "kernel_sizes": "[3, 5]", "learning_rate": 0.001}
     made = [
         trial(search, State.INTERRUPTED, [], params),
@@ -175,7 +175,7 @@ def test_every_drawing_has_its_table_and_every_mark_its_trial(usual: RunFolder) 
 
 
 def test_named_configurations_stand_beside_what_they_should_reach(tmp_path: Path) -> None:
-    search = search_file(
+    search = make_search(
         configurations={
             "plain": {"params": {"dropout": 0.0}, "expected": 0.91},
             "with dropout": {"params": {"dropout": 0.5}},
@@ -189,7 +189,7 @@ def test_named_configurations_stand_beside_what_they_should_reach(tmp_path: Path
 
 
 def test_a_thousand_trials_stay_small_and_quick(tmp_path: Path) -> None:
-    search = search_file(search={"samples": 1_000})
+    search = make_search(search={"samples": 1_000})
     told = history.read(write_run(tmp_path / "run", search, many_trials(search, 1_000)))
     began = time.process_time()
     page = report_page.render(told, "left out")
@@ -224,7 +224,7 @@ def test_the_command_writes_beside_the_run_or_where_it_is_told(
 def test_a_long_command_goes_on_in_the_next_line_as_a_shell_takes_it(tmp_path: Path) -> None:
     words = ["python", "-m", "tune.search", "--space", "a b.yaml", "--samples", "9"]
     words += [each for key in range(9) for each in ("--set", f"train.key={key}")]
-    folder = write_run(tmp_path / "run", search_file(), [], environment={"command": words})
+    folder = write_run(tmp_path / "run", make_search(), [], environment={"command": words})
     page = html.unescape(report.write(folder).read_text())
     start = page.index("python -m tune.search --space 'a b.yaml'")
     command = page[start : page.index("<", start)]
@@ -238,7 +238,7 @@ def test_bad_input_is_one_message(
 ) -> None:
     assert report.main([str(tmp_path / "none")]) == 1
     assert "no run at" in capsys.readouterr().err
-    broken = write_run(tmp_path / "broken", search_file(), [])
+    broken = write_run(tmp_path / "broken", make_search(), [])
     broken.journal.write_text("no journal\n{}\n")
     assert report.main([str(broken.root)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
@@ -271,7 +271,7 @@ def test_a_report_that_cannot_be_written_costs_the_search_nothing(
 
 
 def test_a_running_search_shows_how_far_it_is(tmp_path: Path) -> None:
-    search = search_file(search={"samples": 9})
+    search = make_search(search={"samples": 9})
     made = [
         trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS),
         trial(search, State.RUNNING, [0.81], PARAMS, begin_s=5.0),

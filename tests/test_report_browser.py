@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import SECTIONS, many_trials, search_file, write_real_run, write_run
+from report_runs import SECTIONS, make_search, many_trials, write_real_run, write_run
 
 from tune import compare, report
 
@@ -35,7 +35,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The reports of a small real run and of a thousand trials, and their comparison."""
     root = tmp_path_factory.mktemp("runs")
     real = write_real_run(root / "real", trials=30)
-    search = search_file(search={"samples": 1_000})
+    search = make_search(search={"samples": 1_000})
     many = write_run(root / "many", search, many_trials(search, 1_000))
     both = root / "both.html"
     compare.main([str(real.root), str(many.root), "--html", str(both)])

@@ -2,13 +2,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from report_runs import many_trials, search_file, trial, write_run
+from report_runs import make_search, many_trials, trial, write_run
 
 from tune import history
 from tune.records import State
 from tune.timeline import carried_rungs, timeline
 
-SEARCH = search_file()
+SEARCH = make_search()
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_runs import TEXTS, many_trials, search_file, trial, write_run
+from report_runs import TEXTS, make_search, many_trials, trial, write_run
 
 from textcls.metrics import wilson_interval
 from tune import history
@@ -13,7 +13,7 @@ PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": 
 
 
 def test_the_interval_goes_with_the_number_of_texts(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     made = [trial(search, State.COMPLETE, [0.9, 0.91, 0.9], PARAMS)]
     judged = verdict(history.read(write_run(tmp_path / "run", search, made)))
     assert judged is not None
@@ -24,7 +24,7 @@ def test_the_interval_goes_with_the_number_of_texts(tmp_path: Path) -> None:
 
 
 def test_a_search_on_validation_is_judged_on_test(tmp_path: Path) -> None:
-    search = search_file(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
+    search = make_search(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
     made = [trial(search, State.COMPLETE, [0.9, 0.91, 0.93], PARAMS)]
     best = {"number": 0, "test_accuracy": 0.9, "val_accuracy": 0.93}
     judged = verdict(history.read(write_run(tmp_path / "run", search, made, best=best)))
@@ -35,7 +35,7 @@ def test_a_search_on_validation_is_judged_on_test(tmp_path: Path) -> None:
 
 
 def test_without_reports_there_is_no_verdict(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     made = [trial(search, State.FAILED, [], PARAMS, message="it broke")]
     assert verdict(history.read(write_run(tmp_path / "run", search, made))) is None
 
@@ -56,7 +56,7 @@ def test_a_clear_leader_is_hardly_flattered_and_more_rivals_flatter_more() -> No
 
 
 def test_rivals_lie_within_the_interval(tmp_path: Path) -> None:
-    search = search_file()
+    search = make_search()
     told = history.read(write_run(tmp_path / "run", search, many_trials(search, 30)))
     judged = verdict(told)
     assert judged is not None
