@@ -20,11 +20,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from textcls import batching
-from textcls.batching import Batch
-from textcls.config import DataConfig, EmbeddingConfig, ModelConfig, TrainConfig
+from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.corpus import Corpus, prepare
-from textcls.training import Training
+from textcls.text import batching
+from textcls.text.batching import Batch
+from textcls.training.trainer import Training
 
 MODEL = ModelConfig(name="gru", hidden_size=50, pooling="max")
 

@@ -25,9 +25,9 @@ from pathlib import Path
 
 import psutil
 
-from textcls.config import DataConfig
-from textcls.dataset import TextDataset, locate
-from textcls.tokenizer import tokenize
+from textcls.config.models import DataConfig
+from textcls.data.dataset import TextDataset, locate
+from textcls.text.tokenizer import tokenize
 
 ROOT = Path(__file__).parents[1]
 RESERVE_S = 12.0  # of our seconds: what start and end take beyond the search's own clock

@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from tune.course import Course, Outlook
-from tune.eta import Left
-from tune.history import History, read
-from tune.paths import RunFolder
-from tune.records import Proposal, State, TrialRecord
-from tune.timeline import timeline
+from tune.analysis.run_data import History, read
+from tune.analysis.timeline import timeline
+from tune.monitor.eta import Left
+from tune.monitor.search_state import Course, Outlook
+from tune.run_folder.paths import RunFolder
+from tune.study.records import Proposal, State, TrialRecord
 
 MOMENTS = 50
 NEAR = 0.3

@@ -88,9 +88,9 @@ def main() -> None:
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.optuna import OptunaSearch
 
-    from textcls.config import DataConfig
-    from textcls.dataset import locate
-    from textcls.tokenizer import tokenize
+    from textcls.config.models import DataConfig
+    from textcls.data.dataset import locate
+    from textcls.text.tokenizer import tokenize
 
     dataset = locate(
         DataConfig(name=options.data, validation_fraction=options.validation_fraction)

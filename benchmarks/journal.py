@@ -19,12 +19,13 @@ from types import SimpleNamespace
 
 import optuna
 
-from tune import paths, study
-from tune.conductor import Conductor
-from tune.paths import RunFolder
-from tune.records import State
-from tune.rungs import Rungs
-from tune.study import SearchStudy
+from tune.execution.controller import Conductor
+from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
+from tune.schedulers import Rungs
+from tune.study import study
+from tune.study.records import State
+from tune.study.study import SearchStudy
 
 MILESTONES = (0.25, 0.75, 1.0)
 

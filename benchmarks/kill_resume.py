@@ -21,10 +21,10 @@ from pathlib import Path
 
 import psutil
 
-from tune import study
 from tune.exceptions import SearchError
-from tune.paths import RunFolder
-from tune.records import State, TrialRecord
+from tune.run_folder.paths import RunFolder
+from tune.study import study
+from tune.study.records import State, TrialRecord
 
 SPACE = """
 model: gru

@@ -20,9 +20,9 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 
 import ray.cluster_utils
 
-from tune import study
-from tune.paths import RunFolder
-from tune.records import State
+from tune.run_folder.paths import RunFolder
+from tune.study import study
+from tune.study.records import State
 
 ROOT = Path(__file__).parents[1]
 

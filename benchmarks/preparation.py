@@ -67,8 +67,8 @@ def contest(data: str, rows: int, repeat: int, folder: Path) -> None:
 
 def write(folder: Path, data: str, rows: int) -> None:
     """Repeat the train texts of `data` to `rows` rows, the last of them as the test split."""
-    from textcls.config import DataConfig
-    from textcls.dataset import locate
+    from textcls.config.models import DataConfig
+    from textcls.data.dataset import locate
 
     train = locate(DataConfig(name=data)).read().splits["train"]
     texts, labels = train.texts.to_pylist(), train.labels.tolist()
@@ -89,9 +89,9 @@ def measure(work: str, folder: Path, cache: Path) -> dict[str, float]:
         words = {word: i for i, word in enumerate({w for text in texts for w in text.split()})}
         prepared = lambda: reference(texts, words)  # noqa: E731
     elif work == "encode":
-        from textcls.config import DataConfig
-        from textcls.dataset import locate
-        from textcls.encoding import encode
+        from textcls.config.models import DataConfig
+        from textcls.data.dataset import locate
+        from textcls.text.encoding import encode
 
         dataset = locate(DataConfig(name=str(folder))).read()
         prepared = lambda: encode(dataset, MAX_LENGTH, 1)  # noqa: E731
@@ -110,7 +110,7 @@ def peak_mb() -> float:
 
 
 def prepare_all(folder: Path, cache: Path) -> None:
-    from textcls.config import DataConfig, EmbeddingConfig
+    from textcls.config.models import DataConfig, EmbeddingConfig
     from textcls.corpus import prepare
 
     vectors = EmbeddingConfig(name="random")

@@ -19,13 +19,14 @@ from typing import Any
 import optuna
 import torch
 
-from textcls.config import EmbeddingConfig
+from textcls.config.models import EmbeddingConfig
 from textcls.corpus import Corpus, prepare
-from textcls.encoding import EncodedSplit
 from textcls.exceptions import DivergedError
-from textcls.training import Training
-from tune import config, samplers, space
-from tune.config import SearchFile
+from textcls.text.encoding import EncodedSplit
+from textcls.training.trainer import Training
+from tune.config import optuna_space, search_file
+from tune.config.search_file import SearchFile
+from tune.samplers import factory
 
 HERE = Path(__file__).parent
 CURVES = HERE / "curves"
@@ -59,9 +60,9 @@ class Timed(Training):
 
 def configurations(search: SearchFile, count: int) -> list[dict[str, Any]]:
     """The space's points, then quasi-random ones: a longer list begins with the shorter one."""
-    study = optuna.create_study(sampler=samplers.make("qmc", search.space, seed=0))
-    found = space.points(search)
-    known = space.distributions(search)
+    study = optuna.create_study(sampler=factory.make("qmc", search.space, seed=0))
+    found = optuna_space.points(search)
+    known = optuna_space.distributions(search)
     while len(found) < count:
         trial = study.ask(known)
         study.tell(trial, 0.0)
@@ -127,7 +128,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=CURVES)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    search = config.load(SPACE)
+    search = search_file.load(SPACE)
     data = search.data.model_copy(update={"name": options.data, "validation_fraction": VALIDATION})
     corpus = prepare(data, EmbeddingConfig(name="corpus"))
     options.out.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ from curve_model import Array, Model, Nearest, Noise, Surrogate, Table, read
 from replay_players import CHANCE, Ours, PlainRay, Player, play, position
 from scipy.stats import spearmanr
 
-from tune import config
-from tune.config import SearchFile
+from tune.config import search_file
+from tune.config.search_file import SearchFile
 
 HERE = Path(__file__).parent
 SPACE = HERE.parent / "search_spaces" / "gru.yaml"
@@ -287,7 +287,7 @@ def main() -> None:
     parser.add_argument("--nearest", action="store_true")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = config.load(SPACE)
+    search = search_file.load(SPACE)
     if options.no_points:
         search = search.model_copy(update={"points": ()})
     table = read(options.curves, lambda params: position(search, params))

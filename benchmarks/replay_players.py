@@ -1,7 +1,7 @@
 """Who plays in replay.py, and the simulated clock that they play on.
 
-Our searches run through `tune.conductor`, the same code as in a search; the baseline through Ray's
-own OptunaSearch and ASHAScheduler.
+Our searches run through `tune.execution.controller`, the same code as in a search; the baseline
+through Ray's own OptunaSearch and ASHAScheduler.
 """
 
 import heapq
@@ -14,12 +14,15 @@ import numpy as np
 import optuna
 from curve_model import Curve, Model
 
-from tune import samplers, space, start, study
-from tune.conductor import Conductor
-from tune.config import SearchFile
-from tune.paths import RunFolder
-from tune.records import State
-from tune.study import SearchStudy
+from tune import setup
+from tune.config import optuna_space
+from tune.config.search_file import SearchFile
+from tune.execution.controller import Conductor
+from tune.run_folder.paths import RunFolder
+from tune.samplers import factory
+from tune.study import study
+from tune.study.records import State
+from tune.study.study import SearchStudy
 
 METRIC = "val_accuracy"
 SLOTS = 2
@@ -60,22 +63,22 @@ class Ours:
 
     def __init__(self, search: SearchFile, seed: int) -> None:
         settings, scheduler = search.search, search.search.scheduler
-        self.milestones: Sequence[float] = start.rungs_of(search, TEXTS)
+        self.milestones: Sequence[float] = setup.rungs_of(search, TEXTS)
         stops = scheduler.name != "none"
         if not stops:
             self.milestones = (search.train.epochs,)
         made = optuna.create_study(
-            sampler=samplers.make(settings.sampler, search.space, seed=seed), direction="maximize"
+            sampler=factory.make(settings.sampler, search.space, seed=seed), direction="maximize"
         )
         made.set_user_attr("format", study.FORMAT)
         made.set_user_attr("metric", METRIC)
         made.set_user_attr("milestones", list(self.milestones))
         kept = SearchStudy(made)
-        for point in space.points(search):
-            kept.enqueue(space.encode(point))
-        rungs = start.stopping(search, len(self.milestones))
+        for point in optuna_space.points(search):
+            kept.enqueue(optuna_space.encode(point))
+        rungs = setup.stopping(search, len(self.milestones))
         nowhere = RunFolder(Path("does-not-exist"))
-        self._conductor = Conductor(kept, start.suggest(search), rungs, 10**9, nowhere, _Nobody())
+        self._conductor = Conductor(kept, setup.suggest(search), rungs, 10**9, nowhere, _Nobody())
 
     def propose(self) -> Proposal:
         """The next trial."""
@@ -101,7 +104,7 @@ class PlainRay:
 
         epochs = int(search.train.epochs)
         self.milestones: Sequence[float] = [float(epoch) for epoch in range(1, epochs + 1)]
-        known = space.distributions(search)
+        known = optuna_space.distributions(search)
         self._searcher = OptunaSearch(known, metric=METRIC, mode="max", seed=seed)
         self._scheduler = ASHAScheduler(
             metric=METRIC, mode="max", max_t=epochs, grace_period=1, reduction_factor=4
@@ -202,5 +205,5 @@ def _due(running: _Running, rungs: Sequence[float]) -> float:
 
 def position(search: SearchFile, params: Mapping[str, Any]) -> list[float]:
     """Where a configuration lies in the space, each value in its range's own scale."""
-    found = [space.position(search.space, name, params[name]) for name in search.space]
+    found = [optuna_space.position(search.space, name, params[name]) for name in search.space]
     return [at for at in found if at is not None]

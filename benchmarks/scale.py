@@ -29,20 +29,24 @@ WINDOW = 1000
 
 def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
     """Run the trials; when each ended, in seconds of the clock and of the driver's processor."""
-    from tune import joining
+    from tune.execution import ray_connect
 
-    joining.prepare(None)
+    ray_connect.prepare(None)
     import numpy as np
 
-    from textcls.config import EmbeddingConfig
-    from tune import chatter, cluster, config, paths, start
-    from tune.brake import Brake
-    from tune.progress import Progress
-    from tune.records import TrialRecord
-    from tune.resources import plan
-    from tune.task import Arrays, Objective, Task
-    from tune.trial import Workload
-    from tune.tuner import run_trials
+    from textcls.config.models import EmbeddingConfig
+    from tune import setup
+    from tune.config import search_file
+    from tune.execution import ray_cluster
+    from tune.execution.ray_runner import run_trials
+    from tune.execution.resources import plan
+    from tune.execution.stop import Brake
+    from tune.execution.task import Arrays, Objective, Task
+    from tune.execution.worker import Workload
+    from tune.monitor import log_capture
+    from tune.monitor.progress import Progress
+    from tune.run_folder import paths
+    from tune.study.records import TrialRecord
 
     ends: list[tuple[float, float]] = []
 
@@ -60,13 +64,13 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
         return train
 
     overrides = [f"search.samples={trials}", f"search.sampler={sampler}"]
-    made = config.load(ROOT / "search_spaces" / "gru.yaml", overrides)
+    made = search_file.load(ROOT / "search_spaces" / "gru.yaml", overrides)
     folder = paths.create(root, "run")
     progress = Clock()
-    with chatter.logged_to(folder.log), cluster.session(cpus=2, dashboard=False) as joined:
-        chatter.hush()
-        study = start.new_study(made, folder, texts=60_000)
-        conductor = start.conductor(made, study, folder, progress)
+    with log_capture.logged_to(folder.log), ray_cluster.session(cpus=2, dashboard=False) as joined:
+        log_capture.hush()
+        study = setup.new_study(made, folder, texts=60_000)
+        conductor = setup.conductor(made, study, folder, progress)
         load = Workload(
             nothing(), made.configuration, {EmbeddingConfig(): Arrays({}, np.zeros((1, 1)), 2)},
             study.milestones, made.search.metric, folder, 1, "cpu",

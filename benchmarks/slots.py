@@ -28,9 +28,11 @@ from typing import Any
 
 import numpy as np
 
-from tune import config, paths, start
-from tune.conductor import Conductor
-from tune.records import Proposal, State, TrialRecord
+from tune import setup
+from tune.config import search_file
+from tune.execution.controller import Conductor
+from tune.run_folder import paths
+from tune.study.records import Proposal, State, TrialRecord
 
 ROOT = Path(__file__).parents[1]
 
@@ -157,11 +159,11 @@ class Simulation:
 
 def simulate(slots: int, trials: int, sampler: str, stretch: float, ray_s: float) -> Simulation:
     overrides = [f"search.samples={trials}", f"search.sampler={sampler}"]
-    search = config.load(ROOT / "search_spaces" / "gru.yaml", overrides)
+    search = search_file.load(ROOT / "search_spaces" / "gru.yaml", overrides)
     with tempfile.TemporaryDirectory() as place:
         folder = paths.create(Path(place), "run")
-        study = start.new_study(search, folder, texts=60_000)
-        conductor = start.conductor(search, study, folder, Silent())
+        study = setup.new_study(search, folder, texts=60_000)
+        conductor = setup.conductor(search, study, folder, Silent())
         made = Simulation(
             conductor, courses(study.milestones), search.search.metric,
             slots, stretch, ray_s, random.Random(0),

@@ -27,10 +27,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textcls.batching import Batch
-from textcls.config import DataConfig, EmbeddingConfig, ModelConfig, ModelName, TrainConfig
+from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, ModelName, TrainConfig
 from textcls.corpus import Corpus, prepare
-from textcls.training import Training
+from textcls.text.batching import Batch
+from textcls.training.trainer import Training
 
 CORES = len(os.sched_getaffinity(0))
 REFERENCE_WORDS = 1_193_514

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from tune import config, search
+from tune import search
+from tune.config import search_file
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -142,7 +143,7 @@ def test_the_search_resumes_by_itself_in_a_shared_folder(name: str) -> None:
     assert options["--resume"] == "auto"
     assert options["--runs-dir"].startswith(("/mnt/shared", "$TEXTCLS_SHARED"))
     if name != "slurm.sh":
-        config.load(ROOT / options["--space"])
+        search_file.load(ROOT / options["--space"])
 
 
 def test_the_image_has_what_a_node_needs() -> None:

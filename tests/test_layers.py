@@ -1,46 +1,160 @@
-"""Who may import what."""
+"""Which package may import which, and which files may import ray."""
 
 import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAY_IMPORT_RAY = {"tuner", "trial", "asha", "searcher", "cluster", "confirm"}
+
+FLOORS = {
+    "textcls": [
+        ["textcls.exceptions", "textcls.cache"],
+        ["textcls.config"],
+        ["textcls.data.synthetic"],
+        ["textcls.data"],
+        ["textcls.text"],
+        ["textcls.vectors", "textcls.models"],
+        ["textcls.training"],
+        ["textcls._corpus_entries"],
+        ["textcls.corpus"],
+        ["textcls.bundle"],
+        ["textcls.ensemble"],
+        ["textcls.train", "textcls.predict"],
+    ],
+    "tune": [
+        ["tune.exceptions", "tune.formatting", "tune.schedulers"],
+        ["tune.config"],
+        ["tune.study"],
+        ["tune.run_folder"],
+        ["tune.samplers", "tune.analysis"],
+        ["tune.execution"],
+        ["tune.results", "tune.monitor", "tune.manifest"],
+        ["tune.report"],
+        ["tune.warm_start"],
+        ["tune.setup"],
+        ["tune.run_search"],
+        ["tune.search", "tune.status", "tune.compare", "tune.validate"],
+    ],
+}
+"""From the ground up: a package imports from its own and from floors below, never beside it."""
+
+MAY_IMPORT_RAY = {
+    "tune/execution/_ray_scheduler.py",
+    "tune/execution/_ray_searcher.py",
+    "tune/execution/ray_cluster.py",
+    "tune/execution/ray_runner.py",
+    "tune/execution/worker.py",
+    "tune/results/rerun.py",
+}
 LIGHT = (
+    "textcls",
+    "textcls.config.models",
     "tune",
+    "tune.config.optuna_space",
+    "tune.config.search_file",
+    "tune.report.writer",
     "tune.search",
-    "tune.config",
-    "tune.validate",
-    "tune.space",
     "tune.status",
-    "textcls.config",
+    "tune.validate",
 )
 HEAVY = ("ray", "torch", "optuna", "datasets", "gensim")
+MOST_FILES = 15
+
+FILES = sorted(path for name in FLOORS for path in (ROOT / name).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The first names of all that a file imports, also within its functions."""
+def name_of(path: Path) -> str:
+    """The module of a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {name_of(path) for path in FILES}
+PACKAGES = {name_of(path) for path in FILES if path.name == "__init__.py"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, also within its functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield (node.module or "").partition(".")[0]
+            base = node.module or ""
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            yield from (names & MODULES) or {base}
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "textcls").glob("*.py")), ids=lambda path: path.stem
-)
+def floor_of(module: str) -> tuple[int, str] | None:
+    """On which floor a module stands, and in which package of that floor."""
+    for number, packages in enumerate(FLOORS[module.partition(".")[0]]):
+        for package in packages:
+            if module == package or module.startswith(f"{package}."):
+                deeper = [each for floor in FLOORS[module.partition(".")[0]] for each in floor]
+                longest = max(
+                    (each for each in deeper if module == each or module.startswith(f"{each}.")),
+                    key=len,
+                )
+                if longest == package:
+                    return number, package
+    return None
+
+
+def package_of(module: str) -> str:
+    """The package that a module is in; a package's own name for its `__init__`."""
+    return module if module in PACKAGES else module.rpartition(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_run_down(path: Path) -> None:
+    module = name_of(path)
+    here = floor_of(module)
+    if module in FLOORS:  # the front door may reach everything, and nothing reaches it
+        return
+    assert here is not None, f"{module} stands on no floor of FLOORS"
+    for other in imported(path):
+        if other not in MODULES or other.partition(".")[0] != module.partition(".")[0]:
+            continue
+        there = floor_of(other)
+        assert there is not None, f"{module} imports {other}, which stands on no floor"
+        assert there[1] == here[1] or there[0] < here[0], f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_private_file_is_imported_by_its_own_package_only(path: Path) -> None:
+    own = package_of(name_of(path))
+    for other in imported(path):
+        if other in MODULES and other.rpartition(".")[2].startswith("_"):
+            assert own == package_of(other) or own.startswith(f"{package_of(other)}."), other
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES - set(FLOORS)))
+def test_a_package_names_the_modules_that_others_may_use(package: str) -> None:
+    folder = ROOT / package.replace(".", "/")
+    inside = {path.stem for path in folder.glob("*.py")}
+    inside |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    public = sorted(name for name in inside if not name.startswith("_"))
+    assert import_module(package).__all__ == public
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=name_of)
+def test_no_folder_is_a_heap(folder: Path) -> None:
+    assert sum(path.name != "__init__.py" for path in folder.glob("*.py")) <= MOST_FILES
+
+
+@pytest.mark.parametrize("path", [each for each in FILES if "textcls" in each.parts], ids=name_of)
 def test_the_library_has_never_heard_of_a_search(path: Path) -> None:
-    assert not {"ray", "optuna", "tune"} & set(imports(path))
+    assert not {"ray", "optuna", "tune"} & {name.partition(".")[0] for name in imported(path)}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tune").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_few_files_know_ray(path: Path) -> None:
-    assert path.stem in MAY_IMPORT_RAY or "ray" not in imports(path)
+    names = {name.partition(".")[0] for name in imported(path)}
+    assert "ray" not in names or path.relative_to(ROOT).as_posix() in MAY_IMPORT_RAY
 
 
 @pytest.mark.parametrize("module", LIGHT)

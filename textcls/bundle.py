@@ -23,15 +23,15 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
-from textcls import training
-from textcls.classifier import Classifier
-from textcls.config import DataConfig, ModelConfig
+from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
-from textcls.encoding import EncodedSplit
 from textcls.exceptions import BundleError
-from textcls.linear import LinearClassifier
-from textcls.tokenizer import lowered, written
-from textcls.vocabulary import UNK, Vocabulary
+from textcls.models.classifier import Classifier
+from textcls.models.linear import LinearClassifier
+from textcls.text.encoding import EncodedSplit
+from textcls.text.tokenizer import lowered, written
+from textcls.text.vocabulary import UNK, Vocabulary
+from textcls.training import trainer
 
 FORMAT = 1
 _WEIGHTS, _ABOUT, _WORDS = "classifier.safetensors", "bundle.json", "vocabulary.json"
@@ -66,7 +66,7 @@ class Bundle:
         """Logits (texts, classes) in the order of `label_names`."""
         if not texts:
             return torch.zeros(0, len(self.label_names))
-        return training.predict(self.classifier, self.encode(texts), "cpu")
+        return trainer.predict(self.classifier, self.encode(texts), "cpu")
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Probabilities, float32 (texts, classes), in the order of `label_names`."""
@@ -86,7 +86,7 @@ def export(
 
     `about` is kept with it (JSON-able). Raises BundleError where the checkpoint is damaged.
     """
-    _, tensors = training.read_checkpoint(checkpoint)
+    _, tensors = trainer.read_checkpoint(checkpoint)
     weights = {
         name.removeprefix("classifier."): tensor
         for name, tensor in tensors.items()

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textcls import cache
-from textcls.config import DataConfig, EmbeddingConfig
-from textcls.corpus_entries import (
+from textcls._corpus_entries import (
     FORMAT,
     Made,
     Texts,
@@ -22,14 +21,15 @@ from textcls.corpus_entries import (
     unpack_texts,
     unpack_vectors,
 )
-from textcls.embeddings import RECIPE, Vectors, embed
-from textcls.embeddings import locate as locate_vectors
-from textcls.encoding import TRAIN, EncodedSplit, Encoding, concatenated, encode
-from textcls.vocabulary import Vocabulary
+from textcls.config.models import DataConfig, EmbeddingConfig
+from textcls.text.encoding import TRAIN, EncodedSplit, Encoding, concatenated, encode
+from textcls.text.vocabulary import Vocabulary
+from textcls.vectors.embeddings import RECIPE, Vectors, embed
+from textcls.vectors.embeddings import locate as locate_vectors
 
 if TYPE_CHECKING:
-    from textcls.dataset import Source
-    from textcls.linear import LinearClassifier
+    from textcls.data.dataset import Source
+    from textcls.models.linear import LinearClassifier
 
 __all__ = ["Corpus", "EncodedSplit", "prepare"]
 
@@ -60,7 +60,7 @@ def with_all_learnt(corpus: Corpus) -> Corpus:
     """
     if corpus.linear is None:
         return corpus
-    from textcls.linear import train_linear
+    from textcls.models.linear import train_linear
 
     both = concatenated(corpus.splits[TRAIN], corpus.splits["validation"])
     linear = train_linear(both, len(corpus.label_names))
@@ -86,7 +86,7 @@ def prepare(
     `cache_dir`, by default `cache.default_cache_dir()`; where it cannot be written, `say` hears of
     it and the work goes on. Raises DataError, HubUnreachableError and EmbeddingError.
     """
-    from textcls.dataset import locate
+    from textcls.data.dataset import locate
 
     folder = cache_dir or cache.default_cache_dir()
     source = locate(data)
@@ -141,7 +141,7 @@ def _linear(
 
     It knows no word that train lacks, so it is the same whatever the vectors.
     """
-    from textcls import linear
+    from textcls.models import linear
 
     def make() -> cache.Entry:
         say("Training a linear classifier of words, pairs of words and capitals.")

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from textcls import config_file
-from textcls.config import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
+from textcls.config import loader
+from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
 from textcls.exceptions import TextclsError
 
 
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.epochs is not None:  # who names a number gets it, however small the data
         given.append("train.least_texts=0")
     try:
-        file = config_file.load(TrainFile, options.config, [*given, *options.set])
+        file = loader.load(TrainFile, options.config, [*given, *options.set])
         _train(file, options)
     except TextclsError as error:
         print(error, file=sys.stderr)
@@ -86,7 +86,7 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from textcls import bundle, corpus
-    from textcls.training import Training
+    from textcls.training.trainer import Training
 
     console = Console(highlight=False)
     rungs = _rungs(options.rungs)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tune.comparison import Contender
+    from tune.analysis.comparison import Contender
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,14 +18,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name at least two runs")
 
     from textcls.exceptions import TextclsError
-    from tune import compare_page, comparison, history, paths
+    from tune.analysis import comparison, run_data
+    from tune.report import comparison_page
+    from tune.run_folder import paths
 
     try:
         folders = [paths.find(paths.runs_dir(options.runs_dir), run) for run in options.runs]
-        found = comparison.contenders([history.read(folder) for folder in folders])
+        found = comparison.contenders([run_data.read(folder) for folder in folders])
         show(found)
         if options.html is not None:
-            paths.write_text(options.html, compare_page.render(found))
+            paths.write_text(options.html, comparison_page.render(found))
             print(options.html)
     except TextclsError as error:
         print(error, file=sys.stderr)
@@ -43,7 +45,7 @@ def show(found: "Sequence[Contender]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from tune import comparison
+    from tune.analysis import comparison
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("")

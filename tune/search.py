@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from tune.paths import RunFolder
-    from tune.run import Request
+    from tune.run_folder.paths import RunFolder
+    from tune.run_search import Request
 
 _KEYS = {
     "data": ("data.name",),
@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         request = _request(options, given)
 
-        from tune import run
-        from tune.objective import train_classifier
-        from tune.progress import Progress
+        from tune import run_search
+        from tune.execution.objective import train_classifier
+        from tune.monitor.progress import Progress
 
         with _announced(options.on_finish, request.folder):
-            return run.run(request, Progress(quiet=options.quiet), train_classifier)
+            return run_search.run(request, Progress(quiet=options.quiet), train_classifier)
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -77,19 +77,21 @@ def _misfit(options: argparse.Namespace) -> str | None:
 
 
 def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
-    from textcls.config_file import Override
+    from textcls.config.loader import Override
     from textcls.exceptions import ConfigError
-    from tune import config, joining, paths
-    from tune.run import Request
+    from tune.config import search_file
+    from tune.execution import ray_connect
+    from tune.run_folder import paths
+    from tune.run_search import Request
 
     runs_dir = paths.runs_dir(options.runs_dir)
     address = options.address or os.environ.get("RAY_ADDRESS")
     if options.track:
-        from tune import tracking
+        from tune.monitor import trackers
 
-        tracking.check(options.track)
+        trackers.check(options.track)
     if options.dashboard_host is not None:
-        joining.check_dashboard(options.dashboard_host, address)
+        ray_connect.check_dashboard(options.dashboard_host, address)
     overrides: list[str | Override] = [
         Override(key, value, f"--{option.replace('_', '-')}")
         for option, keys in _KEYS.items()
@@ -101,7 +103,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     overrides += options.set
     database = None
     if options.storage is not None:
-        from tune.storage import check_url
+        from tune.study.journal import check_url
 
         database = check_url(options.storage)
     warm_start = None
@@ -116,16 +118,16 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     elif resumed:
         folder = paths.find(runs_dir, options.resume)
     if resumed:
-        from tune import study
-        from tune.start import check_unchanged
+        from tune.setup import check_unchanged
+        from tune.study import study
 
         if database not in (None, folder.study):
             raise ConfigError(f"--storage {database}: but the run's study lies at {folder.study}")
         study.read(folder.study, folder.name)  # what cannot go on is left as it is
-        search = config.load(options.space or folder.space, overrides)
-        check_unchanged(config.load(folder.space), search)
+        search = search_file.load(options.space or folder.space, overrides)
+        check_unchanged(search_file.load(folder.space), search)
     else:
-        search = config.load(options.space, overrides)
+        search = search_file.load(options.space, overrides)
         name = options.name or paths.default_name(options.space, datetime.now().astimezone())
         folder = paths.create(runs_dir, name)
     return Request(

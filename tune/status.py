@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tune.course import Course
-    from tune.history import History
+    from tune.analysis.run_data import History
+    from tune.monitor.search_state import Course
 
 _RUNNING = 8  # trials that are named
 
@@ -20,10 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
 
     from textcls.exceptions import TextclsError
-    from tune import history, paths
+    from tune.analysis import run_data
+    from tune.run_folder import paths
 
     try:
-        show(history.read(paths.find(paths.runs_dir(options.runs_dir), options.run)))
+        show(run_data.read(paths.find(paths.runs_dir(options.runs_dir), options.run)))
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -49,13 +50,15 @@ def show(found: "History") -> None:
 
 def rows(found: "History", now: datetime) -> Iterator[tuple[str, str]]:
     """What there is to say of a search, label by label; `now` is local time without a zone."""
-    from tune import history, paths, start
-    from tune.wording import whole
+    from tune import setup
+    from tune.analysis import run_data
+    from tune.formatting import whole
+    from tune.run_folder import paths
 
-    running = found.state == history.RUNNING
+    running = found.state == run_data.RUNNING
     yield "Run", paths.shown(found.folder.root)
     yield "State", found.state + (f", {_holder(found)}" if running else "")
-    asked = start.samples(found.search)
+    asked = setup.samples(found.search)
     counts = Counter(str(record.state) for record in found.records)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items())
     yield "Trials", f"{len(found.records)} of {asked}" + (f": {ends}" if ends else "")
@@ -64,12 +67,12 @@ def rows(found: "History", now: datetime) -> Iterator[tuple[str, str]]:
     seconds = _elapsed_s(found, now)
     yield "Elapsed", "no trial yet" if seconds is None else whole(seconds)
     if running:
-        from tune.display import time_left
+        from tune.monitor.terminal import time_left
 
         course = _course(found, asked, now)
         yield "Running", _running(course)
         yield "Left", "".join(time_left(course))
-    elif found.state in (history.CUT_OFF, "interrupted"):
+    elif found.state in (run_data.CUT_OFF, "interrupted"):
         yield "Go on with", f"python -m tune.search --resume {paths.shown(found.folder.root)}"
 
 
@@ -100,13 +103,13 @@ def _best(found: "History") -> str:
 
 def _elapsed_s(found: "History", now: datetime) -> float | None:
     """Seconds from the first trial's start to now or, of a search that ended, to its last word."""
-    from tune import history
+    from tune.analysis import run_data
 
     begun = [record.started for record in found.records if record.started is not None]
     if not begun:
         return None
     last = now
-    if found.state != history.RUNNING:
+    if found.state != run_data.RUNNING:
         latest = max(found.folder.journal, found.folder.database, key=_changed)
         last = datetime.fromtimestamp(_changed(latest))
         last = max([each.ended for each in found.records if each.ended] or [last])
@@ -119,9 +122,9 @@ def _changed(path: Path) -> float:
 
 def _course(found: "History", asked: int, now: datetime) -> "Course":
     """The search as the process that runs it sees it, since it took the run up."""
-    from tune.course import Course, Outlook
-    from tune.pulse import Pulses
-    from tune.records import Proposal, State
+    from tune.monitor.search_state import Course, Outlook
+    from tune.run_folder.heartbeat import Pulses
+    from tune.study.records import Proposal, State
 
     clock = [(found.folder.root / ".lock").stat().st_mtime]
     running = [each for each in found.records if each.state == State.RUNNING and each.started]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textcls.exceptions import ConfigError
-from tune import keys, schema
-from tune.config import load, summary
+from tune.config import json_schema, reference
+from tune.config.search_file import load, summary
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,9 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--keys", action="store_true", help="print every key, as Markdown")
     arguments = parser.parse_args(argv)
     if arguments.keys:
-        print(keys.page(), end="")
+        print(reference.page(), end="")
     elif arguments.schema:
-        print(schema.text(), end="")
+        print(json_schema.text(), end="")
     elif not arguments.files:
         parser.error("name at least one FILE, or --schema")
     faults = [path for path in arguments.files if not _is_good(path)]

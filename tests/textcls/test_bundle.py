@@ -1,0 +1,129 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from textcls import bundle, predict
+from textcls.config.models import DataConfig, ModelConfig, TrainConfig
+from textcls.corpus import Corpus
+from textcls.exceptions import BundleError
+from textcls.text.encoding import EncodedSplit
+from textcls.text.vocabulary import Vocabulary
+from textcls.training.trainer import Training
+
+WORDS = ("<pad>", "<unk>", "goal", "match", "stock", "market", "the", ".")
+TEXTS = ["The match, the GOAL.", "stock market", "", "unheard of"]
+DATA = DataConfig(max_length=5)
+
+
+def corpus() -> Corpus:
+    tokens = np.array([6, 3, 2, 4, 5, 6, 7], np.int32)
+    split = EncodedSplit(tokens, np.array([0, 3, 5, 7]), np.array([0, 1, 0]))
+    vectors = np.random.default_rng(0).normal(size=(len(WORDS), 6)).astype(np.float32)
+    return Corpus({"train": split}, Vocabulary(WORDS), ("Sports", "Business"), vectors, {})
+
+
+@pytest.fixture(params=["cnn", "rnn", "gru"])
+def exported(request, tmp_path) -> tuple[Path, Training]:
+    model = ModelConfig(name=request.param, hidden_size=5, bidirectional=False, pooling="max")
+    training = Training(corpus().splits, corpus().embeddings, 2, model, TrainConfig(epochs=4))
+    list(training.fit([]))
+    training.save(tmp_path / "checkpoint.safetensors")
+    out = tmp_path / "best"
+    bundle.export(tmp_path / "checkpoint.safetensors", model, corpus(), DATA, out, {"seed": 0})
+    return out, training
+
+
+def test_a_loaded_bundle_gives_the_trained_logits(exported) -> None:
+    folder, training = exported
+    loaded = bundle.load(folder)
+    batch_of_one = loaded.encode(TEXTS)
+    from textcls.training.trainer import predict as logits
+
+    expected = logits(training.classifier, batch_of_one, "cpu")
+    torch.testing.assert_close(loaded.logits(TEXTS), expected, rtol=1e-4, atol=1e-5)
+    compiled = bundle.load(folder, compiled=True)
+    torch.testing.assert_close(compiled.logits(TEXTS), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_probabilities_do_not_depend_on_the_other_texts(exported) -> None:
+    loaded = bundle.load(exported[0])
+    together = loaded.probabilities(TEXTS)
+    assert np.allclose(together.sum(axis=1), 1)
+    for text, row in zip(TEXTS, together, strict=True):
+        assert np.allclose(loaded.probabilities([text])[0], row, atol=1e-6)
+
+
+def test_texts_are_cut_and_looked_up_as_in_training(exported) -> None:
+    encoded = bundle.load(exported[0]).encode(["The MATCH . . . . .", "", "unheard"])
+    assert encoded.tokens.tolist() == [6, 3, 7, 7, 7, 1, 1]
+    assert encoded.offsets.tolist() == [0, 5, 6, 7]
+
+
+def test_no_texts_give_no_rows(exported) -> None:
+    assert bundle.load(exported[0]).probabilities([]).shape == (0, 2)
+
+
+def test_the_folder_says_where_it_comes_from_and_replaces_an_older_one(exported, tmp_path) -> None:
+    folder, _ = exported
+    assert bundle.load(folder).about == {"seed": 0}
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "bundle.json",
+        "classifier.safetensors",
+        "vocabulary.json",
+    ]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best", "checkpoint.safetensors"]
+
+
+def run_predict(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "textcls.predict", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=60)
+
+
+def test_another_process_predicts_the_same(exported) -> None:
+    folder, _ = exported
+    done = run_predict(str(folder), stdin="\n".join(TEXTS).encode())
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("\t") for line in done.stdout.decode().splitlines()]
+    loaded = bundle.load(folder)
+    rows = loaded.probabilities(TEXTS)
+    assert [line[0] for line in lines] == [loaded.label_names[r.argmax()] for r in rows]
+    assert [line[1] for line in lines] == [f"{r.max():.4f}" for r in rows]
+
+
+def test_main_takes_texts_as_arguments(exported, capsys) -> None:
+    assert predict.main([str(exported[0]), "stock\nmarket", "goal"]) == 0
+    assert [line.split("\t")[2] for line in capsys.readouterr().out.splitlines()] == [
+        "stock market",
+        "goal",
+    ]
+
+
+def test_a_missing_folder_is_one_line(capsys, tmp_path) -> None:
+    assert predict.main([str(tmp_path / "none"), "text"]) == 1
+    err = capsys.readouterr().err
+    assert err == f"{tmp_path / 'none'}: not a classifier folder, bundle.json is missing\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bundle.json", "{"),
+        ("bundle.json", "[]"),
+        ("bundle.json", json.dumps({"format": 99})),
+        ("bundle.json", json.dumps({"format": 1})),
+        ("bundle.json", json.dumps({"format": 1, "model": {"name": "lstm"}})),
+        ("vocabulary.json", json.dumps(["<pad>", "<unk>"])),
+        ("vocabulary.json", json.dumps(3)),
+        ("classifier.safetensors", "x"),
+    ],
+)
+def test_a_damaged_bundle_is_refused(exported, name, content) -> None:
+    folder, _ = exported
+    (folder / name).write_text(content)
+    with pytest.raises(BundleError, match=str(folder)):
+        bundle.load(folder)

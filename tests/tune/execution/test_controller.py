@@ -1,0 +1,197 @@
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from search_parts import Witness, suggest
+
+from tune.execution.controller import Conductor
+from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
+from tune.schedulers import Rungs
+from tune.study import study
+from tune.study.records import State, ranked
+from tune.study.study import SearchStudy
+
+LAST = 2
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return paths.create(tmp_path, "run")
+
+
+@pytest.fixture
+def made(folder: RunFolder) -> SearchStudy:
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    milestones = (0.25, 0.75, 1.0)
+    return study.create(
+        folder.journal, "run", metric="accuracy", milestones=milestones, sampler=sampler
+    )
+
+
+def conductor(made: SearchStudy, folder: RunFolder, samples: int = 9) -> Conductor:
+    return Conductor(made, suggest, Rungs(LAST + 1, 3), samples, folder, Witness())
+
+
+def report(boss: Conductor, folder: RunFolder, number: int, rung: int, value: float) -> bool:
+    """As a worker does: the checkpoint first, then the report."""
+    folder.trial(number).root.mkdir(exist_ok=True)
+    folder.trial(number).checkpoint(rung).touch()
+    return boss.report(number, rung, {"accuracy": value})
+
+
+def run_trial(boss: Conductor, folder: RunFolder, *values: float, ends: State | None = None) -> int:
+    """Run a trial to the state that the rungs give it, or to `ends`."""
+    proposal = boss.propose()
+    assert proposal is not None
+    for rung, value in enumerate(values):
+        if not report(boss, folder, proposal.number, rung, value):
+            ends = ends or State.PRUNED
+            break
+    boss.end(proposal.number, ends or State.COMPLETE)
+    return proposal.number
+
+
+def checkpoints(folder: RunFolder) -> dict[int, list[int]]:
+    kept = {
+        int(path.name): list(folder.trial(int(path.name)).checkpoints())
+        for path in (folder.root / "trials").iterdir()
+    }
+    return {number: rungs for number, rungs in kept.items() if rungs}
+
+
+def test_as_many_trials_as_asked_for(made: SearchStudy, folder: RunFolder) -> None:
+    boss = conductor(made, folder, samples=2)
+    assert [boss.propose() is not None for _ in range(3)] == [True, True, False]
+
+
+def test_only_the_winners_best_rung_is_kept(made: SearchStudy, folder: RunFolder) -> None:
+    boss = conductor(made, folder)
+    run_trial(boss, folder, 0.5, 0.7, 0.6)
+    assert checkpoints(folder) == {0: [1]}
+    run_trial(boss, folder, 0.4)
+    assert checkpoints(folder) == {0: [1]}
+    run_trial(boss, folder, 0.6, 0.7, 0.9)
+    assert checkpoints(folder) == {2: [2]}
+    run_trial(boss, folder, 0.99, 0.99, ends=State.DIVERGED)
+    assert checkpoints(folder) == {2: [2]}
+    assert boss.best is not None
+    assert boss.best.number == 2
+
+
+def test_a_repeated_report_changes_nothing(made: SearchStudy, folder: RunFolder) -> None:
+    boss = conductor(made, folder)
+    run_trial(boss, folder, 0.9)
+    proposal = boss.propose()
+    assert proposal is not None
+    assert report(boss, folder, proposal.number, 0, 0.95)
+    assert report(boss, folder, proposal.number, 0, 0.1)  # a restarted worker says it again
+    assert made.record(proposal.number).values == (0.95,)
+
+
+def test_five_trials_that_fail_alike_end_the_search(made: SearchStudy, folder: RunFolder) -> None:
+    boss = conductor(made, folder, samples=20)
+    messages = ["a"] * 4 + ["b"] + ["a"] * 5
+    for count, message in enumerate(messages):
+        assert boss.given_up is None, count
+        proposal = boss.propose()
+        assert proposal is not None
+        boss.end(proposal.number, State.FAILED, message)
+    assert boss.given_up == "a"
+    assert boss.propose() is None
+
+
+def test_another_end_in_between_starts_the_count_anew(made: SearchStudy, folder: RunFolder) -> None:
+    boss = conductor(made, folder, samples=20)
+    for state in [State.FAILED] * 4 + [State.PRUNED] + [State.FAILED] * 4:
+        proposal = boss.propose()
+        assert proposal is not None
+        boss.end(proposal.number, state, "a")
+    assert boss.given_up is None
+
+
+def test_the_watcher_sees_everything(made: SearchStudy, folder: RunFolder) -> None:
+    witness = Witness()
+    boss = Conductor(made, suggest, None, 2, folder, witness)
+    run_trial(boss, folder, 0.5, 0.7, 0.6)
+    boss.propose()
+    boss.interrupt("stopped")
+    assert witness.seen == [
+        ("started", 0), ("rung 0", 0), ("rung 1", 0), ("rung 2", 0), ("complete", 0),
+        ("started", 1), ("interrupted", 1),
+    ]  # fmt: skip
+
+
+def test_an_interrupted_search_goes_on(made: SearchStudy, folder: RunFolder) -> None:
+    first = conductor(made, folder, samples=4)
+    run_trial(first, folder, 0.5, 0.6, 0.7)
+    cut_off = first.propose()
+    assert cut_off is not None
+    report(first, folder, cut_off.number, 0, 0.8)
+    first.interrupt("stopped")
+    assert checkpoints(folder) == {0: [2], 1: [0]}
+
+    for number in made.cut_off():
+        made.requeue(number)
+    second = conductor(made, folder, samples=4)
+    assert second.best is not None
+    assert second.best.number == 0
+    again = second.propose()
+    assert again is not None
+    assert (again.continues, again.params) == (1, cut_off.params)
+    folder.trial(again.number).adopt(folder.trial(1))
+    assert report(second, folder, again.number, 0, 0.8)  # 1 no longer stands beside it
+    report(second, folder, again.number, 1, 0.85)
+    report(second, folder, again.number, 2, 0.9)
+    second.end(again.number, State.COMPLETE)
+    assert checkpoints(folder) == {2: [2]}
+    ends = [run_trial(second, folder, 0.1) for _ in range(2)]
+    assert ends == [3, 4]
+    assert second.propose() is None
+    states = [record.state for record in made.records()]
+    assert states == ["complete", "interrupted", "complete", "pruned", "pruned"]
+    assert [record.number for record in ranked(made.records())] == [2, 0, 3, 4]
+
+
+def test_the_same_reports_give_the_same_search(tmp_path: Path) -> None:
+    def run(name: str) -> list[tuple[dict[str, Any], State, tuple[float, ...]]]:
+        folder = paths.create(tmp_path, name)
+        sampler = optuna.samplers.TPESampler(seed=3, multivariate=True, constant_liar=True)
+        made = study.create(
+            folder.journal, name, metric="accuracy", milestones=(0.1, 0.5, 1.0), sampler=sampler
+        )
+        boss = conductor(made, folder, samples=20)
+        while (proposal := boss.propose()) is not None:
+            rate = proposal.params["rate"]
+            state = State.COMPLETE
+            for rung in range(LAST + 1):
+                if not report(boss, folder, proposal.number, rung, rate * (rung + 1) / 3):
+                    state = State.PRUNED
+                    break
+            boss.end(proposal.number, state)
+        return [(record.params, record.state, record.values) for record in made.records()]
+
+    assert run("first") == run("second")
+
+
+def test_what_an_interrupted_trial_had_passed_stays_passed(
+    made: SearchStudy, folder: RunFolder
+) -> None:
+    first = conductor(made, folder, samples=2)
+    poor, good = first.propose(), first.propose()
+    assert poor is not None
+    assert good is not None
+    assert report(first, folder, poor.number, 0, 0.1)  # the first one always goes on
+    report(first, folder, good.number, 0, 0.9)
+    report(first, folder, poor.number, 1, 0.2)
+    first.interrupt("stopped")
+    for number in made.cut_off():
+        made.requeue(number)
+    second = conductor(made, folder, samples=2)
+    again, other = second.propose(), second.propose()
+    assert again is not None
+    assert other is not None
+    assert report(second, folder, other.number, 0, 0.9)
+    assert report(second, folder, again.number, 0, 0.1)
+    assert report(second, folder, again.number, 1, 0.2)

@@ -1,0 +1,290 @@
+import html
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from html_parts import Seen
+from report_runs import (
+    BEGAN,
+    NASTY,
+    SECTIONS,
+    make_search,
+    many_trials,
+    trial,
+    write_real_run,
+    write_run,
+)
+
+from textcls.train import TrainFile
+from tune.analysis import run_data
+from tune.analysis.timeline import timeline
+from tune.analysis.winner_score import verdict
+from tune.report import _page, writer
+from tune.report._overview import searched_yaml, sentences, whole_yaml
+from tune.report._plots import path_data
+from tune.run_folder.paths import RunFolder
+from tune.study.records import State
+
+PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}
+
+
+def written(folder: RunFolder) -> str:
+    return writer.write(folder).read_text(encoding="utf-8")
+
+
+def sections(page: str) -> dict[str, str]:
+    """The text of each section."""
+    parts = page.split('<section id="')[1:]
+    return {part.split('"')[0]: Seen(part.split(">", 1)[1]).text.strip() for part in parts}
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    search = make_search()
+    root = tmp_path_factory.mktemp("runs") / "usual"
+    return write_run(root, search, many_trials(search, 40, slots=2))
+
+
+def test_a_real_run_has_every_section_and_its_texts(tmp_path: Path) -> None:
+    page = written(write_real_run(tmp_path / "run"))
+    found = sections(page)
+    assert list(found) == SECTIONS
+    assert all(found.values())
+    assert "Confusion matrix" in found["mistakes"]
+    assert "word3 & <b>bold</b>" in found["mistakes"]
+
+
+def test_nothing_that_comes_from_data_becomes_an_element(tmp_path: Path) -> None:
+    folder = write_real_run(tmp_path / "run")
+    folder.environment.write_text(
+        folder.environment.read_text().replace("synthetic", NASTY).replace("desk", NASTY)
+    )
+    page = written(folder)
+    names = [name for name, _ in Seen(page).elements]
+    assert names.count("script") == 2  # the data block and our own
+    assert "b" in names
+    assert page.count("<b>bold") == 0
+    assert page.count("<script>alert") == 0
+    assert NASTY in Seen(page).text
+
+
+@pytest.mark.parametrize("state", ["complete", "interrupted", "failed", None])
+@pytest.mark.parametrize("count", [0, 1, 25])
+def test_every_state_of_a_run_has_a_report(tmp_path: Path, state: str | None, count: int) -> None:
+    search = make_search()
+    made = many_trials(search, count)
+    if state is None and count:
+        made.append(trial(search, State.RUNNING, [0.8], PARAMS, begin_s=400.0))
+    found = sections(written(write_run(tmp_path / "run", search, made, state=state)))
+    assert list(found) == SECTIONS
+    assert all(len(text.split()) > 2 for text in found.values()), found
+
+
+def test_missing_pieces_are_said(usual: RunFolder, tmp_path: Path) -> None:
+    search = make_search()
+    folder = write_run(tmp_path / "run", search, [trial(search, State.FAILED, [], PARAMS)])
+    folder.environment.unlink()
+    found = sections(written(folder))
+    assert "environment.json is missing or damaged" in found["result"]
+    assert "environment.json is missing or damaged" in found["environment"]
+    assert "Too few trials" in found["importance"]
+    assert "There is no winner yet" in found["mistakes"]
+    assert "no reason was recorded" in found["failures"]
+    assert "log of trial 0 is gone" in found["failures"]
+    assert "(best/) is missing" in sections(written(usual))["mistakes"]
+
+
+def test_the_end_of_a_failed_trials_log_is_shown(tmp_path: Path) -> None:
+    search = make_search()
+    made = [trial(search, State.FAILED, [], PARAMS, message=f"ValueError: {NASTY}")]
+    folder = write_run(tmp_path / "run", search, made, state="failed")
+    folder.trial(0).root.mkdir(parents=True)
+    folder.trial(0).log.write_text("\n".join(f"line {at}" for at in range(100)))
+    failures = sections(written(folder))["failures"]
+    assert f"ValueError: {NASTY}" in failures
+    assert "line 99" in failures
+    assert "line 9\n" not in failures
+
+
+def test_the_result_in_words_names_interval_split_and_selection(usual: RunFolder) -> None:
+    told = run_data.read(usual)
+    judged = verdict(told)
+    assert judged is not None
+    accuracy, selection = sentences(told, judged)
+    low, high = judged.scores[0].interval or (0, 0)
+    assert f"{judged.value:.4f}" in accuracy
+    assert f"from {low:.4f} to {high:.4f}" in accuracy
+    assert "4,000 test texts" in accuracy
+    assert f"best of {judged.candidates} trials" in selection
+    assert "on the test split" in selection
+    assert f"{judged.flattery:.4f}" in selection
+
+
+def test_a_clean_selection_is_told_as_such(tmp_path: Path) -> None:
+    search = make_search(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
+    best = {"number": 0, "test_accuracy": 0.9, "val_accuracy": 0.92}
+    made = [trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS)]
+    told = run_data.read(write_run(tmp_path / "run", search, made, best=best))
+    assert "the test split had no part in the choice" in sentences(told, verdict(told))[-1]
+
+
+def test_the_best_parameters_train_again(tmp_path: Path) -> None:
+    space = {
+        "hidden_size": {"type": "int", "low": 32, "high": 256},
+        "kernel_sizes": {"type": "categorical", "choices": [[3], [3, 5]]},
+        "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True},
+    }
+    search = make_search(space=space, model={"name": "cnn"}, train={"epochs": 2.0, "seed": 7})
+    params = {"hidden_size": 40, "kernel_sizes": "[3, 5]", "learning_rate": 0.001}
+    made = [
+        trial(search, State.INTERRUPTED, [], params),
+        trial(search, State.PRUNED, [0.5], params | {"hidden_size": 50}),
+        trial(search, State.COMPLETE, [0.7, 0.8, 0.9], params, continues=0),
+    ]
+    told = run_data.read(write_run(tmp_path / "run", search, made))
+    judged = verdict(told)
+    assert judged is not None
+    assert yaml.safe_load(searched_yaml(told, judged)) == {
+        "model": {"hidden_size": 40, "kernel_sizes": [3, 5]},
+        "train": {"learning_rate": 0.001},
+    }
+    again = TrainFile.model_validate(yaml.safe_load(whole_yaml(told, judged)))
+    model, embeddings, train = search.configuration(told.params(judged.record))
+    assert (again.model, again.data, again.embeddings) == (model, search.data, embeddings)
+    assert again.train == train.model_copy(update={"seed": 7})  # that of the trial it continued
+
+
+def test_every_drawing_has_its_table_and_every_mark_its_trial(usual: RunFolder) -> None:
+    page = written(usual)
+    told = run_data.read(usual)
+    figures = page.split("<figure")[1:]
+    assert len(figures) == 2 + 2 + len(told.space) + 1 + 1 + 1
+    assert all("<details><summary>Table" in figure for figure in figures)
+    for figure in figures[2:]:
+        for _, attributes in Seen("<figure" + figure).elements:
+            numbers = attributes.get("data-n")
+            if numbers is not None:
+                assert (attributes["d"] or "").count("M") == len(numbers.split())
+    block = page.split('type="application/json" id="trials">')[1].split("</script>")[0]
+    assert len(json.loads(block)["trials"]) == len(told.records)
+
+
+def test_named_configurations_stand_beside_what_they_should_reach(tmp_path: Path) -> None:
+    search = make_search(
+        configurations={
+            "plain": {"params": {"dropout": 0.0}, "expected": 0.91},
+            "with dropout": {"params": {"dropout": 0.5}},
+        }
+    )
+    made = [trial(search, State.COMPLETE, [0.8, 0.9, 0.905], {"dropout": 0.0}, name="plain")]
+    found = sections(written(write_run(tmp_path / "run", search, made, number=0)))
+    assert "plain" in found["result"]
+    assert "0.9100" in found["result"]
+    assert "not run" in found["result"]
+
+
+def test_a_thousand_trials_stay_small_and_quick(tmp_path: Path) -> None:
+    search = make_search(search={"samples": 1_000})
+    told = run_data.read(write_run(tmp_path / "run", search, many_trials(search, 1_000)))
+    began = time.process_time()
+    page = _page.render(told, "left out")
+    assert len(page.encode()) < 2_000_000  # the promise is 6 MB, with texts and longer spaces
+    assert time.process_time() - began < 5.0
+
+
+def test_a_dot_is_a_line_of_no_length_and_y_points_down() -> None:
+    assert path_data([[(0.5, 1.0)], [(0.0, 0.0), (1.0, 0.25)]]) == "M500 0h0M0 1000L1000 750"
+
+
+def test_the_page_asks_for_nothing(usual: RunFolder) -> None:
+    page = written(usual)
+    assert "default-src 'none'" in page.replace("&#x27;", "'")
+    seen = Seen(page).elements
+    assert not [attributes for _, attributes in seen if "src" in attributes]
+    links = {attributes["href"] for name, attributes in seen if name == "a"}
+    assert links == {f"#{name}" for name in SECTIONS}
+    assert not {"link", "img", "iframe", "object", "base"} & {name for name, _ in seen}
+
+
+def test_the_command_writes_beside_the_run_or_where_it_is_told(
+    usual: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert writer.main([usual.name, "--runs-dir", str(usual.root.parent)]) == 0
+    assert Path(capsys.readouterr().out.strip()) == usual.report
+    target = tmp_path / "page.html"
+    assert writer.main([str(usual.root), "--out", str(target), "--without-texts"]) == 0
+    assert "left out (--without-texts)" in target.read_text()
+
+
+def test_a_long_command_goes_on_in_the_next_line_as_a_shell_takes_it(tmp_path: Path) -> None:
+    words = ["python", "-m", "tune.search", "--space", "a b.yaml", "--samples", "9"]
+    words += [each for key in range(9) for each in ("--set", f"train.key={key}")]
+    folder = write_run(tmp_path / "run", make_search(), [], environment={"command": words})
+    page = html.unescape(writer.write(folder).read_text())
+    start = page.index("python -m tune.search --space 'a b.yaml'")
+    command = page[start : page.index("<", start)]
+    echo = ["sh", "-c", f"printf '%s\\n' {command}"]
+    assert subprocess.run(echo, capture_output=True, text=True).stdout.splitlines() == words
+    assert all(len(line) < 100 for line in command.splitlines())
+
+
+def test_bad_input_is_one_message(
+    usual: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert writer.main([str(tmp_path / "none")]) == 1
+    assert "no run at" in capsys.readouterr().err
+    broken = write_run(tmp_path / "broken", make_search(), [])
+    broken.journal.write_text("no journal\n{}\n")
+    assert writer.main([str(broken.root)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert writer.main([str(usual.root), "--out", str(tmp_path / "no" / "page.html")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_help_and_a_page_without_texts_need_neither_ray_nor_torch(usual: RunFolder) -> None:
+    code = (
+        "import sys; from tune import compare\nfrom tune.report import writer\n"
+        "assert 'optuna' not in sys.modules\n"
+        f"writer.main([{str(usual.root)!r}, '--without-texts'])\n"
+        "assert not {'ray', 'torch', 'datasets'} & set(sys.modules), sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_a_report_that_cannot_be_written_costs_the_search_nothing(
+    usual: RunFolder, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    writer.leave(RunFolder(tmp_path / "none"), said.append)
+    assert "was not written" in said[0]
+    usual.report.unlink(missing_ok=True)
+    writer.leave(usual, said.append)
+    assert usual.report.exists()
+    assert len(said) == 1
+
+
+def test_a_running_search_shows_how_far_it_is(tmp_path: Path) -> None:
+    search = make_search(search={"samples": 9})
+    made = [
+        trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS),
+        trial(search, State.RUNNING, [0.81], PARAMS, begin_s=5.0),
+    ]
+    folder = write_run(tmp_path / "run", search, made, state=None)
+    told = run_data.read(folder)
+    running = replace(told.records[1], state=State.RUNNING)
+    read_at = BEGAN.astimezone() + timedelta(seconds=100)
+    live = replace(told, state="running", records=(told.records[0], running), read_at=read_at)
+    found = sections(_page.render(live, "not yet"))
+    assert "2 of 9" in found["result"]
+    assert "1 complete, 1 running" in found["result"]
+    assert "still running" in found["advice"]
+    (_, span) = timeline(live).spans
+    assert span.ended == pytest.approx(100.0)  # until now

@@ -1,0 +1,203 @@
+"""The report in a real browser: nothing is asked for, nothing fails, hovering shows numbers."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_runs import SECTIONS, make_search, many_trials, write_real_run, write_run
+
+from tune import compare
+from tune.report import writer
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+
+FIGURES = [
+    "best-over-time", "best-over-texts", "learning-curves", "best-losses",
+    "parameter-hidden_size", "parameter-pooling", "parallel-plot", "timeline-plot",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The reports of a small real run and of a thousand trials, and their comparison."""
+    root = tmp_path_factory.mktemp("runs")
+    real = write_real_run(root / "real", trials=30)
+    search = make_search(search={"samples": 1_000})
+    many = write_run(root / "many", search, many_trials(search, 1_000))
+    both = root / "both.html"
+    compare.main([str(real.root), str(many.root), "--html", str(both)])
+    return {"real": writer.write(real), "many": writer.write(many), "both": both}
+
+
+class Visit:
+    """An opened page, and what it said and asked for."""
+
+    def __init__(self, browser: Any, path: Path, width: int = 1200, **keys: Any) -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, **keys)
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.address = path.as_uri()
+        self.page.goto(self.address)
+
+    def hover(self, selector: str, right: float, down: float) -> str:
+        """Point at a place of an element and read what is shown; empty when nothing is."""
+        target = self.page.locator(selector)
+        target.scroll_into_view_if_needed()
+        box = target.bounding_box()
+        self.page.mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"])
+        self.page.wait_for_timeout(60)
+        tip = self.page.locator("#tip")
+        return str(tip.inner_text()) if tip.is_visible() else ""
+
+    def point_at_a_mark(self, figure: str) -> str:
+        """Point at the last mark of a figure that has a trial or words."""
+        place = self.page.evaluate(
+            """(id) => {
+                const path = [...document.querySelectorAll(
+                    `#${id} path[data-n], #${id} path[data-tips]`)].pop();
+                const first = path.getAttribute("d").split("M")[1].replace("h0", "").split("L")[0];
+                return first.split(" ").map((number) => number / 1000);
+            }""",
+            figure,
+        )
+        return self.hover(f"#{figure} .area", place[0] + 0.001, place[1])
+
+
+@pytest.mark.parametrize("name", ["real", "many", "both"])
+def test_the_page_asks_for_nothing_and_nothing_fails(browser, pages, name: str) -> None:
+    visit = Visit(browser, pages[name])
+    visit.page.mouse.wheel(0, 2_000)
+    visit.page.wait_for_timeout(100)
+    assert visit.asked == [visit.address]
+    assert visit.said == []
+    visit.page.close()
+
+
+def test_every_section_is_there_and_shows_something(browser, pages) -> None:
+    visit = Visit(browser, pages["real"])
+    found = visit.page.evaluate(
+        "[...document.querySelectorAll('section')].map((s) => [s.id, s.innerText.length])"
+    )
+    assert [name for name, _ in found] == SECTIONS
+    assert all(length > 20 for _, length in found)
+    drawn = visit.page.evaluate(
+        "[...document.querySelectorAll('figure .area')].map((a) => [a.offsetWidth, a.offsetHeight])"
+    )
+    assert all(width > 150 and height > 20 for width, height in drawn)
+    visit.page.close()
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_pointing_at_a_mark_shows_its_numbers(browser, pages, figure: str) -> None:
+    visit = Visit(browser, pages["real"])
+    shown = visit.point_at_a_mark(figure)
+    assert any(character.isdigit() for character in shown), shown
+    if "Trial" in shown:
+        assert "learning_rate" in shown
+        assert visit.page.locator("path.hot").count() > 3  # the same trial in the other figures
+    assert visit.said == []
+    visit.page.mouse.move(2, 2)
+    visit.page.wait_for_timeout(60)
+    assert not visit.page.locator("#tip").is_visible()
+    assert visit.page.locator("path.hot").count() == 0
+    visit.page.close()
+
+
+def test_the_matrix_speaks_and_names_are_text(browser, pages) -> None:
+    visit = Visit(browser, pages["real"])
+    shown = visit.hover(".confusion tbody tr:first-of-type td:last-of-type", 0.5, 0.5)
+    assert "labelled <script>alert(1)</script>" in shown
+    assert visit.said == []
+    visit.page.close()
+
+
+def test_a_button_copies_the_best_parameters(browser, pages) -> None:
+    visit = Visit(browser, pages["real"])
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.page.locator("#best .copy").first.click()
+    visit.page.wait_for_timeout(100)
+    copied = visit.page.evaluate("navigator.clipboard.readText()")
+    assert copied == visit.page.locator("#best code").first.text_content()
+    assert "learning_rate" in copied
+    visit.page.close()
+
+
+def _contrast(one: str, other: str) -> float:
+    """The contrast of two colours as WCAG has it, from 1 to 21."""
+
+    def light(colour: str) -> float:
+        parts = [int(part) / 255 for part in colour[4:-1].split(",")]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    darker, lighter = sorted([light(one), light(other)])
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_marks_stand_out_in_light_and_dark(browser, pages, scheme: str) -> None:
+    visit = Visit(browser, pages["real"], color_scheme=scheme)
+
+    def style(selector: str, name: str) -> str:
+        script = "([s, n]) => getComputedStyle(document.querySelector(s))[n]"
+        return str(visit.page.evaluate(script, [selector, name]))
+
+    paper = style("body", "backgroundColor")
+    assert (_contrast(paper, "rgb(0, 0, 0)") > 10) == (scheme == "light")
+    for selector in ("body", ".lead", ".keys", "summary", "nav a"):
+        assert _contrast(style(selector, "color"), paper) >= 4.5, selector
+    for mark in ("best", "complete"):
+        assert _contrast(style(f".marks .{mark}", "stroke"), paper) >= 3, mark
+    visit.page.close()
+
+
+@pytest.mark.parametrize("name", ["real", "both"])
+@pytest.mark.parametrize("width", [360, 768, 1920])
+def test_nothing_is_wider_than_the_window(browser, pages, name: str, width: int) -> None:
+    visit = Visit(browser, pages[name], width=width)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    small = visit.page.evaluate(
+        "[...document.querySelectorAll('.ys span, .xs span')].map("
+        "(s) => parseFloat(getComputedStyle(s).fontSize))"
+    )
+    assert min(small) >= 11  # letters do not shrink with the drawing
+    visit.page.close()
+
+
+def test_paper_gets_black_on_white_without_buttons(browser, pages) -> None:
+    visit = Visit(browser, pages["real"], color_scheme="dark")
+    visit.page.emulate_media(media="print")
+    colour = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert colour == "rgb(255, 255, 255)"
+    assert not visit.page.locator(".copy").first.is_visible()
+    assert not visit.page.locator("nav").first.is_visible()
+    visit.page.close()
+
+
+def test_a_thousand_trials_open_in_under_three_seconds(browser, pages) -> None:
+    assert pages["many"].stat().st_size < 6_000_000
+    began = time.monotonic()
+    visit = Visit(browser, pages["many"])
+    visit.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    assert time.monotonic() - began < 3.0
+    began = time.monotonic()
+    assert "Trial" in visit.point_at_a_mark("parameter-learning_rate")
+    assert time.monotonic() - began < 2.0  # the marks of all figures are read at the first hover
+    visit.page.close()

@@ -1,0 +1,296 @@
+"""Run folders in an object store: by parts on files, as a whole on an S3 server."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from tune import status
+from tune.exceptions import RunFolderError
+from tune.report import writer
+from tune.run_folder import _object_store as mirrors
+from tune.run_folder import paths
+from tune.run_folder._object_store import LEASE, Mirror
+from tune.run_folder.paths import RunFolder
+from tune.run_folder.sync import synchronised
+from tune.study import study
+from tune.study.records import State, TrialRecord
+
+SPACE = """
+model: gru
+data: {name: synthetic, train_size: 1500, test_size: 400}
+embeddings: {name: random, dim: 16}
+train: {epochs: 2, batch_size: 32}
+space:
+  hidden_size: {type: int, low: 8, high: 32, log: true}
+  learning_rate: {type: float, low: 1.0e-3, high: 3.0e-2, log: true}
+search: {samples: 400}
+"""
+BEGUN = b'{"op_code":0}\n{"user_attr":{"format":1}}\n'
+
+
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store that is a folder."""
+    monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "here"))
+    return f"file://{tmp_path}/store/runs"
+
+
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """From here on this is another machine."""
+    monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "elsewhere"))
+
+
+def made(address: str, journal: bytes = BEGUN) -> tuple[RunFolder, Mirror]:
+    folder = paths.create(address, "run")
+    assert folder.mirror is not None
+    folder.journal.write_bytes(journal)
+    folder.mirror.publish(folder.journal)
+    return folder, folder.mirror
+
+
+def test_a_run_that_is_stored_is_found_on_another_machine(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, mirror = made(address)
+    checkpoint = here.trial(3).checkpoint(0)
+    mirror.put("best/about.json", b"{}")
+    mirror.put("trials/3/rung-0.safetensors", b"weights")
+    elsewhere(monkeypatch, tmp_path)
+    for run in ("run", f"{address}/run"):
+        there = paths.find(address, run)
+        assert there.root != here.root
+        assert there.journal.read_bytes() == BEGUN
+        assert (there.best / "about.json").exists()
+    moved = there.trial(3).checkpoint(0)
+    assert not moved.exists()  # only when somebody needs it
+    assert there.local(moved).read_bytes() == b"weights"
+    assert not checkpoint.exists()
+    with pytest.raises(RunFolderError, match="exists already"):
+        paths.create(address, "run")
+    with pytest.raises(RunFolderError, match=r"no run at .*/nobody"):
+        paths.find(address, "nobody")
+
+
+def test_a_copy_that_is_further_stays_and_one_that_went_another_way_is_put_aside(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, mirror = made(address)
+    further = BEGUN + b'{"op_code":4}\n'
+    folder.journal.write_bytes(further)
+    assert paths.find(address, "run").journal.read_bytes() == further
+
+    mirror.put("study.journal", BEGUN + b'{"op_code":5}\n{"op_code":6}\n')
+    found = paths.find(address, "run")
+    assert found.journal.read_bytes().endswith(b'{"op_code":6}\n')
+    aside = Path(re.findall(r"is kept in (\S+)", capsys.readouterr().err)[0])
+    assert (aside / "study.journal").read_bytes() == further
+
+
+def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = made(address)
+    trial = folder.trial(0)
+    trial.root.mkdir(parents=True)
+    paths.write_json(trial.curve, [{"step": 1}, {"step": 2}])
+    for rung in range(2):
+        trial.checkpoint(rung).write_text(f"rung {rung}")
+    trial.publish(0, 1)
+    trial.keep({1})
+
+    elsewhere(monkeypatch, tmp_path)
+    other = folder.here().trial(0)
+    assert other.root != trial.root
+    other.fetch()
+    assert len(json.loads(other.curve.read_text())) == 2
+    assert list(other.checkpoints()) == [1]
+
+    paths.write_json(other.curve, [{"step": 1}, {"step": 2}, {"step": 3}])
+    other.fetch()
+    assert len(json.loads(other.curve.read_text())) == 3
+
+
+def test_the_search_deletes_checkpoints_that_a_worker_wrote_elsewhere(address: str) -> None:
+    folder, mirror = made(address)
+    for name in ("rung-0.safetensors", "rung-1.safetensors", "curve.json", "log.txt"):
+        mirror.put(f"trials/0/{name}", b"")
+    folder.trial(0).tidy({1})
+    mirror.settle()
+    kept = ["trials/0/curve.json", "trials/0/log.txt", "trials/0/rung-1.safetensors"]
+    assert mirror.names("trials") == kept
+
+
+def with_study(address: str) -> tuple[RunFolder, Mirror]:
+    """A run with one trial that runs."""
+    folder = paths.create(address, "run")
+    assert folder.mirror is not None
+    kept = study.create(
+        folder.journal, "run", metric="accuracy", milestones=(1.0,),
+        sampler=optuna.samplers.RandomSampler(seed=0),
+    )  # fmt: skip
+    kept.ask(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
+    return folder, folder.mirror
+
+
+def test_trials_that_the_stored_journal_does_not_know_are_forgotten(address: str) -> None:
+    folder, mirror = with_study(address)
+    for number in range(3):
+        mirror.put(f"trials/{number}/curve.json", b"[]")
+    with synchronised(folder, print):
+        assert mirror.names("trials") == ["trials/0/curve.json"]
+    assert "study.journal" in mirror.names()
+
+
+def test_two_searches_cannot_have_one_run_and_a_dead_one_holds_nothing(address: str) -> None:
+    folder, mirror = made(address)
+    lease = {"holder": "process 7 on far", "pid": 7, "host": "far", "since": 0.0}
+    mirror.put(LEASE, json.dumps({**lease, "seen": time.time() - 10}).encode())
+    assert mirror.held_by_another()
+    with (
+        pytest.raises(RunFolderError, match="in use by process 7 on far"),
+        synchronised(folder, print),
+    ):
+        pytest.fail("it was let in")
+    mirror.put(LEASE, json.dumps({**lease, "seen": time.time() - 100}).encode())
+    assert mirror.holder() is None
+
+
+def test_what_cannot_be_stored_at_the_end_is_said_with_its_place(
+    address: str, tmp_path: Path
+) -> None:
+    folder, _ = with_study(address)
+
+    def break_store() -> None:
+        store = tmp_path / "store"
+        store.rename(tmp_path / "gone")
+        store.write_text("no folder")
+
+    with (
+        pytest.raises(RunFolderError, match=f"everything is in {folder.root}"),
+        synchronised(folder, print),
+    ):
+        break_store()
+    assert folder.journal.exists()
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("s3://key:hush@bucket/runs", "holds a secret"),
+        ("nonsense://bucket/runs", "cannot be reached"),
+    ],
+)
+def test_a_bad_address_is_refused_and_no_secret_is_repeated(bad: str, said: str) -> None:
+    with pytest.raises(RunFolderError, match=said) as caught:
+        paths.create(bad, "run")
+    assert "hush" not in str(caught.value)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 server's bucket."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    script = (
+        "import sys; from moto.server import ThreadedMotoServer as Server;"
+        "server = Server(ip_address='127.0.0.1', port=0, verbose=False); server.start();"
+        "print(server.get_host_and_port()[1], flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        endpoint = f"127.0.0.1:{int(server.stdout.readline())}"
+        from pyarrow import fs
+
+        store = fs.S3FileSystem(
+            endpoint_override=endpoint, scheme="http", allow_bucket_creation=True
+        )
+        store.create_dir("bucket")
+        yield f"s3://bucket/runs?endpoint_override={endpoint}&scheme=http"
+        server.kill()
+
+
+def searching(machine: Path, *options: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "tune.search", *options],
+        env={**os.environ, "TEXTCLS_CACHE": str(machine)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def ended(journal: bytes | None, tmp_path: Path) -> list[TrialRecord]:
+    (tmp_path / "seen.journal").write_bytes((journal or b"")[: (journal or b"").rfind(b"\n") + 1])
+    try:
+        records = study.read(tmp_path / "seen.journal", "run").records()
+    except Exception:  # not yet
+        return []
+    return [record for record in records if record.state in (State.COMPLETE, State.PRUNED)]
+
+
+def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    stored = mirrors.of(mirrors.joined(bucket, "run"))
+    first = searching(
+        tmp_path / "a", "--space", str(tmp_path / "space.yaml"), "--name", "run",
+        "--runs-dir", bucket, "--max-concurrent", "2",
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(before := ended(stored.get("study.journal"), tmp_path)) < 4:
+        assert first.poll() is None, first.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    before = ended(stored.get("study.journal"), tmp_path)  # what came while we read
+
+    there = tmp_path / "b"
+    second = searching(
+        there, "--resume", "run", "--runs-dir", bucket, "--samples", str(len(before) + 3)
+    )
+    printed = second.communicate(timeout=150)[0]
+    assert second.returncode == 0, printed
+    after = ended(stored.get("study.journal"), tmp_path)
+    assert [each for each in after if each.number in {r.number for r in before}] == before
+    assert len(after) >= len(before) + 3
+
+    names = stored.names()
+    assert {"result.json", "report.html", "space.yaml", "leaderboard.csv"} <= set(names)
+    assert LEASE not in names
+    best = json.loads(stored.get("result.json") or b"")["best"]["number"]
+    assert [name for name in names if name.endswith(".safetensors") and "trials" in name] == [
+        name for name in names if re.fullmatch(rf"trials/{best}/rung-\d+.safetensors", name)
+    ]
+    assert f"trials/{best}/log.txt" in names
+
+    monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "c"))
+    assert status.main(["run", "--runs-dir", bucket]) == 0
+    assert "complete" in capsys.readouterr().out
+    target = tmp_path / "page.html"
+    assert writer.main(["run", "--runs-dir", bucket, "--out", str(target)]) in (0, None)
+    assert target.stat().st_size > 10_000
+
+
+def test_the_search_of_another_machine_is_seen_to_run(address: str) -> None:
+    _, mirror = made(address)
+    lease: dict[str, Any] = {"holder": "process 7 on far", "pid": 7, "host": "far", "since": 100.0}
+    mirror.put(LEASE, json.dumps({**lease, "seen": time.time()}).encode())
+    (mirror.root / "study.journal").unlink()
+    found = paths.find(address, "run")
+    assert (found.root / ".lock").read_text() == "process 7 on far"
+    assert (found.root / ".lock").stat().st_mtime == 100.0

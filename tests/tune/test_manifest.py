@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from textcls.config.models import EmbeddingConfig
+from textcls.exceptions import ConfigError
+from tune.config import search_file
+from tune.config.distributions import IntDistribution
+from tune.config.search_file import ResourceConfig, SearchFile
+from tune.exceptions import SearchError
+from tune.execution.resources import Plan
+from tune.manifest import Record
+from tune.run_folder import environment, paths
+from tune.setup import check_unchanged
+
+SEARCH = SearchFile(space={"hidden_size": IntDistribution(type="int", low=8, high=64)})
+
+
+def corpora(fingerprint: str = "1", vectors: str = "2") -> Any:
+    """What a record reads of a corpus."""
+    provenance = {
+        "data": "ag_news",
+        "vectors": "corpus",
+        "data_fingerprint": fingerprint,
+        "vectors_fingerprint": vectors,
+        "notices": ["the hub cannot be reached"],
+    }
+    return {EmbeddingConfig(): SimpleNamespace(provenance=provenance)}
+
+
+def record(root: Path) -> Record:
+    return Record(paths.create(root, "run"), SEARCH, ["python", "-m", "tune.search"])
+
+
+def test_what_a_search_ran_on_is_written_down(tmp_path: Path) -> None:
+    made = record(tmp_path)
+    made.write(corpora(), Plan(1, 0, 2, "No GPU in the cluster."))
+    assert search_file.load(made.folder.space) == SEARCH
+    found = json.loads(made.folder.environment.read_text())
+    assert found["command"] == ["python", "-m", "tune.search"]
+    assert found["notices"] == ["the hub cannot be reached", "No GPU in the cluster."]
+    assert found["corpora"][0]["data_fingerprint"] == "1"
+    assert found["corpora"][0]["embeddings"]["name"] == "glove-twitter-50"
+    assert found["resources"]["concurrent"] == 2
+    assert {"python", "ray", "optuna", "torch"} <= set(found["versions"])
+
+
+def test_a_run_that_goes_on_says_so(tmp_path: Path) -> None:
+    made = record(tmp_path)
+    made.write(corpora(), Plan(1, 0, 2))
+    made.take_up(corpora())
+    (resumed,) = json.loads(made.folder.environment.read_text())["resumed"]
+    assert resumed["command"] == ["python", "-m", "tune.search"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [({"fingerprint": "x"}, "the data: ag_news"), ({"vectors": "x"}, "the word vectors: ag_news")],
+)
+def test_other_data_or_vectors_are_refused(
+    tmp_path: Path, changed: dict[str, str], what: str
+) -> None:
+    made = record(tmp_path)
+    made.write(corpora(), Plan(1, 0, 2))
+    with pytest.raises(SearchError, match=f"something is not what it was: {what}"):
+        made.take_up(corpora(**changed))
+
+
+def test_what_may_change_when_a_run_goes_on() -> None:
+    more = SEARCH.search.model_copy(update={"samples": 99, "time_budget_s": 5, "max_concurrent": 1})
+    freed = {"search": more, "resources": ResourceConfig(cpu=2)}
+    check_unchanged(SEARCH, SEARCH.model_copy(update=freed))
+
+
+def test_what_may_not_change_is_named() -> None:
+    other = SEARCH.model_copy(update={"model": SEARCH.model.model_copy(update={"name": "cnn"})})
+    with pytest.raises(ConfigError, match=r"model\.name: was 'gru', now 'cnn'"):
+        check_unchanged(SEARCH, other)
+
+
+def test_a_revision_of_git_or_none(tmp_path: Path) -> None:
+    assert environment.revision(tmp_path) is None
+    here = environment.revision(Path(__file__).parent)
+    assert here is None or len(here.removesuffix("+")) == 40

@@ -1,0 +1,105 @@
+"""What the cache holds of a corpus: the encoded texts, and what vectors make of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textcls.cache import Entry
+from textcls.text.encoding import TRAIN, EncodedSplit, Encoding, renumber
+from textcls.text.vocabulary import Vocabulary
+from textcls.vectors.embeddings import Embedded
+
+FORMAT = 2
+"""Goes up when the meaning of what is held changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The encoded texts, their labels' names and what their reading had to say."""
+
+    encoding: Encoding
+    label_names: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The final vocabulary with its matrix, and all splits in its ids."""
+
+    splits: dict[str, EncodedSplit]
+    vocabulary: Vocabulary
+    matrix: NDArray[np.float32]
+    coverage: dict[str, float]
+
+
+def pack_texts(texts: Texts) -> Entry:
+    """Flatten `texts` to arrays and JSON."""
+    encoding = texts.encoding
+    arrays: dict[str, NDArray[np.generic]] = {
+        "counts": encoding.counts,
+        "words": _pack_words(encoding.vocabulary.words),
+    }
+    for name, split in encoding.splits.items():
+        arrays[f"{name}.tokens"] = split.tokens
+        arrays[f"{name}.offsets"] = split.offsets
+        arrays[f"{name}.labels"] = split.labels
+        if split.capitals is not None:
+            arrays[f"{name}.capitals"] = split.capitals
+    meta = {
+        "splits": list(encoding.splits),
+        "train_words": encoding.train_words,
+        "label_names": list(texts.label_names),
+        "notices": list(texts.notices),
+    }
+    return Entry(arrays, meta)
+
+
+def unpack_texts(entry: Entry) -> Texts:
+    """Undo `pack_texts`."""
+    arrays, meta = entry.arrays, entry.meta
+    splits = {
+        name: EncodedSplit(
+            arrays[f"{name}.tokens"],
+            arrays[f"{name}.offsets"],
+            arrays[f"{name}.labels"],
+            capitals=arrays.get(f"{name}.capitals"),
+        )
+        for name in meta["splits"]
+    }
+    vocabulary = Vocabulary(_unpack_words(arrays["words"]))
+    encoding = Encoding(splits, vocabulary, meta["train_words"], arrays["counts"])
+    return Texts(encoding, tuple(meta["label_names"]), tuple(meta["notices"]))
+
+
+def pack_vectors(embedded: Embedded, encoding: Encoding) -> Entry:
+    """Flatten `embedded`; train's tokens are left out, since no choice of vectors changes them."""
+    arrays: dict[str, NDArray[np.generic]] = {
+        "matrix": embedded.matrix,
+        "unseen": _pack_words(embedded.vocabulary.words[encoding.train_words :]),
+    }
+    for name, split in encoding.splits.items():
+        if name != TRAIN:
+            arrays[f"{name}.tokens"] = renumber(split.tokens.copy(), embedded.ids)
+    return Entry(arrays, {"coverage": embedded.coverage})
+
+
+def unpack_vectors(entry: Entry, encoding: Encoding) -> Made:
+    """Undo `pack_vectors`."""
+    splits = {
+        name: split if name == TRAIN else replace(split, tokens=entry.arrays[f"{name}.tokens"])
+        for name, split in encoding.splits.items()
+    }
+    kept = encoding.vocabulary.words[: encoding.train_words]
+    vocabulary = Vocabulary(kept + _unpack_words(entry.arrays["unseen"]))
+    return Made(splits, vocabulary, entry.arrays["matrix"], entry.meta["coverage"])
+
+
+def _pack_words(words: Sequence[str]) -> NDArray[np.uint8]:
+    """One word a line, UTF-8; no token holds a line feed."""
+    return np.frombuffer("".join(f"{word}\n" for word in words).encode(), dtype=np.uint8)
+
+
+def _unpack_words(lines: NDArray[np.uint8]) -> tuple[str, ...]:
+    return tuple(lines.tobytes().decode().split("\n")[:-1])

@@ -1,0 +1,11 @@
+"""Configuration models, and how YAML and overrides become them.
+
+Other packages import the modules that `__all__` names; a file whose name begins with an
+underscore is this package's own.
+"""
+
+__all__ = [
+    "loader",
+    "messages",
+    "models",
+]

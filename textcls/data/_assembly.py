@@ -1,0 +1,147 @@
+"""From the rows of all files to a data set: one list of labels, bad rows out, splits made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from textcls.config.models import DataConfig
+from textcls.data._faults import complain, counted, left_out, quoted
+from textcls.data._row_checks import Rows, in_order, seen
+from textcls.data._splits import stratified
+from textcls.exceptions import DataError
+
+_TEST_STREAM, _VALIDATION_STREAM = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Texts and their labels, in the order of the source."""
+
+    texts: pa.ChunkedArray
+    """Arrow strings, possibly mapped from disk."""
+    labels: npt.NDArray[np.int64]
+    """(texts,): positions among the label names."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> "Split":
+        """Return the texts under `mask` (texts,)."""
+        return Split(self.texts.filter(pa.array(mask)), self.labels[mask])
+
+
+@dataclass(frozen=True, slots=True)
+class TextDataset:
+    """A data set ready to be tokenised."""
+
+    name: str
+    """As shown to people."""
+    splits: dict[str, Split]
+    """"train" and "test", and "validation" when there is one."""
+    label_names: tuple[str, ...]
+    notices: tuple[str, ...]
+    """Sentences to print and record: what was substituted, split off or left out."""
+
+
+def assemble(
+    name: str, parts: Mapping[str, Sequence[Rows]], data: DataConfig, notices: Sequence[str] = ()
+) -> TextDataset:
+    """Make a data set of the rows read for each split; `parts` must hold "train".
+
+    Raises DataError for bad rows, all in one message, unless they are to be skipped; when a split
+    is left without rows, when train has a single class, or is too small to split.
+    """
+    label_names, trained = _label_names(parts["train"])
+    everything = [rows for files in parts.values() for rows in files]
+    if len(trained) == 1 and not any(rows.faults for rows in everything):
+        raise DataError(
+            f"{name}: every row of train has the label {quoted(list(trained))}; "
+            "expected at least two classes"
+        )
+    for rows in everything:
+        _align(rows, label_names, trained)
+    faulty = [verdict for rows in everything if (verdict := rows.verdict())]
+    if faulty and data.bad_rows == "error":
+        raise complain(faulty)
+    splits = {split: _usable(name, split, files) for split, files in parts.items()}
+    if len(trained) == 1:
+        raise DataError(
+            f"{name}: the rows of train that can be used all have the label "
+            f"{quoted(list(trained))}; expected at least two classes"
+        )
+    said = [*notices, *(left_out(file) for file in faulty)]
+    said += _split_off(name, splits, data)
+    return TextDataset(name, splits, label_names, tuple(said))
+
+
+def _label_names(train: Sequence[Rows]) -> tuple[tuple[str, ...], set[str]]:
+    """Return all label names in their order, and those that usable rows of train have."""
+    trained = {
+        rows.values[code]
+        for rows in train
+        for code in np.unique(rows.labels[~rows.bad & (rows.labels >= 0)])
+    }
+    listed_classes = next((rows.values for rows in train if rows.closed), None)
+    return listed_classes or in_order(list(trained)), trained
+
+
+def _align(rows: Rows, names: tuple[str, ...], trained: set[str]) -> None:
+    """Turn the codes of one file into positions among `names`; blame labels that train lacks."""
+    position = {label: i for i, label in enumerate(names) if label in trained}
+    known = np.array([position.get(v, -1) for v in rows.values] + [-1], dtype=np.int64)
+    unknown = (rows.labels >= 0) & (known[rows.labels] < 0)
+    # A row of train that is bad anyway may be the only one with its label: say what is wrong once.
+    unknown &= ~rows.bad
+    labels = quoted([label for label in names if label in trained])
+    rows.blame(
+        unknown, f"a label that train lacks ({quoted(seen(rows, unknown))})", f"one of {labels}"
+    )
+    rows.labels, rows.values = known[rows.labels], names
+
+
+def _usable(name: str, split: str, files: Sequence[Rows]) -> Split:
+    """Put the good rows of a split's files together."""
+    parts = [Split(rows.texts, rows.labels) for rows in files]
+    for i, rows in enumerate(files):
+        if rows.bad.any():
+            parts[i] = parts[i].where(~rows.bad)
+    chunks = [chunk for part in parts for chunk in part.texts.chunks]
+    labels = np.concatenate([part.labels for part in parts])
+    if not len(labels):
+        places = ", ".join(rows.place for rows in files)
+        left = "no row can be used" if any(rows.faults for rows in files) else "no rows"
+        raise DataError(f"{name}: {left} in the {split} split ({places}); expected at least one")
+    return Split(pa.chunked_array(chunks, pa.string()), labels)
+
+
+def _split_off(name: str, splits: dict[str, Split], data: DataConfig) -> list[str]:
+    """Take the splits that are missing out of train; return what was done."""
+    notices = []
+    if "test" not in splits:
+        notices.append(f"no test split; {_carve(name, splits, 'test', data.test_fraction, data)}")
+    if data.validation_fraction:
+        if "validation" in splits:
+            notices.append("it has a validation split; data.validation_fraction takes no other")
+        else:
+            notices.append(_carve(name, splits, "validation", data.validation_fraction, data))
+    return [f"{name}: {notice}" for notice in notices]
+
+
+def _carve(
+    name: str, splits: dict[str, Split], split: str, fraction: float, data: DataConfig
+) -> str:
+    train = splits["train"]
+    stream = _TEST_STREAM if split == "test" else _VALIDATION_STREAM
+    chosen = stratified(train.labels, fraction, data.seed, stream=stream)
+    count = int(chosen.sum())
+    if not count:
+        raise DataError(
+            f"{name}: {counted(len(train), 'row')} in train, too few to split off "
+            f"{fraction:.3g} of each class as {split}; expected more rows or a {split} file"
+        )
+    splits[split], splits["train"] = train.where(chosen), train.where(~chosen)
+    of = f"{count:,} of {counted(len(train), 'row')}"
+    return f"{of} were split off train as {split}, stratified by label, seed {data.seed}"

@@ -1,0 +1,176 @@
+"""The rows of one file or hub split as they were read, with what is wrong with them.
+
+Nothing is dropped and nothing is raised for a single row here: every check of a file adds its
+faults, so that whoever reads the message sees all of them at once. Columns stay Arrow columns;
+Python touches distinct labels and the first ten rows at fault, never each row.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textcls.data._columns import Classes, Columns, Numbering, row_numbers
+from textcls.data._faults import SHOWN_ROWS, Fault, FaultyFile, Unit, listed, quoted
+
+# RE2's \s knows ASCII only; with this class a text is empty exactly where str.strip() leaves
+# nothing of it, so a text that passes holds at least one token.
+_VISIBLE = r"[^\s\v\x1c-\x1f\x{85}\p{Z}]"
+# Longer digit strings stay texts: Python refuses to convert them, and no class is called so.
+_INTEGER = re.compile(r"-?[0-9]{1,400}")
+_EXACT_FLOAT = 2.0**53
+_JOINED_ROWS = 16_384
+
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Texts, labels as codes, and the faults found so far.
+
+    `labels` (rows,) indexes `values`; -1 stands for a label that is missing or unknown. With
+    `closed`, `values` is the whole list of classes in its order; without, it is what occurs.
+    """
+
+    place: str
+    unit: Unit
+    number: Numbering
+    texts: pa.ChunkedArray
+    labels: Codes
+    values: tuple[str, ...]
+    closed: bool
+    faults: list[Fault]
+    screened: int
+    bad: Mask = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bad = np.zeros(len(self.texts), dtype=np.bool_)
+
+    @classmethod
+    def flawless(
+        cls, place: str, texts: Sequence[str], labels: Codes, names: tuple[str, ...]
+    ) -> "Rows":
+        """Rows that need no check."""
+        chunks = pa.chunked_array([pa.array(texts, pa.string())])
+        return cls(place, "row", row_numbers, chunks, labels, names, True, [], 0)
+
+    def blame(self, mask: Mask, what: str, expected: str) -> None:
+        """Record that the rows under `mask` (rows,) have `what` where `expected` was expected."""
+        count = int(mask.sum())
+        if count:
+            first = np.flatnonzero(mask)[:SHOWN_ROWS].tolist()
+            self.faults.append(Fault(what, expected, count, tuple(self.number(first))))
+            self.bad |= mask
+
+    def verdict(self) -> FaultyFile | None:
+        """Sum up the faults for a message; None where there is none."""
+        if not self.faults:
+            return None
+        bad = self.screened + int(self.bad.sum())
+        total = self.screened + len(self.texts)
+        return FaultyFile(self.place, self.unit, bad, total, tuple(self.faults))
+
+
+def check(columns: Columns) -> Rows:
+    """Join the text columns, encode the labels and find the rows that have no text or no label."""
+    texts = text_of(columns.texts)
+    codes, values = codes_of(columns.label)
+    rows = Rows(
+        columns.place,
+        columns.unit,
+        columns.number,
+        texts,
+        codes,
+        values,
+        closed=columns.classes is not None,
+        faults=list(columns.screened),
+        screened=sum(fault.count for fault in columns.screened),
+    )
+    visible = np.asarray(pc.match_substring_regex(texts, _VISIBLE), dtype=np.bool_)
+    expected = f"a visible character in {quoted(columns.chosen.texts)}"
+    rows.blame(~visible, "an empty text", expected)
+    if columns.classes is None:
+        rows.blame(codes < 0, "no label", f"a text or an integer in {columns.chosen.label!r}")
+    else:
+        _name_labels(rows, columns.classes, columns.chosen.label)
+    return rows
+
+
+def text_of(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Join text columns row by row with a space; parts that are missing or empty leave no space."""
+    strings = [column.cast(pa.string()) for column in columns]
+    if len(strings) == 1:
+        return pc.fill_null(strings[0], "") if strings[0].null_count else strings[0]
+    table = pa.Table.from_arrays(strings, [str(i) for i in range(len(strings))])
+    # Batch by batch, so that what the join needs in between stays small beside the texts.
+    joined = [_join(batch.columns) for batch in table.to_batches(max_chunksize=_JOINED_ROWS)]
+    return pa.chunked_array(joined, pa.string())
+
+
+def _join(columns: Sequence[pa.Array]) -> pa.Array:
+    # Not with null_handling="skip" in one call: it drops rows whose parts are all null.
+    return reduce(_join_two, (pc.fill_null(column, "") for column in columns))
+
+
+def _join_two(left: pa.Array, right: pa.Array) -> pa.Array:
+    both = pc.and_(pc.greater(pc.binary_length(left), 0), pc.greater(pc.binary_length(right), 0))
+    return pc.binary_join_element_wise(left, right, pc.if_else(both, " ", ""))
+
+
+def codes_of(column: pa.ChunkedArray) -> tuple[Codes, tuple[str, ...]]:
+    """Turn a label column into codes (rows,), -1 where the label is missing, and what they mean.
+
+    Labels are compared as texts without the space around them, so 1, "1" and " 1" are one label.
+    """
+    if pa.types.is_floating(column.type):
+        column = _whole_numbers(column)
+    trimmed = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    encoded = pc.dictionary_encode(trimmed).unify_dictionaries()
+    if not encoded.num_chunks:
+        return np.zeros(0, dtype=np.int64), ()
+    values = tuple(encoded.chunk(0).dictionary.to_pylist())
+    indices = [np.asarray(pc.fill_null(chunk.indices, -1)) for chunk in encoded.chunks]
+    codes = np.concatenate(indices).astype(np.int64)
+    if "" in values:
+        codes[codes == values.index("")] = -1
+    return codes, values
+
+
+def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Integers that became floats because a row lacks one are integers again; NaN is missing."""
+    column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    whole = pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py()
+    exact = pc.all(pc.less(pc.abs(column), _EXACT_FLOAT), min_count=0).as_py()
+    return column.cast(pa.int64()) if whole and exact else column
+
+
+def _name_labels(rows: Rows, classes: Classes, column: str) -> None:
+    """Replace integer labels by positions among the classes and blame those that have none."""
+    count, first = len(classes.names), classes.first
+    meant = [int(v) - first if _INTEGER.fullmatch(v) else -1 for v in rows.values]
+    position = np.array([m if 0 <= m < count else -1 for m in meant] + [-1], dtype=np.int64)
+    expected = f"{first} to {first + count - 1} ({listed(classes.names)}) in {column!r}"
+    missing = rows.labels < 0
+    unknown = ~missing & (position[rows.labels] < 0)
+    rows.blame(missing, "no label", expected)
+    rows.blame(unknown, f"an unknown label ({quoted(seen(rows, unknown))})", expected)
+    rows.labels, rows.values = position[rows.labels], classes.names
+
+
+def seen(rows: Rows, mask: Mask) -> list[str]:
+    """Return the distinct labels under `mask` (rows,) in the order of their first occurrence."""
+    codes, first = np.unique(rows.labels[mask], return_index=True)
+    return [rows.values[code] for code in codes[np.argsort(first)]]
+
+
+def in_order(labels: Sequence[str]) -> tuple[str, ...]:
+    """Order label names: numerically when all are integers, else alphabetically."""
+    if all(_INTEGER.fullmatch(label) for label in labels):
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+    return tuple(sorted(labels))

@@ -1,0 +1,120 @@
+"""Going through a file that its builder cannot read, record by record, to say which are at fault.
+
+This is the slow way, some microseconds a record, taken only by files that have such records. What
+passes goes through the CSV builder of `datasets` all the same, so both ways give the same rows.
+"""
+
+import codecs
+import csv
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+
+from textcls.data._columns import Chosen
+from textcls.data._faults import SHOWN_ROWS, Fault
+from textcls.data._hf_builders import BuilderError, load_csv
+from textcls.exceptions import DataError
+
+_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a record is dropped; records with the same `what` are counted together."""
+
+    what: str
+    expected: str
+    detail: str = ""
+    """Said of the first such record only."""
+
+
+Record = tuple[int, Sequence[str] | Reason]
+"""A line or row number, from 1, with the fields in the order of the columns chosen, or a fault."""
+
+
+@dataclass(slots=True)
+class Screen:
+    """The numbers of the records that passed, and the faults of those that did not."""
+
+    passed: "array[int]" = field(default_factory=lambda: array("q"))
+    dropped: "dict[str, tuple[Reason, array[int]]]" = field(default_factory=dict)
+
+    def drop(self, number: int, reason: Reason) -> None:
+        """Count the record at line or row `number` among those at fault."""
+        self.dropped.setdefault(reason.what, (reason, array("q")))[1].append(number)
+
+    def number(self, positions: Sequence[int]) -> list[int]:
+        """Turn positions among the records that passed into their line or row numbers."""
+        return [self.passed[position] for position in positions]
+
+    def faults(self) -> tuple[Fault, ...]:
+        """Sum up the records that were dropped, by what is wrong with them."""
+        return tuple(
+            Fault(
+                f"{reason.what}, {reason.detail}" if reason.detail else reason.what,
+                reason.expected,
+                len(numbers),
+                tuple(numbers[:SHOWN_ROWS]),
+            )
+            for reason, numbers in self.dropped.values()
+        )
+
+
+def screen(
+    place: str, chosen: Chosen, records: Iterable[Record]
+) -> tuple[Screen, tuple[pa.ChunkedArray, ...]]:
+    """Sort out the records at fault; return the others as columns, in the order of `chosen.all`."""
+    result = Screen()
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "passed.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+            for number, fields in records:
+                if isinstance(fields, Reason):
+                    result.drop(number, fields)
+                else:
+                    writer.writerow(fields)
+                    result.passed.append(number)
+        if not result.passed:
+            return result, tuple(pa.chunked_array([], pa.string()) for _ in chosen.all)
+        try:
+            return result, load_csv(path, chosen.all, chosen.all, header=False)
+        except BuilderError as error:
+            raise DataError(f"{place}: cannot be read: {error}") from error
+
+
+def is_utf8(path: Path, place: str) -> bool:
+    """Tell whether the whole file is UTF-8, a block at a time.
+
+    Raises DataError for a file that says of itself that it is UTF-16: no row of it can be used.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    with path.open("rb") as file:
+        block = file.read(_BLOCK)
+        if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{place}: the file is UTF-16; expected UTF-8")
+        try:
+            while block:
+                decode(block)
+                block = file.read(_BLOCK)
+            decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def unencodable(text: str) -> Reason | None:
+    """The fault of a text, decoded with `surrogateescape`, that is not proper Unicode, or None."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        if 0xDC80 <= code <= 0xDCFF:
+            byte = f"the first 0x{code - 0xDC00:02x}"
+            return Reason("bytes that are not UTF-8", "UTF-8 throughout", byte)
+        return Reason("half a surrogate pair", "whole characters", f"the first \\u{code:04x}")
+    return None

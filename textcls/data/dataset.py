@@ -1,0 +1,162 @@
+"""Texts and labels of each split, out of a hub set, local files or the embedded corpus.
+
+`locate` finds out where the data is and gives its content a name, without parsing it; `read` parses
+it, checks every row and splits off what is missing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from textcls.config.models import SYNTHETIC, DataConfig
+from textcls.data._assembly import Split, TextDataset, assemble
+from textcls.data._faults import quoted
+from textcls.data._fingerprint import fingerprint
+from textcls.data._hub import ALIASES, HubSet, Unreachable, is_hub_name, load_hub_set
+from textcls.data._local import READERS, find_splits, read_file
+from textcls.data._parquet import typed_columns
+from textcls.data._row_checks import Rows, check
+from textcls.exceptions import DataError, HubUnreachableError
+
+__all__ = ["Source", "Split", "TextDataset", "locate"]
+
+READING = 1
+"""Raised with every change that makes other texts or labels of the same files."""
+
+_LONGEST_NAME = 1_000
+
+Reading = tuple[dict[str, list[Rows]], list[str]]
+"""The rows of each split, and notices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Data that was found and not yet parsed."""
+
+    name: str
+    """As shown to people."""
+    fingerprint: str
+    """The same for the same content read with the same settings, wherever it lies."""
+    notices: tuple[str, ...]
+    """What is used in place of what was asked for, and why; `read` repeats them."""
+    _data: DataConfig = field(repr=False)
+    _rows: Callable[[], Reading] = field(repr=False)
+
+    def read(self) -> TextDataset:
+        """Parse and check the data.
+
+        Raises DataError, with everything that is wrong, when it cannot be used.
+        """
+        parts, said = self._rows()
+        return assemble(self.name, parts, self._data, (*self.notices, *said))
+
+
+def locate(data: DataConfig) -> Source:
+    """Find the data: the embedded corpus, a local file or folder, or a data set of the hub.
+
+    Raises DataError when there is none by that name and HubUnreachableError when only the hub might
+    have it, cannot be reached, and `data.offline` names no substitute.
+    """
+    if data.name == SYNTHETIC:
+        return _synthetic(data)
+    if not data.name.strip() or not data.name.isprintable() or len(data.name) > _LONGEST_NAME:
+        name = quoted([data.name])
+        raise DataError(f"data.name: {name} can be neither a file nor a data set of the hub")
+    path = Path(data.name).expanduser()
+    if _exists(path) or _means_a_path(data.name):
+        return _local(path, data)
+    found = load_hub_set(data.name, data.subset)
+    if isinstance(found, HubSet):
+        return _hub(found, data)
+    return _substitute(found, data)
+
+
+def _substitute(hub: Unreachable, data: DataConfig) -> Source:
+    if data.offline is None:
+        raise HubUnreachableError(
+            f"{hub.trouble}. Name a local file or folder instead, or set data.offline to what may "
+            f"take its place, such as {SYNTHETIC}"
+        )
+    source = locate(data.model_copy(update={"name": data.offline, "offline": None}))
+    notice = f"{hub.trouble}; {source.name} is used in place of {data.name}"
+    return replace(source, notices=(notice, *source.notices))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a part of it is too long
+        return False
+
+
+def _means_a_path(name: str) -> bool:
+    """Tell whether a name that does not exist here was meant as a path."""
+    path = Path(name)
+    return (
+        not is_hub_name(name)
+        or name.startswith(".")
+        or path.suffix.lower() in READERS
+        or ("/" in name and path.parent.is_dir())
+    )
+
+
+def _local(path: Path, data: DataConfig) -> Source:
+    files = find_splits(path)
+    shown = path.resolve().name
+    name = shown if shown == str(path) else f"{shown} ({path})"
+
+    def rows() -> Reading:
+        splits = files.splits.items()
+        return {
+            split: [check(read_file(path, data)) for path in paths] for split, paths in splits
+        }, list(files.notices)
+
+    return Source(name, _content(data, "local", files.with_classes()), (), data, rows)
+
+
+def _content(data: DataConfig, kind: str, files: Sequence[tuple[str, Path]]) -> str:
+    """Hash the files and the settings that change what is read of them."""
+    keys = {"text_columns", "label_column", "bad_rows", "validation_fraction", "test_fraction"}
+    settings = {"reading": READING, "kind": kind, **data.model_dump(include={*keys, "seed"})}
+    try:
+        return fingerprint(settings, files)
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror or error}") from error
+
+
+def _hub(found: HubSet, data: DataConfig) -> Source:
+    repository = f"{found.repository}, {data.subset}" if data.subset else found.repository
+    name = f"{data.name} ({repository})" if data.name in ALIASES or data.subset else data.name
+
+    def rows() -> Reading:
+        parts, notices = {}, []
+        for split, dataset in found.splits.items():
+            part = check(typed_columns(dataset, f"{found.repository}, split {split}", data))
+            if split != "train" and (part.labels < 0).all():
+                # Competitions keep the labels of their test split to themselves.
+                notices.append(f"{found.repository}: left aside {split}, which has no labels")
+            else:
+                parts[split] = [part]
+        return parts, notices
+
+    return Source(name, _content(data, "hub", found.files()), found.notices, data, rows)
+
+
+def _synthetic(data: DataConfig) -> Source:
+    from textcls.data.synthetic import generator
+
+    def rows() -> Reading:
+        corpus = generator.generate(data.train_size, data.test_size, data.seed)
+        splits = {
+            "train": (corpus.train_texts, corpus.train_labels),
+            "test": (corpus.test_texts, corpus.test_labels),
+        }
+        return {
+            split: [Rows.flawless(f"{SYNTHETIC} {split}", texts, labels, generator.LABEL_NAMES)]
+            for split, (texts, labels) in splits.items()
+        }, []
+
+    settings = data.model_dump(include={"train_size", "test_size", "seed", "validation_fraction"})
+    content = fingerprint({"kind": SYNTHETIC, "version": generator.VERSION, **settings})
+    sizes = f"{data.train_size:,} / {data.test_size:,} embedded texts"
+    return Source(f"{SYNTHETIC} ({sizes})", content, (), data, rows)

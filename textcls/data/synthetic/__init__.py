@@ -1,0 +1,9 @@
+"""An embedded corpus whose best reachable accuracy is known.
+
+Other packages import the modules that `__all__` names; a file whose name begins with an
+underscore is this package's own.
+"""
+
+__all__ = [
+    "generator",
+]

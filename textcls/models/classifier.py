@@ -1,0 +1,72 @@
+"""The classifier: word vectors, an encoder, dropout, a linear layer; beside it n-gram scores."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textcls.config.models import ModelConfig
+from textcls.models import _encoders
+from textcls.models._ngrams import NgramScores
+from textcls.text.batching import Batch
+
+
+class Classifier(nn.Module):
+    """Texts to logits.
+
+    The embedding matrix is a buffer, not a parameter: a batch's distinct rows are taken out of it
+    as a small matrix of their own, which alone gets a gradient (`textcls.training._optimizer`). So
+    neither a step's time nor its memory depends on the size of the vocabulary.
+    """
+
+    embeddings: Tensor
+
+    def __init__(
+        self, embeddings: Tensor, num_classes: int, model: ModelConfig, *, compiled: bool
+    ) -> None:
+        super().__init__()
+        self.register_buffer("embeddings", embeddings)
+        self.embedding_dropout = model.embedding_dropout
+        self.word_dropout = model.word_dropout
+        self.linear_weight = model.linear_weight
+        self.encoder = _encoders.build(embeddings.shape[1], model, compiled=compiled)
+        self.dropout = nn.Dropout(model.dropout)
+        self.output = nn.Linear(self.encoder.output_dim, num_classes)
+        self.ngrams = (
+            NgramScores(model.ngrams, model.ngram_dropout, num_classes, compiled=compiled)
+            if model.ngrams
+            else None
+        )
+
+    def look_up(self, batch: Batch) -> Tensor:
+        """The vectors of the batch's distinct words: (distinct, dim), a copy."""
+        return self.embeddings.index_select(0, batch.rows)
+
+    def forward(self, rows: Tensor, batch: Batch) -> Tensor:
+        """Vectors of the batch's distinct words (distinct, dim) -> logits (batch, classes).
+
+        Dropout on words and on their vectors hits a word everywhere in the batch alike (Gal and
+        Ghahramani 2016).
+        """
+        if self.training and self.word_dropout:
+            kept = torch.rand(len(rows), 1, device=rows.device) >= self.word_dropout
+            rows = rows * kept
+        rows = functional.dropout(rows, self.embedding_dropout, self.training)
+        logits: Tensor = self.output(self.dropout(self.encoder(rows, batch)))
+        return logits if self.ngrams is None else logits + self.ngrams(batch)
+
+
+def create(
+    embeddings: np.ndarray,
+    num_classes: int,
+    model: ModelConfig,
+    *,
+    seed: int,
+    device: str,
+    compiled: bool,
+) -> Classifier:
+    """A new classifier on `device`; the same seed gives the same weights. Copies `embeddings`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        matrix = torch.from_numpy(np.array(embeddings, dtype=np.float32))
+        return Classifier(matrix, num_classes, model, compiled=compiled).to(device)

@@ -1,0 +1,162 @@
+"""Batches out of flat arrays: shuffled, grouped by length, packed, without Python work per text.
+
+An epoch's texts are shuffled, cut into pools of `POOL` batches, sorted by length inside each pool
+and cut into batches, whose order is shuffled again. Texts of a batch are then equally long within
+a token or two, yet which texts meet in a batch differs in every epoch.
+
+A batch is *packed* (see `textcls.models._kernels`) and lists its distinct words once, in `rows`;
+every token points into them. That halves the input products, and the gradient of a row of the
+embeddings comes out already summed over the batch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from textcls.text.encoding import EncodedSplit
+
+Array = np.ndarray[Any, Any]
+
+_Packed = tuple[Array, Array, Array, Array, Array, Array, Array]
+
+POOL = 64
+"""Batches that are sorted by length together."""
+CHUNK = 256
+"""Batches that are packed at a time: bounds the memory, and keeps copies to a device few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Texts packed by time, longest first.
+
+    rows: int32 (distinct,), vocabulary ids of the words that occur, each once.
+    index: int32 (tokens,), the position in `rows` of every token, in packed order.
+    sizes: int64 (time,), texts that have a token t; always on the CPU.
+    lengths: int64 (batch,), tokens of each text, descending; always on the CPU.
+    labels: int64 (batch,).
+    """
+
+    rows: Tensor
+    index: Tensor
+    sizes: Tensor
+    lengths: Tensor
+    labels: Tensor
+
+
+def training_order(lengths: Array, batch_size: int, seed: int, epoch: int) -> tuple[Array, Array]:
+    """Which texts make which batch: (texts,) text numbers and (batches + 1,) bounds into them."""
+    texts = len(lengths)
+    rng = np.random.default_rng([seed, epoch])
+    shuffled = rng.permutation(texts)
+    pool = np.arange(texts) // (POOL * batch_size)
+    longest = int(lengths.max(initial=0))
+    # One stable sort does all pools: first by pool, then by falling length.
+    order = shuffled[np.argsort(pool * (longest + 1) + longest - lengths[shuffled], kind="stable")]
+    starts = np.arange(0, texts, batch_size)
+    starts = starts[rng.permutation(len(starts))]
+    stops = np.minimum(starts + batch_size, texts)
+    bounds = np.concatenate([[0], np.cumsum(stops - starts)])
+    return order[_ranges(starts, stops, bounds)], bounds
+
+
+@njit(cache=True)
+def _ranges(starts: Array, stops: Array, bounds: Array) -> Array:
+    out = np.empty(bounds[-1], np.int64)
+    for i in range(len(starts)):
+        for j in range(stops[i] - starts[i]):
+            out[bounds[i] + j] = starts[i] + j
+    return out
+
+
+def evaluation_order(lengths: Array, batch_size: int) -> tuple[Array, Array]:
+    """All texts by falling length: (texts,) text numbers and (batches + 1,) bounds."""
+    texts = len(lengths)
+    order = np.argsort(-lengths, kind="stable")
+    return order, np.append(np.arange(0, texts, batch_size), texts)
+
+
+def batches(
+    split: EncodedSplit,
+    order: Array,
+    bounds: Array,
+    vocabulary_size: int,
+    *,
+    device: str = "cpu",
+    first: int = 0,
+) -> Iterator[Batch]:
+    """The batches from number `first` on; texts without a token count as one unknown word."""
+    marks = np.full(vocabulary_size, -1, np.int64)
+    for chunk in range(first, len(bounds) - 1, CHUNK):
+        limits = bounds[chunk : chunk + CHUNK + 1]
+        chosen = order[limits[0] : limits[-1]]
+        packed: _Packed = _pack(split.tokens, split.offsets, chosen, limits - limits[0], marks)
+        yield from _cut(*packed, np.asarray(split.labels)[chosen], limits - limits[0], device)
+
+
+def _cut(
+    rows: Array,
+    row_ends: Array,
+    index: Array,
+    token_ends: Array,
+    sizes: Array,
+    time_ends: Array,
+    lengths: Array,
+    labels: Array,
+    limits: Array,
+    device: str,
+) -> Iterator[Batch]:
+    """One copy of each array to the device, then views of it."""
+    all_rows, all_index = torch.from_numpy(rows).to(device), torch.from_numpy(index).to(device)
+    all_labels = torch.from_numpy(labels).to(device)
+    all_sizes, all_lengths = torch.from_numpy(sizes), torch.from_numpy(lengths)
+    for i in range(len(limits) - 1):
+        yield Batch(
+            rows=all_rows[row_ends[i] : row_ends[i + 1]],
+            index=all_index[token_ends[i] : token_ends[i + 1]],
+            sizes=all_sizes[time_ends[i] : time_ends[i + 1]],
+            lengths=all_lengths[limits[i] : limits[i + 1]],
+            labels=all_labels[limits[i] : limits[i + 1]],
+        )
+
+
+@njit(cache=True)
+def _pack(tokens: Array, offsets: Array, texts: Array, limits: Array, marks: Array) -> _Packed:
+    """Pack every batch of a chunk; `marks` (vocabulary,) is scratch."""
+    unknown = 1
+    count = len(limits) - 1
+    lengths = np.empty(len(texts), np.int64)
+    total, time = 0, 0
+    for i in range(len(texts)):
+        lengths[i] = max(1, offsets[texts[i] + 1] - offsets[texts[i]])
+        total += lengths[i]
+    for batch in range(count):
+        time += lengths[limits[batch]]
+    rows, index = np.empty(total, np.int32), np.empty(total, np.int32)
+    sizes = np.empty(time, np.int64)
+    row_ends, token_ends, time_ends = np.zeros((3, count + 1), np.int64)
+    marks[:] = -1
+    row, token, step = 0, 0, 0
+    for batch in range(count):
+        first, last = limits[batch], limits[batch + 1]
+        base = row
+        for t in range(lengths[first]):
+            while lengths[last - 1] <= t:
+                last -= 1
+            for i in range(first, last):
+                start, stop = offsets[texts[i]], offsets[texts[i] + 1]
+                word = tokens[start + t] if stop > start else unknown
+                if marks[word] < base:
+                    marks[word] = row
+                    rows[row] = word
+                    row += 1
+                index[token] = marks[word] - base
+                token += 1
+            sizes[step] = last - first
+            step += 1
+        row_ends[batch + 1], token_ends[batch + 1], time_ends[batch + 1] = row, token, step
+    return rows[:row].copy(), row_ends, index, token_ends, sizes, time_ends, lengths

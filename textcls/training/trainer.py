@@ -1,0 +1,322 @@
+"""Training a classifier: the loop, from the first batch to the last rung, in one place.
+
+`Training` holds a classifier on its way: weights, optimizer, position. `fit()` yields a result at
+each rung; the caller decides what a result is for. `save()` and `restore()` put the whole of it
+into one file, written beside and renamed, so that a run goes on exactly where it was.
+"""
+
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch.nn import functional
+
+from textcls.config.models import ModelConfig, TrainConfig
+from textcls.exceptions import BundleError, DivergedError
+from textcls.models import classifier
+from textcls.text import batching
+from textcls.text.batching import Batch
+from textcls.text.encoding import EncodedSplit
+from textcls.training import _optimizer, metrics
+
+CHECKPOINT_VERSION = 1
+EVALUATION_BATCH = 64
+"""Texts in an evaluation batch: large enough for the products, small enough for the cache."""
+TICK = 32
+"""Steps between two calls of `progress` (and, on the CPU, two looks at the loss)."""
+
+_OS_ERROR = re.compile(r"os error (\d+)")  # safetensors tells of the system's errors in words
+
+METRIC_NAMES = {"validation": "val", "test": "test"}
+"""Splits that are evaluated at a rung, and how their metrics' names begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class RungResult:
+    """What a rung of training gave.
+
+    seconds: since `fit` began, evaluation included. train_seconds: of training alone since the
+    rung before. texts_per_second, tokens_per_second: of that training. metrics: `val_loss`,
+    `val_accuracy`, `val_macro_f1` and the same with `test_`, for the splits that there are.
+    """
+
+    epoch: float
+    step: int
+    seconds: float
+    train_seconds: float
+    train_loss: float
+    texts_per_second: float
+    tokens_per_second: float
+    metrics: dict[str, float]
+
+    def as_dict(self) -> dict[str, float]:
+        """Everything, flat."""
+        flat: dict[str, Any] = asdict(self)
+        scores: dict[str, float] = flat.pop("metrics")
+        return flat | scores
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was trained since the last rung."""
+
+    loss: torch.Tensor
+    steps: int = 0
+    texts: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+class Training:
+    """One classifier in training.
+
+    splits: "train", and "validation" and "test" where there are; embeddings: float32
+    (vocabulary, dim), copied. The same arguments give the same results on the same device.
+    On the CPU the compiled kernels do the work; `compiled=False` takes plain torch instead.
+    """
+
+    def __init__(
+        self,
+        splits: Mapping[str, EncodedSplit],
+        embeddings: np.ndarray[Any, Any],
+        num_classes: int,
+        model: ModelConfig,
+        train: TrainConfig,
+        *,
+        device: str = "cpu",
+        compiled: bool | None = None,
+    ) -> None:
+        compiled = device == "cpu" if compiled is None else compiled
+        self.splits, self.train, self.device = splits, train, device
+        self.num_classes = num_classes
+        self.lengths = np.diff(splits["train"].offsets)
+        self.steps_per_epoch = -(-len(self.lengths) // train.batch_size)
+        epochs = train.epochs_on(len(self.lengths))
+        self.total_steps = max(1, round(epochs * self.steps_per_epoch))
+        self.frozen_steps = train.frozen_steps(self.total_steps)
+        self.classifier = classifier.create(
+            embeddings, num_classes, model, seed=train.seed, device=device, compiled=compiled
+        )
+        self.optimizer = _optimizer.create(
+            list(self.classifier.parameters()),
+            self.classifier.embeddings,
+            train.max_grad_norm,
+            compiled=compiled,
+        )
+        self.step = 0
+        torch.manual_seed(train.seed)  # dropout draws from torch's global generator
+
+    def fit(
+        self, rungs: Sequence[float], progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[RungResult]:
+        """Train on, and yield a result at each rung that lies ahead.
+
+        rungs: in epochs, ascending; the end of the run is always the last. `progress` is
+        called every few steps with the steps made and their total.
+        Raises DivergedError when the loss is no longer finite.
+        """
+        began = time.perf_counter()
+        targets = {self._step_at(rung) for rung in rungs} | {self.total_steps}
+        tally = self._tally()
+        mark = time.perf_counter()
+        self.classifier.train()
+        for batch in self._batches():
+            tally.loss += self._train_step(batch)
+            tally.steps += 1
+            tally.texts += len(batch.labels)
+            tally.tokens += len(batch.index)
+            self.step += 1
+            if self.step % TICK == 0:
+                if self.device == "cpu":  # on a GPU a look at the loss would wait for it
+                    self._check(tally)
+                if progress is not None:
+                    progress(self.step, self.total_steps)
+            if self.step in targets:
+                self._check(tally)
+                tally.seconds = time.perf_counter() - mark
+                yield self._result(tally, began)
+                self.classifier.train()
+                tally = self._tally()
+                mark = time.perf_counter()
+
+    def _step_at(self, rung: float) -> int:
+        return min(self.total_steps, max(1, round(rung * self.steps_per_epoch)))
+
+    def _batches(self) -> Iterator[Batch]:
+        """Every batch from here to the end of the run."""
+        while self.step < self.total_steps:
+            epoch, done = divmod(self.step, self.steps_per_epoch)
+            order, bounds = batching.training_order(
+                self.lengths, self.train.batch_size, self.train.seed, epoch
+            )
+            left = self.total_steps - epoch * self.steps_per_epoch
+            yield from batching.batches(
+                self.splits["train"],
+                order,
+                bounds[: left + 1],
+                len(self.classifier.embeddings),
+                device=self.device,
+                first=done,
+            )
+
+    def _train_step(self, batch: Batch) -> torch.Tensor:
+        """One update of the weights; returns the batch's mean loss, detached."""
+        rows = self.classifier.look_up(batch)
+        rows.requires_grad_(self.step >= self.frozen_steps)
+        logits = self.classifier(rows, batch)
+        loss = functional.cross_entropy(
+            logits, batch.labels, label_smoothing=self.train.label_smoothing
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        share = rate_share(self.train, self.step, self.total_steps)
+        rate = self.train.learning_rate
+        row_rate = self.train.embedding_learning_rate or rate
+        self.optimizer.step(share * rate, batch.rows, rows.grad, share * row_rate)
+        if self.classifier.ngrams is not None:
+            self.classifier.ngrams.learn(share * self.train.ngram_learning_rate)
+        return loss.detach()
+
+    def _tally(self) -> _Tally:
+        return _Tally(torch.zeros((), device=self.device))
+
+    def _check(self, tally: _Tally) -> None:
+        if not torch.isfinite(tally.loss):
+            raise DivergedError(
+                f"diverged: the training loss was {tally.loss.item()} by step {self.step}"
+            )
+
+    def _result(self, tally: _Tally, began: float) -> RungResult:
+        scores: dict[str, float] = {}
+        for split, prefix in METRIC_NAMES.items():
+            if split in self.splits:
+                found = self.evaluate(self.splits[split])
+                scores |= {f"{prefix}_{name}": value for name, value in found.items()}
+        return RungResult(
+            epoch=self.step / self.steps_per_epoch,
+            step=self.step,
+            seconds=time.perf_counter() - began,
+            train_seconds=tally.seconds,
+            train_loss=tally.loss.item() / tally.steps,
+            texts_per_second=tally.texts / tally.seconds,
+            tokens_per_second=tally.tokens / tally.seconds,
+            metrics=scores,
+        )
+
+    def evaluate(self, split: EncodedSplit) -> dict[str, float]:
+        """Mean loss, accuracy and macro F1 on a split."""
+        logits = predict(self.classifier, split, self.device)
+        labels = torch.from_numpy(np.array(split.labels))
+        confusion = metrics.confusion_matrix(
+            labels.numpy(), logits.argmax(dim=1).numpy(), self.num_classes
+        )
+        return {
+            "loss": functional.cross_entropy(logits, labels).item(),
+            "accuracy": metrics.accuracy(confusion),
+            "macro_f1": metrics.macro_f1(confusion),
+        }
+
+    def save(self, path: Path) -> None:
+        """Everything that it takes to go on, as one safetensors file.
+
+        Raises OSError, with its number, when it cannot be written.
+        """
+        tensors = {f"classifier.{k}": v for k, v in self.classifier.state_dict().items()}
+        tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
+        if self.classifier.ngrams is not None:
+            tensors["optimizer.ngram_squares"] = self.classifier.ngrams.squares
+        tensors["generator"] = torch.get_rng_state()
+        about = {"version": CHECKPOINT_VERSION, "step": self.step}
+        beside = path.with_name(path.name + ".part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        contiguous = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        try:
+            save_file(contiguous, beside, metadata={"training": json.dumps(about)})
+        except SafetensorError as error:
+            beside.unlink(missing_ok=True)
+            if found := _OS_ERROR.search(str(error)):
+                raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
+            raise
+        beside.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint. Raises BundleError where it is damaged or does not fit."""
+        about, tensors = read_checkpoint(path)
+        generator = tensors.pop("generator")
+        weights, moments = (
+            {k.removeprefix(f"{p}."): v for k, v in tensors.items() if k.startswith(f"{p}.")}
+            for p in ("classifier", "optimizer")
+        )
+        try:
+            self.classifier.load_state_dict(weights)
+            if self.classifier.ngrams is not None:
+                self.classifier.ngrams.squares.copy_(moments["ngram_squares"])
+            self.optimizer.load_state(moments)
+        except (KeyError, RuntimeError) as error:
+            raise BundleError(
+                f"{path}: the checkpoint does not fit this configuration: {error}"
+            ) from error
+        torch.set_rng_state(generator)
+        self.step = int(about["step"])
+
+
+def rate_share(train: TrainConfig, step: int, total: int) -> float:
+    """The learning rates' share that step number `step` (from 0) of `total` is made with."""
+    warm = round(train.warmup * total)
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    if train.schedule == "constant":
+        return 1.0
+    left = (total - step) / (total - warm)  # from 1 down to 1 / steps: no step is lost
+    return left if train.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What a checkpoint says of itself and its tensors, on the CPU.
+
+    Raises BundleError where it is missing, damaged or of another version.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["training"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise BundleError(f"{path}: not a readable checkpoint: {error}") from error
+    if about.get("version") != CHECKPOINT_VERSION:
+        raise BundleError(
+            f"{path}: must be of version {CHECKPOINT_VERSION}, but is of {about.get('version')}"
+        )
+    return about, tensors
+
+
+@torch.inference_mode()
+def predict(model: classifier.Classifier, split: EncodedSplit, device: str) -> torch.Tensor:
+    """Logits (texts, classes) of a split, in its order, on the CPU.
+
+    Where the model wants them, a linear classifier's scores are added to the encoder's
+    log-probabilities; a split without `scores` is then a ValueError.
+    """
+    model.eval()
+    order, bounds = batching.evaluation_order(np.diff(split.offsets), EVALUATION_BATCH)
+    parts = [
+        model(model.look_up(batch), batch)
+        for batch in batching.batches(split, order, bounds, len(model.embeddings), device=device)
+    ]
+    logits = torch.cat(parts).cpu()
+    out = torch.empty_like(logits)
+    out[torch.from_numpy(order)] = logits
+    if model.linear_weight == 0.0:
+        return out
+    if split.scores is None:
+        raise ValueError("the split has no scores of a linear classifier")
+    scores = torch.from_numpy(np.array(split.scores))
+    return out.log_softmax(dim=1) + model.linear_weight * scores

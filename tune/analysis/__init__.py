@@ -1,0 +1,17 @@
+"""What can be learnt from a run folder: curves, importance, advice, errors, comparisons.
+
+Other packages import the modules that `__all__` names; a file whose name begins with an
+underscore is this package's own.
+"""
+
+__all__ = [
+    "advice",
+    "boundaries",
+    "comparison",
+    "error_analysis",
+    "importance",
+    "next_search",
+    "run_data",
+    "timeline",
+    "winner_score",
+]

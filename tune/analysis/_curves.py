@@ -1,0 +1,103 @@
+"""What the learning curves of the best trials say about the length of training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tune.analysis.run_data import SPLITS, History
+from tune.analysis.winner_score import error_of_difference
+from tune.study.records import State, TrialRecord
+
+BEST = 5
+"""Curves that are looked at: those of the best complete trials."""
+_LOSS_RISES = 1.05  # of its lowest value; less is the noise of a rung
+_FLAT = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the curves of the best complete trials run, on average."""
+
+    trials: int
+    from_epoch: float
+    to_epoch: float
+    last_gain: float
+    """From the rung before the last to the last."""
+    later_gain: float
+    """From the first rung to the best one."""
+    fall: float
+    """From the best rung to the last."""
+    noise: float
+    """A difference as large as this may be chance."""
+    loss_rises: int
+    """Trials whose held-out loss rose again while their training loss fell."""
+
+    @property
+    def rising(self) -> bool:
+        """Training longer would probably give more."""
+        return self.last_gain > self.noise and not self.overfitting
+
+    @property
+    def overfitting(self) -> bool:
+        """The end is worse than what came before."""
+        return self.fall > self.noise or 2 * self.loss_rises > self.trials
+
+    @property
+    def saturated(self) -> bool:
+        """The first rung already has all there is."""
+        return self.later_gain < max(self.noise / 2, _FLAT)
+
+
+def shape(history: History) -> Shape | None:
+    """Describe the best complete curves; None where none has two rungs."""
+    curves = [
+        record
+        for record in history.ranked
+        if record.state == State.COMPLETE and len(record.values) > 1
+    ][:BEST]
+    if not curves:
+        return None
+    first, last = curves[0].curve[-2:]
+    texts = history.texts(history.chosen_on)
+    value = _mean([record.values[-1] for record in curves])
+    error = error_of_difference(value, texts) if texts else 0.01
+    return Shape(
+        trials=len(curves),
+        from_epoch=first["epoch"],
+        to_epoch=last["epoch"],
+        last_gain=_mean([record.values[-1] - record.values[-2] for record in curves]),
+        later_gain=_mean([max(record.values) - record.values[0] for record in curves]),
+        fall=_mean([max(record.values) - record.values[-1] for record in curves]),
+        noise=error * 2 / len(curves) ** 0.5,
+        loss_rises=sum(_loss_rises(record, f"{history.chosen_on}_loss") for record in curves),
+    )
+
+
+def at_chance(history: History) -> tuple[list[TrialRecord], float] | None:
+    """The trials that never got beyond guessing, and what guessing gives.
+
+    Guessing is naming the most frequent class always, or any class by the throw of a die: whichever
+    is right more often. None where the classes are not known or the metric is no accuracy.
+    """
+    per_class = history.corpus.get("texts_per_class", {})
+    split = SPLITS[history.chosen_on]
+    counts: Sequence[int] = list(per_class.get(split, {}).values())
+    if not counts or not history.metric.endswith("_accuracy"):
+        return None
+    texts = sum(counts)
+    chance = max(counts) / texts
+    limit = chance + 2 * error_of_difference(chance, texts)
+    stuck = [record for record in history.records if record.value and record.value < limit]
+    return stuck, chance
+
+
+def _loss_rises(record: TrialRecord, key: str) -> bool:
+    losses = [point[key] for point in record.curve if key in point]
+    if len(losses) < 2:
+        return False
+    lowest = losses.index(min(losses))
+    trained = [point.get("train_loss", 0.0) for point in record.curve]
+    return losses[-1] > _LOSS_RISES * losses[lowest] and trained[-1] < trained[lowest]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,173 @@
+"""What to do next, and what to be careful about, in sentences."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import yaml
+
+from tune.analysis._curves import at_chance, shape
+from tune.analysis.boundaries import Crowd, crowds
+from tune.analysis.run_data import CUT_OFF, RUNNING, History
+from tune.analysis.winner_score import Verdict
+from tune.study.records import State
+
+_MANY = 0.2  # of the trials
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing to know."""
+
+    kind: Literal["warning", "advice"]
+    title: str
+    text: str
+    yaml: str = ""
+    """A line for the search file, or nothing."""
+
+
+def advice(history: History, judged: Verdict | None) -> list[Advice]:
+    """Everything worth saying about a search, warnings first."""
+    found = [
+        *_about_state(history),
+        *_about_notices(history),
+        *_about_trials(history),
+        *_about_selection(history, judged),
+        *(_about_edge(crowd) for crowd in crowds(history)),
+        *_about_curves(history),
+    ]
+    return sorted(found, key=lambda each: each.kind != "warning")
+
+
+def range_yaml(crowd: Crowd) -> str:
+    """The wider range as a line of a search file."""
+    written = crowd.wider.model_dump(mode="json", exclude_defaults=True)
+    kept = {"type": crowd.wider.type, **written}
+    line: str = yaml.safe_dump(kept, default_flow_style=True, sort_keys=False, width=10_000)
+    return f"{crowd.name}: {line.strip()}"
+
+
+def _about_notices(history: History) -> Iterator[Advice]:
+    notices = [str(notice) for notice in history.environment.get("notices", ())]
+    if notices:
+        text = "\n\n".join(f"{notice[:1].upper()}{notice[1:]}" for notice in notices)
+        yield Advice("warning", "Not everything was as asked for", text)
+
+
+def _about_state(history: History) -> Iterator[Advice]:
+    name = history.folder.name
+    goes_on = f"python -m tune.search --resume {name} goes on from there."
+    if history.state == RUNNING:
+        text = "This page shows what was known when it was written."
+        yield Advice("warning", "The search is still running", text)
+    elif history.state == CUT_OFF:
+        text = f"It ended without writing its result; what had been reported is here. {goes_on}"
+        yield Advice("warning", "The search was cut off", text)
+    elif history.state == "interrupted":
+        yield Advice("warning", "The search was stopped before its end", goes_on)
+
+
+def _about_trials(history: History) -> Iterator[Advice]:
+    total = len(history.records)
+    if total == 0:
+        yield Advice("warning", "No trials yet", "Nothing has been started.")
+        return
+    for state, hint in {
+        State.FAILED: "See the reasons below; the configuration was not judged.",
+        State.DIVERGED: "Their loss was no longer a number: a lower learning rate or a stricter "
+        "max_grad_norm avoids that.",
+    }.items():
+        count = sum(record.state == state for record in history.records)
+        if count >= max(1, math.ceil(_MANY * total)):
+            yield Advice("warning", f"{count} of {total} trials {state}", hint)
+    stuck = at_chance(history)
+    if stuck is not None and len(stuck[0]) >= max(2, math.ceil(_MANY * total)):
+        trials, chance = stuck
+        title = f"{len(trials)} of {total} trials never got beyond guessing"
+        text = (
+            f"Guessing gives {chance:.4f} here. Their learning rate or initialisation did not "
+            "let them learn; a narrower range saves their time."
+        )
+        yield Advice("warning", title, text)
+
+
+def _about_selection(history: History, judged: Verdict | None) -> Iterator[Advice]:
+    if judged is None:
+        return
+    if judged.selected_on_test and judged.candidates > 1:
+        text = (
+            "The trials were compared on the test split, so the winner's score there is the best "
+            f"of {judged.candidates}, not a measurement of a classifier chosen beforehand."
+        )
+        clean = f"metric: {history.metric.replace('test', 'val')}"
+        extra = "" if history.texts("val") else ", with data.validation_fraction: 0.1"
+        text += f" For a clean figure search with {clean}{extra}."
+        yield Advice("advice", "The test split chose the winner", text)
+    if judged.record.state == State.PRUNED:
+        reached = judged.record.curve[-1]["epoch"]
+        text = (
+            f"It led at epoch {reached:.3g} of {history.milestones[-1]:g} and was stopped "
+            "there, so it may not have shown all it can: its whole configuration, above, trains "
+            "to the end."
+        )
+        yield Advice("advice", "The winner was stopped early", text)
+    if judged.rivals:
+        plural = "s lie" if judged.rivals > 1 else " lies"
+        yield Advice(
+            "advice",
+            f"{judged.rivals} other trial{plural} within the winner's interval",
+            "Which of them is the best is not settled; train them again with other seeds, or take "
+            "the cheapest.",
+        )
+    complete = sum(record.state == State.COMPLETE for record in history.records)
+    if complete == 0:
+        text = "The winner was judged before its training was over."
+        yield Advice("warning", "No trial was trained to its end", text)
+
+
+def _about_edge(crowd: Crowd) -> Advice:
+    end = "upper" if crowd.side == "high" else "lower"
+    inside = "All" if crowd.inside == crowd.best else f"{crowd.inside} of"
+    bound = getattr(crowd.wider, crowd.side)
+    return Advice(
+        "advice",
+        f"{crowd.name} crowds at its {end} edge",
+        f"{inside} the {crowd.best} best trials lie in the {end} tenth of its range, so the best "
+        f"value may lie beyond. Search it {'up' if crowd.side == 'high' else 'down'} "
+        f"to {bound:g}.",
+        range_yaml(crowd),
+    )
+
+
+def _about_curves(history: History) -> Iterator[Advice]:
+    found = shape(history)
+    if found is None:
+        return
+    who = "the best complete trial" if found.trials == 1 else f"the {found.trials} best trials"
+    epochs = f"between epoch {found.from_epoch:.3g} and {found.to_epoch:.3g}"
+    if found.overfitting:
+        if found.fall > found.noise:
+            what = f"On average {who} lost {found.fall:.4f} between their best rung and the last."
+        else:
+            what = f"The held-out loss of {who} rose again while the training loss fell."
+        text = f"{what} Fewer epochs, dropout or word_dropout would help."
+        yield Advice("advice", "The best trials overfit", text)
+    elif found.rising:
+        text = (
+            f"{who.capitalize()} still gained {found.last_gain:.4f} {epochs}, more than the "
+            f"noise of {found.noise:.4f}. Train longer:"
+        )
+        longer = f"train: {{epochs: {2 * history.milestones[-1]:g}}}"
+        yield Advice("advice", "The best curves still rise at the end", text, longer)
+    if found.saturated:
+        scheduler = history.search.search.scheduler
+        grace = f"grace_period: {scheduler.grace_period / 3:.2g}"
+        if scheduler.grace_texts is not None:
+            grace = f"grace_texts: {max(1, scheduler.grace_texts // 3)}"
+        text = (
+            f"After the first rung {who} gained {found.later_gain:.4f}, which may be chance. An "
+            "earlier first rung and fewer epochs would cost less:"
+        )
+        earlier = f"search: {{scheduler: {{{grace}}}}}"
+        yield Advice("advice", "The curves are flat from the first rung on", text, earlier)

@@ -1,0 +1,262 @@
+"""Searches side by side: what each searched, what it found, when, and at what cost."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tune.analysis.run_data import History
+from tune.analysis.timeline import Report, Timeline, timeline
+from tune.analysis.winner_score import Verdict, error_of_difference, verdict
+from tune.config.distributions import AnyDistribution
+from tune.config.parameters import SECTIONS, Parameter, parameters
+from tune.formatting import NONE, duration, value_text
+from tune.run_folder import leaderboard
+
+_MOMENTS = (0.125, 0.25, 0.5, 1.0)  # of the time, or the texts, of the search that took least
+_TOLD = {"epochs", "offline", "threads"}  # elsewhere, or of no weight for the result
+_SURE = 1.959964  # standard errors to either side of a 95 % interval
+
+Row = tuple[str, tuple[str, ...]]
+"""A label and a cell for each search."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of the searches."""
+
+    name: str
+    history: History
+
+    @cached_property
+    def line(self) -> Timeline:
+        """The search in the order of time."""
+        return timeline(self.history)
+
+    @cached_property
+    def judged(self) -> Verdict | None:
+        """Its winner."""
+        return verdict(self.history)
+
+    @cached_property
+    def leaders(self) -> list[Report]:
+        """The reports that raised its best value."""
+        return self.line.leaders()
+
+    def trained(self, epochs: float) -> float:
+        """Texts trained in so many epochs; the epochs where nobody knows how many texts."""
+        return epochs * (self.history.texts("train") or 1)
+
+    def spent(self, epochs: float) -> str:
+        """The same in words."""
+        if self.history.texts("train") is None:
+            return f"{epochs:.2f} epochs"
+        return f"{self.trained(epochs):,.0f} texts"
+
+
+def contenders(histories: Sequence[History]) -> list[Contender]:
+    """Name the searches: by their folders' names, with the path where two share one."""
+    names = [history.folder.name for history in histories]
+    return [
+        Contender(name if names.count(name) == 1 else str(history.folder.root), history)
+        for name, history in zip(names, histories, strict=True)
+    ]
+
+
+def sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]]]:
+    """The whole comparison as titled rows."""
+    return [
+        ("Search", list(_settings(found))),
+        ("Space", list(_space(found))),
+        ("Best", list(_best(found))),
+        ("Best so far", [*_over_time(found), *_over_texts(found), *_to_reach(found)]),
+        ("Cost", list(_cost(found))),
+    ]
+
+
+def remarks(found: Sequence[Contender]) -> list[str]:
+    """What to think of before believing the table, in sentences."""
+    said = []
+    if len({each.history.metric for each in found}) > 1:
+        said.append("The searches raised different metrics, so their best values do not compare.")
+    if len({_fingerprint(each) for each in found}) > 1:
+        said.append("The searches saw different texts, so their values do not compare.")
+    elif (lead := _lead(found)) is not None:
+        said.append(lead)
+    if any(not _known(each) for each in found):
+        said.append("Where the number of texts is not known, epochs stand for texts.")
+    return said
+
+
+def _lead(found: Sequence[Contender]) -> str | None:
+    """How far the first is ahead of the second, and whether that may be chance."""
+    scored = [
+        (each.judged.headline.accuracy, each.judged.headline.texts, each.name)
+        for each in found
+        if each.judged is not None and each.judged.headline is not None
+    ]
+    ordered = sorted(scored, key=lambda item: -item[0])
+    if len(ordered) < 2:
+        return None
+    (first, texts, leader), (second, _, follower) = ordered[:2]
+    if texts is None:
+        return None
+    chance = _SURE * error_of_difference((first + second) / 2, texts)
+    ahead = first - second
+    sure = "is more than chance" if ahead > chance else "may be chance"
+    return (
+        f"{leader} is ahead of {follower} by {ahead:.4f}, which {sure}: two classifiers alike "
+        f"differ by up to {chance:.4f} on {texts:,} texts, were the texts different ones."
+    )
+
+
+def _settings(found: Sequence[Contender]) -> Iterator[Row]:
+    yield _row("state", found, lambda each: each.history.state)
+    yield _row("metric", found, lambda each: each.history.metric)
+    yield _row("data", found, _data)
+    yield _row("epochs", found, lambda each: f"{each.history.milestones[-1]:g}")
+    yield _row("sampler", found, lambda each: each.history.search.search.sampler)
+    yield _row("scheduler", found, lambda each: each.history.search.search.scheduler.name)
+    yield _row("rungs", found, lambda each: _listed(each.history.milestones))
+    yield from _differences(found)
+
+
+def _differences(found: Sequence[Contender]) -> Iterator[Row]:
+    """What is fixed, and not to the same in all searches."""
+    searched = {parameters()[name] for each in found for name in each.history.space}
+    for section, model in SECTIONS.items():
+        for field in model.model_fields:
+            cells = _row(f"{section}.{field}", found, _fixed, section, field)
+            told = field in _TOLD or Parameter(section, field) in searched
+            if not told and len(set(cells[1])) > 1:
+                yield cells
+
+
+def _fixed(each: Contender, section: str, field: str) -> str:
+    return value_text(getattr(getattr(each.history.search, section), field))
+
+
+def _data(each: Contender) -> str:
+    return str(each.history.corpus.get("data", each.history.search.data.name))
+
+
+def _listed(epochs: Sequence[float]) -> str:
+    return ", ".join(f"{epoch:.3g}" for epoch in epochs)
+
+
+def _space(found: Sequence[Contender]) -> Iterator[Row]:
+    searched = dict.fromkeys(name for each in found for name in each.history.space)
+    for name in searched:
+        yield _row(name, found, _searched, name)
+
+
+def _searched(each: Contender, name: str) -> str:
+    if name in each.history.space:
+        return _range(each.history.space[name])
+    parameter = parameters()[name]
+    return f"fixed: {_fixed(each, parameter.section, parameter.field)}"
+
+
+def _range(known: AnyDistribution) -> str:
+    if known.type == "categorical":
+        return ", ".join(map(value_text, known.choices))
+    scale = ", log" if known.log else ""
+    return f"{known.low:g} to {known.high:g}{scale}"
+
+
+def _best(found: Sequence[Contender]) -> Iterator[Row]:
+    yield _row("trial", found, lambda each: str(each.judged.record.number) if each.judged else NONE)
+    yield _row("value", found, lambda each: f"{each.judged.value:.4f}" if each.judged else NONE)
+    for prefix in ("test", "val"):
+        cells = _row(f"{prefix} accuracy", found, _scored, prefix)
+        if any(cell != NONE for cell in cells[1]):
+            yield cells
+    for name in dict.fromkeys(name for each in found for name in each.history.space):
+        yield _row(name, found, _chosen, name)
+
+
+def _scored(each: Contender, prefix: str) -> str:
+    score = each.judged.score(prefix) if each.judged else None
+    if score is None:
+        return NONE
+    if score.interval is None:
+        return f"{score.accuracy:.4f}"
+    return f"{score.accuracy:.4f} ({score.interval[0]:.4f} to {score.interval[1]:.4f})"
+
+
+def _chosen(each: Contender, name: str) -> str:
+    if each.judged is None or name not in each.judged.record.params:
+        return NONE
+    return value_text(each.history.params(each.judged.record)[name])
+
+
+def _over_time(found: Sequence[Contender]) -> Iterator[Row]:
+    least = min(each.line.seconds for each in found)
+    for share in _MOMENTS:
+        yield _row(f"after {duration(share * least)}", found, _best_by_time, share * least)
+
+
+def _best_by_time(each: Contender, seconds: float) -> str:
+    return _last([report for report in each.leaders if report.seconds <= seconds])
+
+
+def _over_texts(found: Sequence[Contender]) -> Iterator[Row]:
+    least = min(found, key=lambda each: each.trained(each.line.epochs))
+    for share in _MOMENTS:
+        epochs = share * least.line.epochs
+        label = f"after {least.spent(epochs)}"
+        yield _row(label, found, _best_by_texts, least.trained(epochs))
+
+
+def _best_by_texts(each: Contender, texts: float) -> str:
+    just = texts * (1 + 1e-9)
+    return _last([report for report in each.leaders if each.trained(report.epochs) <= just])
+
+
+def _last(reports: Sequence[Report]) -> str:
+    return f"{reports[-1].value:.4f}" if reports else NONE
+
+
+def _to_reach(found: Sequence[Contender]) -> Iterator[Row]:
+    bests = [each.leaders[-1].value for each in found if each.leaders]
+    if len(bests) < len(found):
+        return
+    target = min(bests)
+    yield _row(f"{target:.4f} reached", found, _reached, target)
+
+
+def _reached(each: Contender, target: float) -> str:
+    report = next(report for report in each.leaders if report.value >= target)
+    return f"after {duration(report.seconds)}, {each.spent(report.epochs)}"
+
+
+def _cost(found: Sequence[Contender]) -> Iterator[Row]:
+    yield _row("trials", found, _trials)
+    yield _row("time", found, lambda each: duration(each.line.seconds))
+    yield _row("trials at a time", found, lambda each: str(each.line.lanes))
+    yield _row("time of all trials", found, lambda each: duration(each.line.busy_seconds))
+    yield _row("trained", found, lambda each: each.spent(each.line.epochs))
+    yield _row("machine", found, _machine)
+
+
+def _trials(each: Contender) -> str:
+    counts = leaderboard.counts(each.history.records)
+    ends = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return f"{len(each.history.records)} ({ends})" if ends else str(len(each.history.records))
+
+
+def _machine(each: Contender) -> str:
+    machine = each.history.environment.get("machine") or {}
+    return f"{machine['host']}, {machine.get('cpus')} cores" if "host" in machine else NONE
+
+
+def _row(label: str, found: Sequence[Contender], cell: Callable[..., str], *arguments: Any) -> Row:
+    return label, tuple(cell(each, *arguments) for each in found)
+
+
+def _known(each: Contender) -> bool:
+    return each.history.texts("train") is not None
+
+
+def _fingerprint(each: Contender) -> Any:
+    return each.history.corpus.get("data_fingerprint")

@@ -1,0 +1,209 @@
+"""A search as its run folder tells it: finished, interrupted, running or killed."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tune.config import optuna_space as spaces
+from tune.config import search_file
+from tune.config.conditions import Space
+from tune.config.search_file import SearchFile
+from tune.exceptions import SearchError
+from tune.run_folder.paths import RunFolder
+from tune.study import study
+from tune.study.records import State, TrialRecord, ranked
+
+RUNNING, CUT_OFF = "running", "cut off"
+"""States of a search beside those that `result.json` knows: complete, interrupted, failed."""
+
+SPLITS = {"test": "test", "val": "validation"}
+"""How a metric's name begins, and the split that it is measured on."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What a run folder tells of its search."""
+
+    folder: RunFolder
+    search: SearchFile
+    state: str
+    """complete, interrupted, failed, running or cut off."""
+    milestones: tuple[float, ...]
+    """The epochs of the rungs."""
+    records: tuple[TrialRecord, ...]
+    """All trials by number; those that a killed search left running are interrupted."""
+    result: Mapping[str, Any]
+    """`result.json` of a search that ended, else empty."""
+    environment: Mapping[str, Any]
+    """`environment.json`, or empty."""
+    missing: tuple[str, ...]
+    """What the folder lacks, in sentences."""
+    read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def metric(self) -> str:
+        """What the search raises."""
+        return self.search.search.metric
+
+    @property
+    def chosen_on(self) -> str:
+        """The prefix of the split on which the trials were compared: test or val."""
+        return self.metric.split("_")[0]
+
+    @cached_property
+    def space(self) -> Space:
+        """The distribution of every parameter."""
+        return spaces.searched(self.search)
+
+    @cached_property
+    def ranked(self) -> tuple[TrialRecord, ...]:
+        """The trials that may win, best first."""
+        return tuple(ranked(list(self.records)))
+
+    @cached_property
+    def best(self) -> TrialRecord | None:
+        """The winner; while there is no result, the trial that leads."""
+        crowned = (self.result.get("best") or {}).get("number")
+        leading = self.ranked[0] if self.ranked else None
+        return next((record for record in self.records if record.number == crowned), leading)
+
+    @property
+    def corpus(self) -> Mapping[str, Any]:
+        """Where the texts came from and how many there are; empty when nobody knows."""
+        corpora = self.environment.get("corpora") or [{}]
+        first: Mapping[str, Any] = corpora[0]
+        return first
+
+    def texts(self, prefix: str) -> int | None:
+        """How many texts the split of a metric's prefix has."""
+        known: Mapping[str, int] = self.corpus.get("texts", {})
+        return known.get(SPLITS.get(prefix, prefix))
+
+    def params(self, record: TrialRecord) -> dict[str, Any]:
+        """A trial's parameters as a configuration means them."""
+        return spaces.decode(self.space, record.params)
+
+    def origin(self, record: TrialRecord) -> int:
+        """The first trial of a chain of interrupted ones; its own number for all others."""
+        numbered = {each.number: each for each in self.records}
+        while record.continues in numbered:
+            record = numbered[record.continues]
+        return record.number
+
+
+def read(folder: RunFolder) -> History:
+    """Read a run folder without changing it.
+
+    Raises `TextclsError` when its search or its journal cannot be read.
+    """
+    search = search_file.load(folder.space)
+    milestones, records = _trials(folder)
+    result, environment = _result(folder.result), _object(folder.environment)
+    state = _state(folder, records, result)
+    if state != RUNNING:
+        records = [_closed(record) for record in records]
+    ended = state not in (RUNNING, CUT_OFF)
+    return History(
+        folder=folder,
+        search=search,
+        state=state,
+        milestones=milestones,
+        records=tuple(records),
+        result=(result or {}) if ended else {},
+        environment=environment or {},
+        missing=tuple(_missing(folder, result, environment, ended=ended)),
+    )
+
+
+def _trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
+    try:
+        made = study.read(folder.study, _study_name(folder))
+        return made.milestones, made.records()
+    except (KeyError, ValueError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise SearchError(f"{folder.study}: damaged, or incomplete ({reason})") from error
+
+
+def _study_name(folder: RunFolder) -> str:
+    """The name as it was given: a folder may have been renamed or copied since."""
+    if folder.database.exists():
+        line = folder.database.read_bytes()
+    else:
+        with folder.journal.open("rb") as file:
+            line = file.readline()
+    try:
+        return str(json.loads(line)["study_name"])
+    except (ValueError, KeyError, TypeError):
+        return folder.name
+
+
+def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, Any] | None) -> str:
+    if _held_by_another(folder):
+        return RUNNING
+    # A search that was resumed and killed leaves the result of the time before.
+    whole = all(record.state != State.RUNNING for record in records)
+    counted = result["trials"].get("total") if result else None
+    return str(result["state"]) if result and whole and counted == len(records) else CUT_OFF
+
+
+def _held_by_another(folder: RunFolder) -> bool:
+    """Whether another process searches here; it is tried for a moment and let go at once."""
+    if folder.mirror is not None and folder.mirror.held_by_another():
+        return True
+    try:
+        with (folder.root / ".lock").open() as file:
+            if file.read().startswith(f"process {os.getpid()} on "):
+                return False
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _closed(record: TrialRecord) -> TrialRecord:
+    if record.state != State.RUNNING:
+        return record
+    return replace(record, state=State.INTERRUPTED, message="the search was cut off")
+
+
+def _result(path: Path) -> dict[str, Any] | None:
+    """What a search left as its result; None where that is missing or not what it was."""
+    found = _object(path) or {}
+    whole = isinstance(found.get("state"), str) and isinstance(found.get("trials"), dict)
+    best = found.get("best")
+    return found if whole and (best is None or isinstance(best, dict)) else None
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is none to read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _missing(
+    folder: RunFolder,
+    result: Mapping[str, Any] | None,
+    environment: Mapping[str, Any] | None,
+    *,
+    ended: bool,
+) -> Iterator[str]:
+    if environment is None:
+        yield (
+            f"{folder.environment.name} is missing or damaged: without the number of texts there "
+            "is no interval, and nobody knows what the search ran on."
+        )
+    if result is None and ended:
+        yield f"{folder.result.name} is missing or damaged."
+    if ended and not folder.leaderboard.exists():
+        yield f"{folder.leaderboard.name} is missing; the same table is below."

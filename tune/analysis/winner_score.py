@@ -1,0 +1,122 @@
+"""How good the winner is, and how far that can be trusted."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from textcls.training.metrics import wilson_interval
+from tune.analysis.run_data import SPLITS, History
+from tune.study.records import TrialRecord
+
+DRAWS = 2_000
+"""Of the bootstrap: its error is then below a fortieth of the noise of one trial's accuracy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """An accuracy on one split."""
+
+    prefix: str
+    """test or val."""
+    accuracy: float
+    texts: int | None
+    interval: tuple[float, float] | None
+    """95 %, by the number of texts alone; None when nobody knows how many there were."""
+
+    @property
+    def split(self) -> str:
+        """The split's name in full."""
+        return SPLITS[self.prefix]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The winner's scores, and what choosing it from many is worth."""
+
+    record: TrialRecord
+    value: float
+    scores: tuple[Score, ...]
+    """The test split first."""
+    selected_on_test: bool
+    candidates: int
+    """Trials among which it was chosen."""
+    evaluations: int
+    """Rungs at which they were compared."""
+    flattery: float | None
+    """By how much the best of so many is expected to lie above its true value, at most."""
+    rivals: int | None
+    """Other trials whose value lies within the winner's interval."""
+
+    @property
+    def headline(self) -> Score | None:
+        """The accuracy that counts."""
+        return self.scores[0] if self.scores else None
+
+    def score(self, prefix: str) -> Score | None:
+        """The accuracy on one split."""
+        return next((score for score in self.scores if score.prefix == prefix), None)
+
+
+def verdict(history: History) -> Verdict | None:
+    """Judge the winner; None while no trial has reached a rung."""
+    best = history.best
+    if best is None or best.value is None:
+        return None
+    scores = tuple(_scores(history, best))
+    chosen = next((score for score in scores if score.prefix == history.chosen_on), None)
+    values = [record.value for record in history.ranked if record.value is not None]
+    by_accuracy = history.metric.endswith("_accuracy")
+    return Verdict(
+        record=best,
+        value=best.value,
+        scores=scores,
+        selected_on_test=history.chosen_on == "test",
+        candidates=len(values),
+        evaluations=sum(len(record.values) for record in history.ranked),
+        flattery=flattery(values, chosen.texts) if by_accuracy and chosen else None,
+        rivals=_rivals(values, chosen) if by_accuracy and chosen else None,
+    )
+
+
+def flattery(values: Sequence[float], texts: int | None) -> float | None:
+    """How far the best of these accuracies is expected to lie above its own true value.
+
+    A parametric bootstrap: the values are taken for the truth, each gets the error of an accuracy
+    on `texts` texts, and the best of them is compared with its truth. The errors are drawn
+    independently; trials judged on the same texts share a part of theirs, so it is an upper bound.
+    """
+    if texts is None or not values:
+        return None
+    truth = np.asarray(sorted(values, reverse=True)[:200])  # the others never come first
+    error = np.sqrt(np.clip(truth * (1 - truth), 0.0, None) / texts)
+    half = np.random.default_rng(0).standard_normal((DRAWS // 2, len(truth)))
+    drawn = truth + error * np.concatenate([half, -half])  # in pairs: a lone trial comes out at 0
+    chosen = drawn.argmax(axis=1)
+    return float(np.mean(drawn[np.arange(len(drawn)), chosen] - truth[chosen]))
+
+
+def error_of_difference(accuracy: float, texts: int) -> float:
+    """Standard error of the difference of two such accuracies, as if on different texts."""
+    return math.sqrt(2 * max(accuracy * (1 - accuracy), 1 / texts) / texts)
+
+
+def _scores(history: History, best: TrialRecord) -> list[Score]:
+    at_best = best.curve[best.best_rung or 0]
+    crowned = history.result.get("best") or {}
+    found = []
+    for prefix in SPLITS:
+        key = f"{prefix}_accuracy"
+        accuracy = crowned.get(key, at_best.get(key))
+        if accuracy is not None:
+            texts = history.texts(prefix)
+            interval = wilson_interval(accuracy, texts) if texts else None
+            found.append(Score(prefix, accuracy, texts, interval))
+    return found
+
+
+def _rivals(values: Sequence[float], chosen: Score) -> int | None:
+    if chosen.interval is None:
+        return None
+    return sum(value >= chosen.interval[0] for value in values) - 1

@@ -1,0 +1,16 @@
+"""The search file: what is searched and how, and its checks. Loads neither ray nor torch.
+
+Other packages import the modules that `__all__` names; a file whose name begins with an
+underscore is this package's own.
+"""
+
+__all__ = [
+    "conditions",
+    "distributions",
+    "grid",
+    "json_schema",
+    "optuna_space",
+    "parameters",
+    "reference",
+    "search_file",
+]

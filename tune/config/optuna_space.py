@@ -1,0 +1,197 @@
+"""A search space as Optuna sees it, and back: distributions, proposals, points.
+
+A trial's parameters are written here as the configuration means them: a list is a tuple. Optuna
+keeps only texts, numbers and booleans, so `encode` and `decode` stand at its door.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from textcls.config.models import EmbeddingConfig, TrainConfig
+from tune.config.conditions import Params, Space, active, assignments, complete, holds, in_order
+from tune.config.distributions import AnyDistribution, CategoricalDistribution, Scalar, Value
+from tune.config.distributions import encode as encode_value
+from tune.config.parameters import SECTIONS, parameters
+from tune.config.search_file import SearchFile
+
+if TYPE_CHECKING:
+    from optuna import Trial
+    from optuna.distributions import BaseDistribution
+
+__all__ = [
+    "active",
+    "decode",
+    "distributions",
+    "embedding_choices",
+    "encode",
+    "in_optuna",
+    "points",
+    "position",
+    "reference_point",
+    "searched",
+    "suggest",
+]
+
+_REFERENCE_CLIP = {"cnn": 2.0}
+_REFERENCE_FREEZE = {"gru": 1_000}
+_REFERENCE_FREEZE_SHARE = {"gru": 0.27}  # 1,000 of an epoch's 3,750 steps
+
+
+def searched(search: SearchFile) -> Space:
+    """The space of a search; of named configurations, the values that occur in them."""
+    if not search.configurations:
+        return search.space
+    given = [known.params for known in search.configurations.values()]
+    names = dict.fromkeys(name for params in given for name in params)
+    return {
+        name: CategoricalDistribution(
+            type="categorical",
+            choices=_distinct(params.get(name, _default(search, name)) for params in given),
+        )
+        for name in names
+    }
+
+
+def _distinct(values: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple({encode_value(value): value for value in values}.values())
+
+
+def distributions(search: SearchFile) -> dict[str, "BaseDistribution"]:
+    """Optuna's distribution of every parameter, those under a condition included."""
+    return in_optuna(searched(search))
+
+
+def in_optuna(space: Space) -> dict[str, "BaseDistribution"]:
+    """A space's distributions as Optuna has them."""
+    return {name: _distribution(known) for name, known in space.items()}
+
+
+def _distribution(known: AnyDistribution) -> "BaseDistribution":
+    from optuna import distributions as optuna  # a second to import, and checking needs none of it
+
+    match known.type:
+        case "int":
+            return optuna.IntDistribution(known.low, known.high, log=known.log, step=known.step)
+        case "float":
+            return optuna.FloatDistribution(known.low, known.high, log=known.log, step=known.step)
+        case "categorical":
+            return optuna.CategoricalDistribution([encode_value(value) for value in known.choices])
+
+
+def suggest(trial: "Trial", space: Space) -> Params:
+    """A trial's parameters, each proposed by Optuna where its conditions hold."""
+    params: Params = {}
+    for name in in_order(space):
+        if holds(space[name], params):
+            params[name] = _suggest(trial, name, space[name])
+    return params
+
+
+def _suggest(trial: "Trial", name: str, known: AnyDistribution) -> Value:
+    match known.type:
+        case "int":
+            return trial.suggest_int(name, known.low, known.high, step=known.step, log=known.log)
+        case "float":
+            return trial.suggest_float(name, known.low, known.high, step=known.step, log=known.log)
+        case "categorical":
+            choices = [encode_value(value) for value in known.choices]
+            return _decode(known, trial.suggest_categorical(name, choices))
+
+
+def encode(params: Mapping[str, Value]) -> dict[str, Scalar]:
+    """Parameters as Optuna keeps them."""
+    return {name: encode_value(value) for name, value in params.items()}
+
+
+def decode(space: Space, params: Mapping[str, Any]) -> Params:
+    """What Optuna kept as parameters; a name that the space lacks stays as it is."""
+    return {
+        name: _decode(space[name], value) if name in space else value
+        for name, value in params.items()
+    }
+
+
+def _decode(known: AnyDistribution, kept: Any) -> Value:
+    if known.type != "categorical":
+        return known.normal(kept)
+    return next((value for value in known.choices if encode_value(value) == kept), kept)
+
+
+def points(search: SearchFile) -> list[Params]:
+    """What to try first: the file's points, completed from the fixed and default values.
+
+    Of named configurations, all of them in the order of the file.
+    """
+    space = searched(search)
+    given: Iterable[Mapping[str, Value]] = search.points
+    if search.configurations:
+        given = [known.params for known in search.configurations.values()]
+    defaults = {name: _default(search, name) for name in space}
+    return [_normal(space, complete(space, point, defaults)) for point in given]
+
+
+def reference_point(search: SearchFile) -> Params | None:
+    """The reference experiment's values of the searched parameters; None where one lies outside.
+
+    Hidden size 50, learning rate 1e-2, clipping at 1 (cnn: 2), embeddings frozen for 1,000 steps
+    (gru); where the model is searched, its GRU.
+    """
+    space = searched(search)
+    model = "gru" if "model" in space else search.model.name
+    values = {
+        **{name: _class_default(name) for name in space},
+        "model": model,
+        "embeddings": search.embeddings.name,
+        "embedding_learning_rate": TrainConfig().learning_rate,
+        "max_grad_norm": _REFERENCE_CLIP.get(model, TrainConfig().max_grad_norm),
+        "freeze_iters": _REFERENCE_FREEZE.get(model, 0),
+        "freeze_fraction": _REFERENCE_FREEZE_SHARE.get(model, 0.0),
+    }
+    point = complete(space, {}, values)
+    outside = any(space[name].refusal(value) for name, value in point.items())
+    return None if outside else _normal(space, point)
+
+
+def position(space: Space, name: str, value: Value) -> float | None:
+    """Where a value lies between its range's low (0) and high (1), in the range's own scale.
+
+    None for a choice, which has no order.
+    """
+    known = space[name]
+    return None if known.type == "categorical" else known.position(value)
+
+
+def embedding_choices(search: SearchFile) -> tuple[EmbeddingConfig, ...]:
+    """Every embedding configuration that a trial of this search may ask for."""
+    if search.configurations:
+        return tuple(dict.fromkeys(search.configuration(params)[1] for params in points(search)))
+    space = searched(search)
+    names = [name for name in space if parameters()[name].section == "embeddings"]
+    found: dict[EmbeddingConfig, None] = {}
+    for case in assignments(space, names):
+        chosen = {name: case[name] for name in names if name in case}
+        found[search.configuration(chosen)[1]] = None
+    return tuple(found)
+
+
+def wants_linear(search: SearchFile) -> bool:
+    """Whether any trial of this search may ask for the linear classifier's scores."""
+    if search.configurations:
+        return any(search.configuration(each)[0].linear_weight > 0 for each in points(search))
+    return "linear_weight" in searched(search) or search.model.linear_weight > 0
+
+
+def _default(search: SearchFile, name: str) -> Value:
+    parameter = parameters()[name]
+    value: Value = getattr(getattr(search, parameter.section), parameter.field)
+    return value
+
+
+def _class_default(name: str) -> Value:
+    parameter = parameters()[name]
+    value: Value = SECTIONS[parameter.section].model_fields[parameter.field].default
+    return value
+
+
+def _normal(space: Space, params: Params) -> Params:
+    return {name: space[name].normal(value) for name, value in params.items()}

@@ -1,0 +1,129 @@
+"""What may be searched: the fields of a configuration under the flat names of a search space.
+
+`model` and `embeddings` stand for the two sections' names; every other parameter is a field that
+occurs in exactly one of the model, embeddings and train sections.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType, UnionType
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from textcls.config.messages import did_you_mean, wording
+from textcls.config.models import (
+    ENCODERS_WITH,
+    DataConfig,
+    EmbeddingConfig,
+    ModelConfig,
+    ModelName,
+    Section,
+    TrainConfig,
+)
+
+SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
+    {"model": ModelConfig, "embeddings": EmbeddingConfig, "train": TrainConfig}
+)
+
+ENCODERS: tuple[ModelName, ...] = ("cnn", "rnn", "gru")
+
+_NOT_SEARCHED: Mapping[str, str] = MappingProxyType(
+    {
+        "epochs": "the scheduler decides how long a trial trains, at most train.epochs",
+        "least_texts": "the scheduler decides how long a trial trains",
+        "threads": "it follows from resources.cpu",
+        "offline": "it says what happens without a network",
+        "seed": "the best seed says nothing about the next one",
+        "name": "call it model or embeddings",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A field that may be searched, and the section that it belongs to."""
+
+    section: str
+    field: str
+
+    @property
+    def type(self) -> Any:
+        """The field's type, None aside: int, float, bool, or something that has choices only."""
+        annotation = SECTIONS[self.section].model_fields[self.field].annotation
+        values = [inner for inner in get_args(annotation) if inner is not type(None)]
+        return values[0] if isinstance(annotation, UnionType) and len(values) == 1 else annotation
+
+    @property
+    def description(self) -> str:
+        """What the field means, in a sentence."""
+        return SECTIONS[self.section].model_fields[self.field].description or ""
+
+    @property
+    def encoders(self) -> tuple[ModelName, ...]:
+        """The encoders that read it."""
+        return ENCODERS_WITH.get(self.field, ENCODERS) if self.section == "model" else ENCODERS
+
+    def refusal(self, value: Any) -> str | None:
+        """Why the field cannot take a value, as the end of a sentence; None where it can."""
+        try:
+            SECTIONS[self.section].model_validate({self.field: value})
+        except ValidationError as error:
+            return wording(error.errors(include_url=False)[0])
+        return None
+
+
+@cache
+def parameters() -> Mapping[str, Parameter]:
+    """Every parameter that may be searched, by its name in a search space."""
+    names = Counter(field for section in SECTIONS.values() for field in section.model_fields)
+    found = {"model": Parameter("model", "name"), "embeddings": Parameter("embeddings", "name")}
+    for section, model in SECTIONS.items():
+        for field in model.model_fields:
+            if names[field] == 1 and field not in _NOT_SEARCHED:
+                found[field] = Parameter(section, field)
+    return MappingProxyType(found)
+
+
+def unknown(name: str) -> str:
+    """Why a name is no parameter, as the end of a sentence."""
+    if name in _NOT_SEARCHED:
+        return f"cannot be searched: {_NOT_SEARCHED[name]}"
+    if name in DataConfig.model_fields:
+        return "cannot be searched: all trials share one corpus; set it under data"
+    near = did_you_mean(name, parameters())
+    return "unknown parameter" + (near or f"; expected one of {', '.join(sorted(parameters()))}")
+
+
+def has_no(foreign: Sequence[object], name: str, encoders: Sequence[str]) -> str:
+    """Which models lack a parameter and which have it, as the end of a sentence."""
+    verb = "have" if len(foreign) > 1 else "has"
+    models = " and ".join(str(model) for model in foreign)
+    return f"{models} {verb} no {name}, only {' and '.join(encoders)}"
+
+
+def overlay(
+    model: ModelConfig,
+    embeddings: EmbeddingConfig,
+    train: TrainConfig,
+    params: Mapping[str, Any],
+) -> tuple[ModelConfig, EmbeddingConfig, TrainConfig]:
+    """Fixed sections with a trial's parameters laid over them; raises pydantic's ValidationError.
+
+    A name that is no parameter is a KeyError: names are checked where they enter.
+    """
+    values = {
+        "model": model.model_dump(),
+        "embeddings": embeddings.model_dump(),
+        "train": train.model_dump(),
+    }
+    for name, value in params.items():
+        parameter = parameters()[name]
+        values[parameter.section][parameter.field] = value
+    return (
+        ModelConfig.model_validate(values["model"]),
+        EmbeddingConfig.model_validate(values["embeddings"]),
+        TrainConfig.model_validate(values["train"]),
+    )

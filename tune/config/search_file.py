@@ -1,0 +1,294 @@
+"""A whole search as one YAML file: what is fixed, what is searched, how, and with what.
+
+Loading and checking need neither ray nor torch nor optuna.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails
+
+from textcls.config import loader
+from textcls.config.messages import Problem, shown, wording
+from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
+from textcls.exceptions import ConfigError
+from tune.config import _checks
+from tune.config._valid_sections import sound_parts
+from tune.config.distributions import CheckedValue, Distribution
+from tune.config.parameters import overlay
+
+Metric = Literal["test_accuracy", "val_accuracy", "test_macro_f1", "val_macro_f1"]
+SamplerName = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"]
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:[smhd]|$))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_SMALLEST_SHARE = 0.001  # Ray counts in steps of 0.0001
+_WASTED_SHARE = 0.03  # so that 0.33 passes for a third
+
+
+def _seconds(value: object) -> object:
+    """90, "90s", "5m" or "1h30m" -> seconds."""
+    if not isinstance(value, str):
+        return value
+    if not _DURATION.fullmatch(value):
+        raise ValueError(
+            f"must be seconds or a time such as 90s, 5m or 1h30m, but is {shown(value)}"
+        )
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
+
+
+def _cores(value: float) -> float:
+    if value > 1 and not value.is_integer():
+        raise ValueError(f"must be a whole number or below 1, but is {value:g}")
+    return value
+
+
+def _gpu_share(value: object) -> object:
+    if value == "auto":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a number or auto, but is {shown(value)}")
+    if not math.isfinite(value):
+        raise ValueError(f"must be a finite number or auto, but is {value}")
+    if value < 0:
+        raise ValueError(f"must be at least 0, but is {value:g}")
+    if 0 < value < _SMALLEST_SHARE:
+        raise ValueError(f"must be 0 or at least {_SMALLEST_SHARE}, but is {value:g}")
+    if value > 1 and not float(value).is_integer():
+        raise ValueError(f"must be a whole number or a share 1/k, but is {value:g}")
+    trials = int(1 / value + 1e-9) if 0 < value < 1 else 1
+    if 0 < value < 1 and 1 - trials * value > _WASTED_SHARE:
+        raise ValueError(
+            f"must be a share 1/k of a card, but is {value:g}, of which {trials} fit on a card; "
+            f"write {1 / trials:.4g} for as many"
+        )
+    return value
+
+
+class SchedulerConfig(Section):
+    """When poor trials stop."""
+
+    name: Literal["asha", "hyperband", "median", "top_k", "none"] = "asha"
+    """asha (asynchronous successive halving), hyperband (the same at several levels of patience),
+    median (below the median of a rung trials stop), top_k (only the best so far pass the first
+    rung, and train to their end), or none: every trial trains to its end."""
+    grace_period: float = Field(default=0.25, gt=0.0)
+    """Epochs until the first rung; from train.epochs on no trial is stopped early."""
+    grace_texts: int | None = Field(default=None, ge=1)
+    """Texts trained on until the first rung, in place of grace_period."""
+    keep: int = Field(default=4, ge=1)
+    """A trial passes the first rung when it is among so many of the best there so far (top_k)."""
+    reduction_factor: int = Field(default=3, ge=2)
+    """One in so many goes on at a rung (asha, hyperband), and the next rung lies so many times
+    further on."""
+
+
+class ConfirmConfig(Section):
+    """The best trials, trained again with fresh seeds; the highest mean then wins."""
+
+    top: int = Field(default=0, ge=0)
+    """How many of the best trials; 0 confirms none."""
+    seeds: int = Field(default=5, ge=1)
+    """Seeds for each of them."""
+    time_budget_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
+        default=None,
+        alias="time_budget",
+        json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
+    )
+    """Seconds, or a time such as 5m, after which no further run is awaited."""
+    retrain: bool = False
+    """Train the winner once more, on train and validation together, for `best/`."""
+
+
+class SearchConfig(Section):
+    """What the search looks for, how it proposes trials, and when it ends."""
+
+    metric: Metric = "test_accuracy"
+    """What is maximised."""
+    samples: int = Field(default=32, ge=1)
+    """Trials."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the sampler; each trial has a seed of its own, counted from train.seed."""
+    sampler: SamplerName = "tpe"
+    """What proposes the parameters of a trial: tpe (densities of good and of other trials), gp (a
+    Gaussian process over the curves of all trials, those that were stopped too), cmaes, qmc
+    (evenly spread), random, or grid (each range in five steps)."""
+    scheduler: SchedulerConfig = SchedulerConfig()
+    """How poor trials are stopped early; `scheduler: none` trains every trial to its end."""
+    time_budget_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
+        default=None,
+        alias="time_budget",
+        json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
+    )
+    """Seconds, or a time such as 90s, 5m or 1h30m, after which the search ends."""
+    trial_timeout_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
+        default=None,
+        alias="trial_timeout",
+        json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
+    )
+    """Seconds, or a time such as 5m, without a report after which a trial ends as failed."""
+    max_concurrent: int | None = Field(default=None, ge=1)
+    """Trials at a time; by default as many as the resources hold."""
+    confirm: ConfirmConfig = ConfirmConfig()
+    """What follows the trials: the best of them once more, with other seeds."""
+    ensemble: int = Field(default=0, ge=0)
+    """Beside the winner, the probabilities of so many of the best trials averaged; 0 for none."""
+
+
+class ResourceConfig(Section):
+    """What one trial gets of the machine or the cluster."""
+
+    cpu: Annotated[float, AfterValidator(_cores)] = Field(default=1.0, ge=_SMALLEST_SHARE)
+    """Cores: a whole number, or a share of one below 1."""
+    gpu: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = 0.0
+    """GPUs: 0, a share 1/k (0.25: four trials a card), a whole number, or auto: as many trials a
+    card as its memory and the cores hold."""
+
+
+class NamedConfiguration(Section):
+    """One fixed configuration of a table: what differs from the file's fixed values."""
+
+    params: dict[str, CheckedValue]
+    """Parameters as in a search space: model, embeddings, learning_rate and so on."""
+    expected: float | None = None
+    """The metric that it reached elsewhere, for printing beside ours."""
+    note: str | None = None
+    """A remark for printing beside it."""
+
+
+class SearchFile(Section):
+    """A search: fixed values, the space around them, and how to go through it."""
+
+    model: ModelConfig = ModelConfig()
+    """The classifier; `model: gru` names the encoder and leaves the rest at its defaults."""
+    data: DataConfig = DataConfig()
+    """Where the texts come from and how they become tokens."""
+    embeddings: EmbeddingConfig = EmbeddingConfig()
+    """Where the word vectors come from."""
+    train: TrainConfig = TrainConfig()
+    """How the classifier is trained."""
+    space: dict[str, Distribution] = Field(default_factory=dict)
+    """What is searched: a distribution for each parameter."""
+    points: Annotated[tuple[dict[str, CheckedValue], ...], Field(strict=False)] = ()
+    """Parameters to try first; what a point leaves out takes its fixed or default value."""
+    configurations: dict[str, NamedConfiguration] = Field(default_factory=dict)
+    """Instead of a space: named configurations, each of which is run once."""
+    search: SearchConfig = SearchConfig()
+    """What the search looks for, how it proposes trials, and when it ends."""
+    resources: ResourceConfig = ResourceConfig()
+    """What one trial gets of the machine or the cluster."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _every_problem(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Say what does not fit together beside what is wrong by itself, all at once."""
+        found: list[InitErrorDetails] = []
+        search = None
+        try:
+            search = handler(data)
+        except ValidationError as error:
+            found = [_again(details) for details in error.errors(include_url=False)]
+        if isinstance(data, Mapping):
+            found += [_as_details(problem) for problem in _checks.problems(sound_parts(data))]
+        if search is None or found:
+            raise ValidationError.from_exception_data(cls.__name__, found)
+        return search
+
+    def configuration(
+        self, params: Mapping[str, Any]
+    ) -> tuple[ModelConfig, EmbeddingConfig, TrainConfig]:
+        """The fixed values with a trial's parameters laid over them.
+
+        Raises ConfigError where a name is no parameter or the sections refuse the values.
+        """
+        try:
+            return overlay(self.model, self.embeddings, self.train, params)
+        except KeyError as error:
+            raise ConfigError(f"{error.args[0]!r} is no parameter of a trial") from None
+        except ValidationError as error:
+            details = error.errors(include_url=False)[0]
+            key = ".".join(str(part) for part in details["loc"])
+            raise ConfigError(f"a trial's {key or 'parameters'}: {wording(details)}") from None
+
+
+def load(path: Path, overrides: Sequence[str | loader.Override] = ()) -> SearchFile:
+    """Read and check a search; raises ConfigError, which lists every problem with its line.
+
+    An override is a text `key.path=value`, its value in YAML, or a finished `Override`.
+    """
+    return loader.load(SearchFile, path, overrides)
+
+
+def summary(search: SearchFile) -> str:
+    """What is searched, in a line."""
+    if search.configurations:
+        return f"runs {', '.join(search.configurations)}"
+    names = ", ".join(search.space)
+    model = "" if "model" in search.space else f"{search.model.name}: "
+    stops = "" if search.search.scheduler.name == "none" else f", {search.search.scheduler.name}"
+    return f"{model}{search.search.samples} trials over {names}{stops} on {search.search.metric}"
+
+
+class _Row(dict[str, Any]):
+    """A mapping that is written on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a `_Row` on one line and everything else in blocks."""
+
+
+def _write_row(dumper: _Dumper, row: _Row) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", row, flow_style=True)
+
+
+def _write_text(dumper: _Dumper, text: str) -> yaml.Node:
+    # Unquoted, a line separator such as U+0085 would come back as a blank.
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(_Row, _write_row)
+_Dumper.add_representer(str, _write_text)
+
+
+def dump(search: SearchFile) -> str:
+    """The search as YAML with every default written out; loads back equal."""
+    data = search.model_dump(mode="json", by_alias=True)
+    for distribution in data["space"].values():
+        if not distribution["when"]:
+            del distribution["when"]
+    data["space"] = {name: _Row(known) for name, known in data["space"].items()}
+    data["points"] = [_Row(point) for point in data["points"]]
+    kept = {key: value for key, value in data.items() if value}
+    text: str = yaml.dump(kept, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def _again(details: ErrorDetails) -> InitErrorDetails:
+    """An error that pydantic reported, to be raised once more beside others."""
+    again = InitErrorDetails(type=details["type"], loc=details["loc"], input=details["input"])
+    if "ctx" in details:
+        again["ctx"] = details["ctx"]
+    return again
+
+
+def _as_details(problem: Problem) -> InitErrorDetails:
+    return InitErrorDetails(
+        type="value_error",
+        loc=problem.path,
+        input=None,
+        ctx={"error": ValueError(problem.message)},
+    )

@@ -1,0 +1,98 @@
+"""The corpora that a search needs, prepared while Ray starts, and what of them a worker sees."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textcls.config.models import EmbeddingConfig
+from textcls.exceptions import ConfigError
+from textcls.text.encoding import EncodedSplit
+from tune.config import optuna_space
+from tune.config.search_file import SearchFile
+from tune.execution.task import Arrays
+
+if TYPE_CHECKING:
+    from textcls.corpus import Corpus
+
+Corpora = dict[EmbeddingConfig, "Corpus"]
+
+
+@dataclass
+class Preparation:
+    """Prepares every corpus that a trial may ask for, in a thread of its own."""
+
+    search: SearchFile
+    say: Callable[[str], None]
+    _corpora: Corpora = field(default_factory=dict, init=False)
+    _error: BaseException | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="corpora", daemon=True)
+        self._thread.start()
+
+    def result(self) -> Corpora:
+        """Wait for the corpora; raises what preparing them raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._corpora
+
+    def _run(self) -> None:
+        try:
+            self._corpora = prepare(self.search, self.say)
+        except BaseException as error:  # handed over to the thread that waits
+            self._error = error
+
+
+def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
+    """A corpus for each embedding configuration of the search.
+
+    `say` hears each sentence once, however many corpora share the texts.
+    Raises `ConfigError` when the metric's split is missing, and what `corpus.prepare` raises.
+    """
+    from textcls import corpus
+
+    linear = optuna_space.wants_linear(search)
+    told: set[str] = set()
+
+    def once(sentence: str) -> None:
+        if sentence not in told:
+            told.add(sentence)
+            say(sentence)
+
+    corpora = {
+        embeddings: corpus.prepare(search.data, embeddings, linear=linear, say=once)
+        for embeddings in optuna_space.embedding_choices(search)
+    }
+    metric = search.search.metric
+    for prepared in corpora.values():
+        if metric.startswith("val_") and "validation" not in prepared.splits:
+            raise ConfigError(
+                f"search.metric is {metric}, but the data has no validation split: "
+                "set data.validation_fraction, such as 0.1"
+            )
+    return corpora
+
+
+def arrays(corpus: "Corpus", metric: str) -> Arrays:
+    """The arrays for the workers; a search on the validation split does not show them the test."""
+    hidden = {"test"} if metric.startswith("val_") else set()
+    splits = {
+        name: EncodedSplit(
+            _plain(split.tokens),
+            _plain(split.offsets),
+            _plain(split.labels),
+            None if split.scores is None else _plain(split.scores),
+        )
+        for name, split in corpus.splits.items()
+        if name not in hidden
+    }
+    return Arrays(splits, _plain(corpus.embeddings), len(corpus.label_names))
+
+
+def _plain(mapped: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array over the same memory: a map of a file would be sent to Ray byte by byte."""
+    return np.asarray(mapped)

@@ -1,0 +1,140 @@
+"""`resources.gpu: auto`: how many trials share a card, by the memory that the largest needs.
+
+The estimate adds up what a trial holds on the card: the embedding matrix with its two moments, the
+encoder's weights, gradients and moments, the activations of its longest batch, and what CUDA keeps
+for each process. Trials on a card also need a core each, since small models wait for the host.
+Not yet measured on a card: `MOST` and `CONTEXT_BYTES` are cautious guesses.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tune.config.search_file import SearchFile
+from tune.exceptions import ClusterError
+from tune.execution.data import Corpora
+from tune.execution.resources import Node, Plan, plan
+
+MOST = 16
+"""Trials on a card, at most."""
+CONTEXT_BYTES = 600 * 2**20
+"""What CUDA, cuDNN and torch's kernels keep on a card for a process, beside torch's allocator."""
+
+_FLOAT = 4
+_SPARE = 1.25  # the allocator's rounding and cuDNN's workspaces
+_STATE = 4  # a weight, its gradient and two moments
+_ROW_STATE = 3  # a word's vector and two moments
+_GATES = 3
+_SAVED = 10  # numbers that a recurrent unit keeps per token for the backward pass, cuDNN's included
+_MIB = 2**20
+
+
+def automatic(
+    search: SearchFile,
+    corpora: Corpora,
+    nodes: Sequence[Node],
+    card_bytes: Callable[[], int],
+) -> Plan:
+    """The plan of a search with `gpu: auto`; its notice says what was decided.
+
+    card_bytes: asks for the memory of the smallest card. Raises `ClusterError` as `plan` does.
+    """
+    cpu, most = search.resources.cpu, search.search.max_concurrent
+    with_cards = [node for node in nodes if node.gpus >= 1]
+    if not with_cards:
+        made = plan(cpu, 0.0, nodes, most)
+        return replace(made, notice="No GPU in the cluster: gpu: auto gives trials their cores.")
+    need, card = trial_bytes(search, corpora), card_bytes()
+    shared = _sharing(need, card, with_cards, cpu, most)
+    made = plan(cpu, share(shared), nodes, most)
+    trials = "1 trial" if shared == 1 else f"{shared} trials"
+    return replace(
+        made,
+        notice=f"gpu: auto lets {trials} share a card: the largest needs about "
+        f"{need / _MIB:,.0f} MiB and {CONTEXT_BYTES / _MIB:,.0f} for CUDA, the smallest card has "
+        f"{card / _MIB:,.0f}.",
+    )
+
+
+def share(trials: int) -> float:
+    """1 / trials as Ray counts, in steps of a ten-thousandth, never above."""
+    return math.floor(10_000 / trials) / 10_000
+
+
+def allocator_fraction(gpu: float, card: int) -> float:
+    """The part of a card's memory that torch's allocator may use in a trial with a share of it.
+
+    Half of the share at least, where CUDA's own part would leave next to nothing.
+    """
+    return max(gpu / 2, gpu - CONTEXT_BYTES / card)
+
+
+def trial_bytes(search: SearchFile, corpora: Corpora) -> int:
+    """Bytes on a card that the largest configuration of a search needs, CUDA's own not counted."""
+    from textcls.text.batching import (
+        CHUNK,  # these bring torch, which a search's start does without
+    )
+    from textcls.training.trainer import EVALUATION_BATCH
+
+    hidden, layers = _most(search, "hidden_size"), _most(search, "layers")
+    directions = 1 + _most(search, "bidirectional")
+    batch = _most(search, "batch_size")
+    kernels, blocks = _kernels(search), _most(search, "blocks")
+    ngrams = _most(search, "ngrams")
+    found = []
+    for corpus in corpora.values():
+        words, dim = corpus.embeddings.shape
+        longest = max(int(np.diff(split.offsets).max()) for split in corpus.splits.values())
+        tokens = max(batch, EVALUATION_BATCH) * longest
+        wide = max(dim, hidden * directions)
+        recurrent = directions * layers * _GATES * hidden * (wide + hidden + 2)
+        convolving = sum(kernels) * hidden * (dim + (blocks - 1) * hidden)
+        units = max(directions * layers * _SAVED, len(kernels) * 2 * 3)
+        numbers = (
+            _ROW_STATE * words * dim
+            + _STATE * max(recurrent, convolving)
+            + 2 * tokens * (dim + hidden * units)
+            + 2 * min(words, tokens) * dim
+            + (2 * 2**18 * len(corpus.label_names) if ngrams else 0)
+        )
+        packed = 2 * 8 * CHUNK * batch * longest  # indices of the batches that lie ready
+        found.append(_FLOAT * numbers + packed)
+    return int(_SPARE * max(found))
+
+
+def _sharing(need: int, card: int, nodes: Sequence[Node], cpu: float, most: int | None) -> int:
+    by_memory = card // (need + CONTEXT_BYTES)
+    by_cores = min(int(node.cpus / cpu / node.gpus + 1e-9) for node in nodes)
+    by_wish = math.ceil(most / sum(node.gpus for node in nodes)) if most else MOST
+    return max(1, min(by_memory, by_cores, by_wish, MOST))
+
+
+def _most(search: SearchFile, name: str) -> int:
+    """The largest value of a whole number or a yes, over the space and all configurations."""
+    section = search.train if name in type(search.train).model_fields else search.model
+    values = [getattr(section, name)]
+    values += [each.params[name] for each in search.configurations.values() if name in each.params]
+    if (searched := search.space.get(name)) is not None:
+        values = [*getattr(searched, "choices", ()), getattr(searched, "high", 0)]
+    values += [point[name] for point in search.points if name in point]
+    return max(int(value) for value in values if isinstance(value, bool | int | float))
+
+
+def _kernels(search: SearchFile) -> tuple[int, ...]:
+    values: list[object] = [search.model.kernel_sizes]
+    values += [each.params.get("kernel_sizes") for each in search.configurations.values()]
+    values += getattr(search.space.get("kernel_sizes"), "choices", ())
+    tuples = [tuple(value) for value in values if isinstance(value, list | tuple)]
+    return max(tuples, key=sum)
+
+
+def check_card(sizes: Sequence[int]) -> int:
+    """The smallest card; raises `ClusterError` where torch sees none of what Ray offers."""
+    if not sizes or min(sizes) <= 0:
+        raise ClusterError(
+            "a node offers a GPU that its torch cannot use: install a torch with CUDA there, or "
+            "set resources.gpu to 0"
+        )
+    return min(sizes)

@@ -1,0 +1,94 @@
+"""The objective of a search: train a classifier, rung by rung, each with its checkpoint."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from textcls.exceptions import BundleError
+from tune.execution.task import Task
+from tune.run_folder import paths
+from tune.run_folder.heartbeat import Pulse
+
+if TYPE_CHECKING:
+    from textcls.training.trainer import Training
+
+_log = logging.getLogger(__name__)
+
+
+def train_classifier(task: Task) -> Iterator[dict[str, float]]:
+    """Train one configuration and yield its metrics at each rung.
+
+    At each rung the curve is written first, then the checkpoint, so that the checkpoint is never
+    ahead of the curve; then the metrics are yielded. A trial whose folder holds a checkpoint
+    yields its curve up to there again and goes on. Only the latest checkpoint and that of the best
+    rung are kept; older ones are deleted after whoever asked has taken the metrics, since the best
+    rung that it knows of until then may be one of them. Raises `DivergedError`.
+    """
+    import torch  # late: the process that only sends this does without
+
+    from textcls.training.trainer import Training
+
+    if task.train.threads:
+        torch.set_num_threads(task.train.threads)
+    arrays = task.arrays
+    training = Training(
+        arrays.splits,
+        arrays.embeddings,
+        arrays.num_classes,
+        task.model,
+        task.train,
+        device=task.device,
+    )
+    curve = _restored(training, task)
+    before_s = curve[-1]["seconds"] if curve else 0.0
+    yield from list(curve)
+    _log.info("ready: step %d of %d", training.step, training.total_steps)
+    results = training.fit(task.milestones, _ticker(task, training.steps_per_epoch))
+    for rung in range(len(curve), len(task.milestones)):
+        # With few texts two rungs may fall on one step; the later one then has the same metrics.
+        if not curve or curve[-1]["step"] < _step_at(training, task.milestones[rung]):
+            curve.append(next(results).as_dict())
+            curve[-1]["seconds"] += before_s
+        else:
+            curve.append(curve[-1])
+        paths.write_json(task.folder.curve, curve)
+        training.save(task.folder.checkpoint(rung))
+        task.folder.publish(rung)
+        yield curve[-1]
+        task.folder.keep({rung, _best(curve, task.metric)})
+
+
+def _ticker(task: Task, steps_per_epoch: int) -> Callable[[int, int], None]:
+    """Asks whether to stop and says how far the trial is, every few steps."""
+    pulse = Pulse(task.pulse) if task.pulse is not None else None
+
+    def tick(step: int, _total: int) -> None:
+        task.check()
+        if pulse is not None:
+            pulse.beat(step / steps_per_epoch)
+
+    return tick
+
+
+def _step_at(training: "Training", epoch: float) -> int:
+    return min(training.total_steps, max(1, round(epoch * training.steps_per_epoch)))
+
+
+def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
+    """The curve up to the latest checkpoint that can be read, which `training` now holds."""
+    if not task.folder.curve.exists():
+        return []
+    curve: list[dict[str, Any]] = json.loads(task.folder.curve.read_text(encoding="utf-8"))
+    for rung, path in reversed(task.folder.checkpoints().items()):
+        try:
+            training.restore(path)
+        except BundleError as error:
+            _log.warning("starting from before rung %d: %s", rung, error)
+            continue
+        return curve[: rung + 1]
+    return []
+
+
+def _best(curve: list[dict[str, Any]], metric: str) -> int:
+    return max(range(len(curve)), key=lambda rung: (curve[rung][metric], -rung))

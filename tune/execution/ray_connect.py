@@ -1,0 +1,180 @@
+"""What has to be known and set before Ray is imported: its switches, and whether it can be joined.
+
+Ray reads some of its environment when it is imported and tries again for minutes when a cluster
+has gone, so joining is tried first in processes of their own, with a time limit.
+"""
+
+import ipaddress
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tune.exceptions import ClusterError
+from tune.run_folder.environment import versions
+
+LIMIT_S = 25.0
+_CONNECT_LIMIT_S = 4.0
+_AUTH_MODE = "RAY_AUTH_MODE"
+
+DEFAULTS = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a table however quiet it is asked to be
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths on the command line stay as they were typed
+    "RAY_SCHEDULER_EVENTS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they double the time of a short trial
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the search has its own
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "30",  # a trial between two rungs is slow to notice its end
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # the study is the record; snapshots only cost time
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_THRESHOLD_S": "5",
+}
+"""Switches of Ray, each of which the user's own environment overrides."""
+
+_PROBE = """
+import json, logging, sys, ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level=logging.ERROR)
+@ray.remote(num_cpus=0)
+class Worker:
+    def found(self):
+        import tune.execution.worker
+        from tune.run_folder.environment import versions
+        return versions()
+nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+workers = [Worker.options(scheduling_strategy=On(node, soft=False)).remote() for node in nodes]
+found = [worker.found.remote() for worker in workers]
+print(json.dumps(ray.get(found, timeout=float(sys.argv[2]))))
+"""
+_COMPARED = ("python", "ray", "torch", "textcls-tune")
+
+
+def check_dashboard(host: str, address: str | None) -> None:
+    """Raise `ClusterError` when the dashboard may not be put on a host.
+
+    Whoever reaches it without a token can run code here, so away from this machine it wants one.
+    """
+    if address is not None:
+        raise ClusterError(
+            f"--dashboard-host {host}: the cluster at {address} has a dashboard of its own"
+        )
+    mode = os.environ.get(_AUTH_MODE, "token")
+    if not _loopback(host) and mode != "token":
+        raise ClusterError(
+            f"--dashboard-host {host}: other machines reach it there, so it has to ask for a "
+            f"token, but {_AUTH_MODE} is {mode}; unset it, or leave the dashboard on 127.0.0.1"
+        )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def prepare(address: str | None, dashboard_host: str | None = None) -> None:
+    """Set Ray's switches; with an address, find out whether and how the cluster can be joined.
+
+    A dashboard on a host that is named asks for a token, whatever Ray's own default is. Raises
+    `ClusterError` within 30 s, saying why the cluster cannot be joined.
+    """
+    if dashboard_host is not None:
+        check_dashboard(dashboard_host, address)
+        os.environ.setdefault(_AUTH_MODE, "token")
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if address is not None:
+        _knock(address)
+        os.environ.update(_first_that_joins(address))
+
+
+def _knock(address: str) -> None:
+    """Fail at once when nothing listens at HOST:PORT."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_LIMIT_S).close()
+    except OSError as error:
+        raise ClusterError(f"nothing answers at {address} ({error}): is Ray running?") from error
+
+
+def _first_that_joins(address: str) -> dict[str, str]:
+    """The environment in which the cluster can be joined, with a token or without."""
+    deadline = time.monotonic() + LIMIT_S
+    probes = {_probe(address, environment): environment for environment in _environments()}
+    reasons = []
+    try:
+        while waiting := [probe for probe in probes if probe.returncode is None]:
+            for probe in waiting:
+                if probe.poll() == 0:
+                    for theirs in json.loads(probe.communicate()[0].splitlines()[-1]):
+                        _compare(theirs)
+                    return probes[probe]
+                if probe.returncode is not None:
+                    reasons.append(_reason(probe.communicate()[1]))
+            if time.monotonic() > deadline:
+                reasons.append(f"no answer within {LIMIT_S:.0f} s")
+                break
+            time.sleep(0.05)
+    finally:
+        for probe in probes:
+            probe.kill()
+            probe.communicate()
+    why = "; or ".join(dict.fromkeys(reasons))
+    raise ClusterError(f"the Ray cluster at {address} cannot be joined: {why}")
+
+
+def _environments() -> list[dict[str, str]]:
+    """Ray looks for a token by itself only with the address "auto"; a wrong guess never joins."""
+    if _AUTH_MODE in os.environ or not _has_token():
+        return [{}]
+    return [{_AUTH_MODE: "token"}, {_AUTH_MODE: "disabled"}]
+
+
+def _has_token() -> bool:
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").exists()
+
+
+def _probe(address: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """A process that joins the cluster and has an actor on each node answer.
+
+    A driver with a token gets tasks done by a cluster that wants none, but no actor.
+    """
+    return subprocess.Popen(  # noqa: S603  # the address is an argument, not a command
+        [sys.executable, "-c", _PROBE, address, str(LIMIT_S)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _reason(stderr: str) -> str:
+    if "Unauthenticated" in stderr:
+        return (
+            "it asks for a token, and this one is missing or wrong; set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN to what `ray get-auth-token` prints on its head node"
+        )
+    _, mismatch, versions_of_both = stderr.partition("Version mismatch:")  # Ray's or Python's
+    if mismatch:
+        return " ".join([mismatch, *versions_of_both.split()])
+    return (stderr.strip().splitlines() or ["no reason given"])[-1]
+
+
+def _compare(theirs: dict[str, str]) -> None:
+    """Raise `ClusterError` when the workers run other versions than this process."""
+    ours = versions()
+    differ = [
+        f"{package} {theirs.get(package, 'missing')} there, {ours.get(package, 'missing')} here"
+        for package in _COMPARED
+        if theirs.get(package) != ours.get(package)
+    ]
+    if differ:
+        raise ClusterError(f"the cluster's workers have other versions: {'; '.join(differ)}")

@@ -1,0 +1,156 @@
+"""Puts searcher, scheduler and trial together and lets Ray Tune run them."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune as ray_tune
+
+from tune.execution._ray_scheduler import StudyScheduler
+from tune.execution._ray_searcher import StudySearcher
+from tune.execution.controller import Conductor
+from tune.execution.resources import Plan
+from tune.execution.stop import Brake
+from tune.execution.worker import Workload, run_trial
+from tune.formatting import parameters
+from tune.run_folder.paths import RunFolder
+from tune.study.records import State
+
+LOST_WORKERS = 3  # as often a trial is started again, from its last rung, when its worker dies
+
+_log = logging.getLogger(__name__)
+
+
+def run_trials(
+    conductor: Conductor,
+    brake: Brake,
+    workload: Workload,
+    plan: Plan,
+    trial_timeout_s: float | None = None,
+) -> None:
+    """Run trials until the conductor has no more or the brake is pulled.
+
+    A trial without a report for `trial_timeout_s` ends as failed; its worker is killed.
+
+    Trials that still ran are left open; the caller ends them. What went wrong in the search's own
+    bookkeeping, such as a full disk, is raised as it was.
+    """
+    workload.folder.go_on()
+    last_rung = len(workload.milestones) - 1
+    trainable = ray_tune.with_resources(
+        ray_tune.with_parameters(run_trial, workload=workload),
+        {"cpu": plan.cpu, "gpu": plan.gpu},
+    )
+    try:
+        # `Tuner` would pickle searcher and scheduler for a resume that is not ours.
+        ray_tune.run(
+            trainable,
+            name="ray",
+            storage_path=str(workload.folder.scratch),
+            search_alg=StudySearcher(conductor, brake, last_rung),
+            scheduler=StudyScheduler(conductor, brake, last_rung),
+            stop=_BrakeStopper(brake, workload.folder),
+            callbacks=[_CrashRecorder(conductor, brake, trial_timeout_s)],
+            num_samples=-1,  # the searcher says when there are no more
+            max_concurrent_trials=plan.concurrent,
+            max_failures=LOST_WORKERS,
+            raise_on_failed_trial=False,
+            reuse_actors=True,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+            verbose=0,
+        )
+    finally:
+        workload.folder.go_on()
+        if brake.fault is not None:
+            raise brake.fault
+
+
+def _name(trial: Any) -> str:
+    return f"trial-{trial.config['number']}"
+
+
+def _name_tasks(trial: Any) -> None:
+    """Have Ray's dashboard show the trial's number and parameters at each of its tasks.
+
+    A worker outlives its trials and Ray asks for an actor's name only once, so the tasks bear it.
+    """
+    actor = trial.temporary_state.ray_actor
+    method = vars(actor).setdefault("unnamed_train", actor.train)
+    label = f"trial {trial.config['number']}: {parameters(trial.config['params'])}"
+    actor.train = method.options(name=label)
+
+
+class _BrakeStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
+    """Hands the brake to Ray Tune, which asks between any two events."""
+
+    def __init__(self, brake: Brake, folder: RunFolder) -> None:
+        self._brake = brake
+        self._folder = folder
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
+        return False
+
+    def stop_all(self) -> bool:
+        if not self._brake.pulled():
+            return False
+        self._folder.ask_to_stop()
+        return True
+
+
+class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no types
+    """Records the end of trials whose worker died: only here Ray says why.
+
+    Kills the worker of a trial that has not reported for too long, so that it dies as well.
+    """
+
+    def __init__(self, conductor: Conductor, brake: Brake, timeout_s: float | None) -> None:
+        self._conductor = conductor
+        self._brake = brake
+        self._timeout_s = timeout_s
+        self._heard_at: dict[Any, float] = {}
+        self._timed_out: set[Any] = set()
+
+    def on_trial_start(self, *, trial: Any, **_info: Any) -> None:
+        """A worker has taken the trial: its time begins."""
+        self._heard_at[trial] = time.monotonic()
+        _name_tasks(trial)
+
+    def on_trial_result(self, *, trial: Any, **_info: Any) -> None:
+        """A report: its time begins anew."""
+        self._heard_at[trial] = time.monotonic()
+
+    def on_trial_complete(self, *, trial: Any, **_info: Any) -> None:
+        """Nobody waits for it any longer."""
+        self._heard_at.pop(trial, None)
+
+    def on_step_begin(self, **_info: Any) -> None:
+        """Kill the workers of trials whose time is up; Ray then says that they died."""
+        if self._timeout_s is None:
+            return
+        latest = time.monotonic() - self._timeout_s
+        for trial in [each for each, heard_at in self._heard_at.items() if heard_at < latest]:
+            del self._heard_at[trial]
+            actor = trial.temporary_state.ray_actor
+            if trial.status != "RUNNING" or actor is None:
+                continue  # its worker died by itself and it waits for another
+            self._timed_out.add(trial)
+            trial.max_failures = 0  # what hung once is not started again
+            ray.kill(actor)
+
+    def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
+        """Record a failed trial with the first lines of what Ray knows."""
+        self._heard_at.pop(trial, None)
+        text = Path(trial.error_file).read_text(encoding="utf-8")
+        _log.error("%s failed: %s", trial, text)
+        latest = text.rpartition("Failure # ")[2].splitlines()[1:]
+        message = f"its worker was lost: {latest[0].strip() if latest else 'no reason known'}"
+        if trial in self._timed_out:
+            message = f"timed out: no report for {self._timeout_s:g} s"
+        try:
+            self._conductor.end(trial.config["number"], State.FAILED, message)
+            self._brake.given_up = self._conductor.given_up
+        except Exception as fault:
+            self._brake.fault = fault

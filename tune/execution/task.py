@@ -1,0 +1,55 @@
+"""What a worker is given, and what an objective makes of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textcls.config.models import ModelConfig, TrainConfig
+from textcls.text.encoding import EncodedSplit
+from tune.run_folder.paths import TrialFolder
+from tune.study.records import Interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """A corpus as a worker needs it: flat arrays that lie in shared memory."""
+
+    splits: dict[str, EncodedSplit]
+    embeddings: np.ndarray
+    """float32 (vocabulary, dim)"""
+    num_classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One trial: its configuration, its data, its rungs, its folder."""
+
+    number: int
+    params: Mapping[str, Any]
+    model: ModelConfig
+    train: TrainConfig
+    arrays: Arrays
+    milestones: tuple[float, ...]
+    """Epochs of the rungs, ascending."""
+    metric: str
+    folder: TrialFolder
+    stop: Path
+    device: str
+    pulse: Path | None = None
+    """Where the trial may say how far it is between rungs (`tune.run_folder.heartbeat`)."""
+
+    def check(self) -> None:
+        """Raise `Interrupted` when the search has to stop; an objective calls it now and then.
+
+        Ray waits for a trial's next report before it can end the trial.
+        """
+        mirror = self.folder.mirror
+        if self.stop.exists() or (mirror is not None and mirror.asked_to_stop()):
+            raise Interrupted("the search was stopped")
+
+
+Objective = Callable[[Task], Iterator[Mapping[str, float]]]
+"""Trains a trial and yields its metrics at each rung, after what it needs to go on is on disk."""

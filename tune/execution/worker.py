@@ -1,0 +1,173 @@
+"""One trial inside a Ray worker.
+
+The worker lives through many trials; the arrays come out of the object store without a copy. A
+trial that goes wrong ends in a report like any other, so that its worker is kept and the search
+goes on.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune as ray_tune
+
+from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
+from textcls.exceptions import DivergedError
+from tune.execution.task import Arrays, Objective, Task
+from tune.run_folder.paths import CANNOT_WRITE, RunFolder, TrialFolder
+from tune.study.records import OUT_OF_MEMORY, Interrupted, State
+
+_log = logging.getLogger(__name__)
+
+Configure = Callable[[Mapping[str, Any]], tuple[ModelConfig, EmbeddingConfig, TrainConfig]]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What all trials of a search share; sent to each worker once, through the object store."""
+
+    objective: Objective
+    configure: Configure
+    arrays: dict[EmbeddingConfig, Arrays]
+    milestones: tuple[float, ...]
+    metric: str
+    folder: RunFolder
+    threads: int
+    device: str
+    gpu: float = 0.0
+    """The share of a card that a trial may use; 1 or more is all of it."""
+
+    def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
+        """One trial of the search; each has a seed of its own, counted from the one given."""
+        model, embedding, train = self.configure(params)
+        folder = self.folder.here()
+        update = {"seed": train.seed + origin, "threads": train.threads or self.threads}
+        return Task(
+            number=number,
+            params=params,
+            model=model,
+            train=train.model_copy(update=update),
+            arrays=self.arrays[embedding],
+            milestones=self.milestones,
+            metric=self.metric,
+            folder=folder.trial(number),
+            stop=folder.stop,
+            device=self.device,
+            pulse=folder.pulse(number),
+        )
+
+
+def run_trial(config: dict[str, Any], workload: Workload) -> None:
+    """Run the objective and report each rung, or how it went wrong, to Ray Tune."""
+    task = workload.task(config["number"], config["origin"], config["params"])
+    try:
+        _take_up(task, workload, config["continues"])
+        _run_logged(task, workload)
+        task.folder.publish_log()
+    except OSError as error:
+        said = {"errno": error.errno, "message": error.strerror or str(error)}
+        ray_tune.report({"outcome": State.INTERRUPTED.value, **said})
+
+
+def _take_up(task: Task, workload: Workload, interrupted: int | None) -> None:
+    """Bring what an earlier worker left of this trial, or of the one whose place it takes."""
+    task.folder.fetch()
+    if interrupted is not None and not task.folder.curve.exists():
+        other = workload.folder.here().trial(interrupted)
+        other.fetch()
+        task.folder.adopt(other)
+        if task.folder.curve.exists():
+            task.folder.publish(*task.folder.checkpoints())
+
+
+def _run_logged(task: Task, workload: Workload) -> None:
+    with _logged_to(task.folder):
+        _log.info("trial %d: %s", task.number, dict(task.params))
+        _hold_to(workload.gpu)
+        outcome = run_objective(workload.objective, task, ray_tune.report, workload.gpu)
+        if outcome is not None:
+            state, message = outcome
+            _log.info("%s: %s", state, message)
+            ray_tune.report({"outcome": state.value, "message": message})
+
+
+def run_objective(
+    objective: Objective,
+    task: Task,
+    report: Callable[[dict[str, Any]], None],
+    gpu: float = 0.0,
+) -> tuple[State, str] | None:
+    """Report each rung; what went wrong, if anything did.
+
+    Raises OSError when the run folder cannot be written: no other trial would fare better.
+    """
+    rungs = 0
+    try:
+        for rung, metrics in enumerate(objective(task)):
+            _check(metrics[task.metric], task.metric, rung)
+            _log.info("rung %d: %s", rung, dict(metrics))
+            task.folder.publish_log()  # here: Ray ends a trial amid its last report
+            report({"rung": rung, "reported": list(metrics), **metrics})
+            rungs += 1
+    except DivergedError as error:
+        return State.DIVERGED, str(error)
+    except Interrupted as error:
+        return State.INTERRUPTED, str(error)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+            raise
+        _log.exception("the trial failed")
+        return State.FAILED, _message(error, gpu)
+    if rungs == len(task.milestones):
+        return None
+    return State.FAILED, f"ended after {rungs} of {len(task.milestones)} rungs"
+
+
+def _check(value: float, metric: str, rung: int) -> None:
+    if not math.isfinite(value):
+        raise DivergedError(f"{metric} at rung {rung} is {value}")
+
+
+def _hold_to(share: float) -> None:
+    """Let this process have its share of a card's memory and no more."""
+    if 0 < share < 1:
+        import torch  # late: a trial without a card may not need it
+
+        from tune.execution.gpu_share import allocator_fraction
+
+        card = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(allocator_fraction(share, card))
+
+
+def _message(error: Exception, gpu: float) -> str:
+    text = f"{type(error).__name__}: {error}".strip()
+    # torch has an error of its own on a GPU and a mere RuntimeError on the CPU.
+    on_card = type(error).__name__ == "OutOfMemoryError"
+    if on_card and 0 < gpu < 1:
+        return f"{OUT_OF_MEMORY}: it had {gpu:.3g} of a card; raise resources.gpu ({text})"
+    if on_card or isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return f"{OUT_OF_MEMORY} ({text})"
+    return text
+
+
+@contextmanager
+def _logged_to(folder: TrialFolder) -> Iterator[None]:
+    folder.root.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder.log, encoding="utf-8")
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        handler.close()

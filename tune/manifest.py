@@ -1,0 +1,71 @@
+"""`space.yaml` and `environment.json`: what a search is and what it ran on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tune.config import search_file
+from tune.exceptions import SearchError
+from tune.execution.data import Corpora
+from tune.execution.resources import Plan
+from tune.run_folder import environment, paths
+from tune.run_folder.paths import RunFolder
+
+_FINGERPRINTS = {"data_fingerprint": "the data", "vectors_fingerprint": "the word vectors"}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The two files of one run."""
+
+    folder: RunFolder
+    search: search_file.SearchFile
+    command: Sequence[str]
+
+    def write(self, corpora: Corpora, plan: Plan) -> None:
+        """Write both files for a new run."""
+        paths.write_text(self.folder.space, search_file.dump(self.search))
+        notices = [notice for each in corpora.values() for notice in each.provenance["notices"]]
+        described = environment.describe(
+            command=self.command,
+            seed=self.search.search.seed,
+            corpora=_provenance(corpora),
+            resources=asdict(plan),
+            notices=list(dict.fromkeys([*notices, *([plan.notice] if plan.notice else [])])),
+        )
+        paths.write_json(self.folder.environment, described)
+
+    def take_up(self, corpora: Corpora) -> None:
+        """Note that the run goes on.
+
+        Raises `SearchError` when texts or vectors are not what they were.
+        """
+        described = json.loads(self.folder.environment.read_text(encoding="utf-8"))
+        self._check(described["corpora"], _provenance(corpora))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        resumed = {"at": now, "command": list(self.command)}
+        described.setdefault("resumed", []).append(resumed)
+        paths.write_text(self.folder.space, search_file.dump(self.search))
+        paths.write_json(self.folder.environment, described)
+
+    def _check(self, before: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:
+        changed = [
+            f"{what}: {old.get('data')}, {old.get('vectors')}"
+            for key, what in _FINGERPRINTS.items()
+            for old, new in zip(before, now, strict=False)
+            if old.get(key) != new.get(key)
+        ]
+        if changed:
+            raise SearchError(
+                f"{self.folder.root} cannot go on, since something is not what it was: "
+                + "; ".join(changed)
+            )
+
+
+def _provenance(corpora: Corpora) -> list[dict[str, Any]]:
+    return [
+        {"embeddings": embeddings.model_dump(mode="json"), **corpus.provenance}
+        for embeddings, corpus in corpora.items()
+    ]

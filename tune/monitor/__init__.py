@@ -1,0 +1,14 @@
+"""What a person sees while a search runs, and the trackers that see it too.
+
+Other packages import the modules that `__all__` names; a file whose name begins with an
+underscore is this package's own.
+"""
+
+__all__ = [
+    "eta",
+    "log_capture",
+    "progress",
+    "search_state",
+    "terminal",
+    "trackers",
+]

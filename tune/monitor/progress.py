@@ -1,0 +1,192 @@
+"""What a person sees at the terminal while a search runs."""
+
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tune.execution.resources import Capacity
+from tune.formatting import parameters
+from tune.monitor.search_state import Course, Outlook
+from tune.monitor.terminal import COLOURS, Display, labelled, summary
+from tune.run_folder.heartbeat import Pulses
+from tune.study.records import Proposal, State, TrialRecord
+
+_PLAIN_WIDTH = 240  # a log file has no margin; lines are for grep
+_REDRAWS_PER_SECOND = 2.0
+_SUMMARY_EVERY_S = 10.0
+_KEPT = ("Search", "Data", "Dashboard")
+"""Labels of the facts that stay in sight while trials run."""
+
+
+class Progress:
+    """Sentences at the start, a line per ended trial, a picture below that moves, the result.
+
+    Without a terminal there is no picture and no control character, but every ten seconds in which
+    something happened a line that sums up. `quiet` leaves only the result.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        console: Console | None = None,
+        summary_every_s: float = _SUMMARY_EVERY_S,
+    ) -> None:
+        self._console = console or _console()
+        self._quiet = quiet
+        self._summary_every_s = summary_every_s
+        self._facts: list[tuple[str, str]] = []
+        self._course = Course(Outlook("", 0))
+        self._best: float | None = None
+        self._above = 0
+        self._display: Display | None = None
+        self._live: Live | None = None
+        self._over = threading.Event()
+        self._summaries: threading.Thread | None = None
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence, such as what the search runs on."""
+        if not self._quiet:
+            wrap = self._console.is_terminal  # at words; a log keeps its lines whole
+            self._console.print(sentence, highlight=False, markup=False, soft_wrap=not wrap)
+
+    def facts(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Print labelled lines, such as the dashboard's address."""
+        self._facts = list(rows)
+        if not self._quiet:
+            self._above = self._print_labelled(self._facts)
+
+    def begin(
+        self,
+        metric: str,
+        samples: int,
+        earlier: Sequence[TrialRecord] = (),
+        *,
+        milestones: Sequence[float] = (),
+        slots: int = 1,
+        budget_s: float | None = None,
+        capacity: Capacity | None = None,
+        pulses: Pulses | None = None,
+    ) -> None:
+        """From here on trials come and go.
+
+        `milestones`: the epochs of the rungs; `slots`: trials side by side; `budget_s`: seconds
+        that are left of the time budget; `capacity`: what the cluster has; `pulses`: how far
+        trials are between rungs.
+        """
+        outlook = Outlook(metric, samples, tuple(milestones), slots, budget_s, capacity)
+        if pulses is None:
+            self._course = Course(outlook)
+        else:
+            self._course = Course(outlook, pulses=pulses.read)
+        self._course.recall(earlier)
+        self._best = max((each.value or 0.0 for each in self._course.best(1)), default=None)
+        if self._quiet:
+            return
+        if self._console.is_terminal:
+            kept = [(label, text) for label, text in self._facts if label in _KEPT]
+            self._display = Display(self._course, kept, self._above)
+            self._live = Live(
+                self._display,
+                console=self._console,
+                refresh_per_second=_REDRAWS_PER_SECOND,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        else:
+            self._over.clear()
+            self._summaries = threading.Thread(target=self._sum_up, name="summaries", daemon=True)
+            self._summaries.start()
+
+    def end(self) -> None:
+        """No more trials."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if self._summaries is not None:
+            self._over.set()
+            self._summaries.join()
+            self._summaries = None
+
+    def started(self, proposal: Proposal) -> None:
+        """A trial was asked for."""
+        self._course.start(proposal)
+
+    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        """A trial reached a rung."""
+        self._course.report(number, rung, metrics)
+
+    def ended(self, record: TrialRecord) -> None:
+        """Print how a trial ended."""
+        self._course.end(record)
+        leads = record.value is not None and (self._best is None or record.value > self._best)
+        leads = leads and record.state in (State.COMPLETE, State.PRUNED)
+        if leads:
+            self._best = record.value
+        if not self._quiet:
+            line = _trial_line(record, leads=leads)
+            if self._live is not None:  # a picture below and wrapped lines above are a mess
+                self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+                if self._display is not None:
+                    self._display.scroll()
+            else:
+                self._console.print(line, soft_wrap=True)
+
+    def result(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Print the last lines, also when quiet."""
+        if not self._quiet:
+            self._console.print()
+        self._print_labelled(rows)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table, also when quiet: it is a result."""
+        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        self._console.print()
+        self._console.print(table)
+
+    def _print_labelled(self, rows: Iterable[tuple[str, str]]) -> int:
+        """Returns how many lines they took."""
+        width = self._console.width if self._console.is_terminal else None
+        text = labelled(rows, width)
+        self._console.print(text, soft_wrap=True)
+        return text.plain.count("\n") + 1
+
+    def _sum_up(self) -> None:
+        told = 0
+        while not self._over.wait(self._summary_every_s):
+            if (changes := self._course.changes) != told:
+                told = changes
+                self.say(summary(self._course))
+
+
+def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
+    value = "      " if record.value is None else f"{record.value:.4f}"
+    last = record.curve[-1] if record.curve else {}
+    extent = f"{last.get('epoch', 0):5.2f} epochs {last.get('seconds', 0):7.1f} s"
+    what = (
+        f"{record.name}  {parameters(record.params)}" if record.name else parameters(record.params)
+    )
+    return Text.assemble(
+        f"{record.number:4}  ",
+        (f"{record.state:<11}", COLOURS.get(record.state, "")),
+        (f"  {value}", "bold" if leads else ""),
+        "* " if leads else "  ",
+        f"{extent}  ",
+        (f"{record.message}  " if record.message else "", "italic"),  # a narrow window cuts the end
+        what,
+    )
+
+
+def _console() -> Console:
+    # The stream of now: while a search runs, what libraries print goes to its log.
+    console = Console(file=sys.stdout)
+    return console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH)

@@ -1,0 +1,221 @@
+"""What a person wants to know of a search while it runs, without a word on how it is shown.
+
+One thread writes and others read, so a reader copies a collection before going through it.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tune.execution.resources import Capacity
+from tune.monitor import eta
+from tune.study.records import Proposal, State, TrialRecord
+
+_RANKED = (State.COMPLETE, State.PRUNED, State.RUNNING)
+_FAULTS = (State.FAILED, State.DIVERGED)
+_KEPT = 100  # ended trials: whoever looks wants the best few, and often
+_SPEEDS = 8  # latest reports: as many tell the speed of the trials that have not reported yet
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of a search before its first trial."""
+
+    metric: str
+    samples: int
+    milestones: tuple[float, ...] = ()
+    """The epochs of the rungs."""
+    slots: int = 1
+    """How many trials run side by side."""
+    budget_s: float | None = None
+    """Seconds that are left of the time budget."""
+    capacity: Capacity | None = None
+    """What the cluster has and a trial takes of it."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """One trial as it is now."""
+
+    number: int
+    name: str | None
+    params: Mapping[str, Any]
+    state: State = State.RUNNING
+    continues: bool = False
+    """Whether it takes up an earlier trial."""
+    epoch: float = 0.0
+    """Trained when it reached its last rung."""
+    live: float = 0.0
+    """Epochs trained by now, where its worker tells; otherwise 0."""
+    values: tuple[float, ...] = ()
+    """The metric at rungs 0, 1, ..."""
+    began: float = 0.0
+    reached: float = 0.0
+    """When it reached its last rung."""
+    first: int | None = None
+    """The first rung that it reported; not 0 where it takes up an earlier trial."""
+    message: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """The highest value at any rung."""
+        return max(self.values, default=None)
+
+
+@dataclass
+class Course:
+    """Running trials, the best, who reached which rung, how fast it goes and how long it takes."""
+
+    outlook: Outlook
+    now: Callable[[], float] = time.monotonic
+    pulses: Callable[[list[int]], Mapping[int, float]] = lambda _numbers: {}
+    """The epochs that running trials say they have trained, by number, for those that do."""
+    ended: int = field(default=0, init=False)
+    reached: list[int] = field(init=False)
+    """How many trials reached each rung."""
+    faults: list[Standing] = field(default_factory=list, init=False)
+    """Failed and diverged trials."""
+    changes: int = field(default=0, init=False)
+    """Grows with every event."""
+
+    def __post_init__(self) -> None:
+        self._began = self.now()
+        self._running: dict[int, Standing] = {}
+        self._over: list[Standing] = []
+        self._runs: list[eta.Run] = []
+        self._speeds: list[float] = []
+        self.reached = [0] * len(self.outlook.milestones)
+
+    def recall(self, records: Sequence[TrialRecord]) -> None:
+        """Take up the trials of an earlier run; one that was interrupted is tried again."""
+        for record in records:
+            if record.state != State.INTERRUPTED:
+                self._count(record)
+                self._runs += _earlier(record)
+                for rung in range(len(record.values)):
+                    self._reach(rung)
+
+    def start(self, proposal: Proposal) -> None:
+        """A trial was asked for."""
+        self.changes += 1
+        self._running[proposal.number] = Standing(
+            proposal.number,
+            proposal.name,
+            proposal.params,
+            continues=proposal.continues is not None,
+            began=self.now(),
+        )
+
+    def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        """A trial reached a rung."""
+        self.changes += 1
+        standing = self._running[number]
+        standing.values = (*standing.values, metrics[self.outlook.metric])
+        standing.epoch = metrics.get("epoch", standing.epoch)
+        standing.reached = self.now()
+        standing.first = rung if standing.first is None else standing.first
+        if (speed := metrics.get("texts_per_second")) is not None:
+            self._speeds = [*self._speeds[1 - _SPEEDS :], speed]
+        self._reach(rung)
+
+    def end(self, record: TrialRecord) -> None:
+        """A trial came to its end."""
+        self.changes += 1
+        standing = self._running.pop(record.number, None)
+        if record.state != State.INTERRUPTED:
+            if standing is not None:
+                self._runs.append(self._run(standing))
+            self._count(record)
+
+    @property
+    def running(self) -> list[Standing]:
+        """The trials that run, by number, with the epoch of this moment."""
+        found = sorted(self._running.values(), key=lambda each: each.number)
+        said = self.pulses([each.number for each in found])
+        return [replace(each, live=said.get(each.number, 0.0)) for each in found]
+
+    def best(self, count: int) -> list[Standing]:
+        """The best trials, at most a hundred, by their highest value, running ones included."""
+        found = [*self._over, *self._running.values()]
+        return _ranked(found)[:count]
+
+    @property
+    def texts_per_second(self) -> float:
+        """How many texts all running trials together train on; 0 before the first report."""
+        speeds = self._speeds
+        return len(self._running) * sum(speeds) / len(speeds) if speeds else 0.0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the first trial could start."""
+        return self.now() - self._began
+
+    @property
+    def left(self) -> eta.Left | None:
+        """How long until the end, at most what the budget leaves; None when not yet known."""
+        running = [self._run(each) for each in self.running]
+        waiting = self.outlook.samples - self.ended - len(running)
+        milestones = self.outlook.milestones or (1.0,)
+        left = eta.left(list(self._runs), running, waiting, self.outlook.slots, milestones)
+        budget_s = self.budget_left_s
+        return left if left is None or budget_s is None else left.at_most(budget_s)
+
+    @property
+    def budget_left_s(self) -> float | None:
+        """What is left of the time budget; None without one."""
+        budget_s = self.outlook.budget_s
+        return None if budget_s is None else max(0.0, budget_s - self.elapsed_s)
+
+    @property
+    def done(self) -> float:
+        """The share that is done, 0 to 1: of the trials or of the budget, whichever is further."""
+        share = self.ended / max(1, self.outlook.samples)
+        if self.outlook.budget_s:
+            share = max(share, self.elapsed_s / self.outlook.budget_s)
+        return min(1.0, share)
+
+    def _run(self, standing: Standing) -> eta.Run:
+        seconds, first = self.now() - standing.began, standing.first
+        if first is None:
+            return eta.Run(seconds, since=0.0 if standing.continues else standing.live)
+        rungs = first + len(standing.values)
+        epochs = (0.0, *self.outlook.milestones)
+        if rungs >= len(epochs):
+            return eta.Run(seconds, rungs)
+        trained, since = epochs[rungs] - epochs[first], max(0.0, standing.live - epochs[rungs])
+        return eta.Run(seconds, rungs, standing.reached - standing.began, trained, since)
+
+    def _count(self, record: TrialRecord) -> None:
+        self.ended += 1
+        epoch = record.curve[-1].get("epoch", 0.0) if record.curve else 0.0
+        over = Standing(
+            record.number, record.name, record.params, record.state, epoch=epoch,
+            values=record.values, message=record.message,
+        )  # fmt: skip
+        self._over.append(over)
+        if len(self._over) > 2 * _KEPT:
+            self._over = _ranked(self._over)[:_KEPT]
+        if record.state in _FAULTS:
+            self.faults.append(over)
+
+    def _reach(self, rung: int) -> None:
+        self.reached += [0] * (rung + 1 - len(self.reached))
+        self.reached[rung] += 1
+
+
+def _earlier(record: TrialRecord) -> Iterator[eta.Run]:
+    """The run of a trial that ended before this search was taken up."""
+    if record.started is None or record.ended is None:
+        return
+    seconds = (record.ended - record.started).total_seconds()
+    if record.continues is None and record.curve:
+        trained = record.curve[-1].get("epoch", 0.0)
+        yield eta.Run(seconds, len(record.values), seconds, trained)
+    elif not record.curve:
+        yield eta.Run(seconds)
+
+
+def _ranked(standings: Sequence[Standing]) -> list[Standing]:
+    ranked = [each for each in standings if each.state in _RANKED and each.values]
+    return sorted(ranked, key=lambda each: (-max(each.values), each.number))

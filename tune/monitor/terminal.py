@@ -1,0 +1,273 @@
+"""The picture of a running search, as wide as the window and no higher."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+import psutil
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tune.formatting import parameter, parameters, span, whole
+from tune.monitor.search_state import Course, Standing
+from tune.study.records import State
+
+COLOURS = {
+    State.RUNNING: "cyan",
+    State.COMPLETE: "green",
+    State.PRUNED: "bright_black",
+    State.DIVERGED: "yellow",
+    State.FAILED: "red",
+    State.INTERRUPTED: "yellow",
+}
+LABEL_WIDTH = 16
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_BEST = 5
+_FAULTS = 3
+_BAR_WIDTH = 40
+_NARROWEST = 20  # columns of text; below that wrapping helps nobody
+_NEAR = 0.3
+_GIB = 2**30
+
+
+class Display:
+    """Draws a course anew each time it is rendered."""
+
+    def __init__(
+        self, course: Course, facts: Sequence[tuple[str, str]] = (), above: int | None = None
+    ) -> None:
+        """`above`: lines printed from the facts on; without, the facts are always drawn."""
+        self._course = course
+        self._facts = facts
+        self._above = above
+
+    def scroll(self) -> None:
+        """A line was printed above."""
+        if self._above is not None:
+            self._above += 1
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Group]:
+        """Lines that fit into the window; what has no room is running trials, then failures."""
+        course, blocks = self._course, "_.-~=+*#" if options.ascii_only else _BLOCKS
+        best, faults, running = course.best(_BEST), course.faults[-_FAULTS:], course.running
+        fixed = 7 + bool(best) + len(best) + bool(faults) + len(faults)
+        if self._above is not None and self._above + fixed + len(running) > console.height:
+            self._above = None  # out of sight, for good
+        facts = self._facts if self._above is None else []
+        fixed += len(facts) + bool(facts)
+        shown = running[: max(1, console.height - fixed - 4)]
+        yield Group(
+            Text(),
+            *([_line(labelled(facts)), Text()] if facts else []),
+            _bar(course),
+            *_trials(course, shown, len(running), best, blocks, options.max_width),
+            *_faults(faults, len(course.faults)),
+            _line(labelled(_foot(course))),
+        )
+
+
+def labelled(rows: Iterable[tuple[str, str]], width: int | None = None) -> Text:
+    """A line per row: label, then text, in columns.
+
+    With a `width` longer texts go on below themselves; a command stays whole, to be copied.
+    """
+    pairs = list(rows)
+    indent = max([LABEL_WIDTH, *(len(label) + 2 for label, _ in pairs)])
+    lines = [
+        Text.assemble((f"{label if first else '':<{indent}}", "bold"), part)
+        for label, text in pairs
+        for first, part in _wrapped(text, None if width is None else width - indent)
+    ]
+    return Text("\n").join(lines)
+
+
+def _wrapped(text: str, width: int | None) -> list[tuple[bool, str]]:
+    if width is None or width < _NARROWEST or text.startswith("python "):
+        return [(True, text)]
+    parts = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [(place == 0, part) for place, part in enumerate(parts or [""])]
+
+
+def summary(course: Course) -> str:
+    """The course in one line, for a log."""
+    parts = [f"{course.ended}/{course.outlook.samples} trials"]
+    if best := course.best(1):
+        parts.append(f"best {best[0].value:.4f} (trial {best[0].number})")
+    parts += [f"{len(course.running)} running", _time(course)]
+    if course.texts_per_second:
+        parts.append(f"{course.texts_per_second:,.0f} texts/s")
+    if course.faults:
+        parts.append(f"{len(course.faults)} failed")
+    return ", ".join(parts)
+
+
+def sparkline(values: Sequence[float], low: float, high: float, blocks: str = _BLOCKS) -> str:
+    """A character per value, its height the value's place between `low` and `high`."""
+    span, top = high - low, len(blocks) - 1
+    places = [(value - low) / span if span > 0 else 1.0 for value in values]
+    return "".join(blocks[round(top * min(1.0, max(0.0, place)))] for place in places)
+
+
+def time_left(course: Course) -> tuple[str, str]:
+    """The estimate and, where it is likely to be 30 % wrong, the range that chance leaves."""
+    if (left := course.left) is None:
+        budget_s = course.budget_left_s
+        return ("unknown time" if budget_s is None else f"at most {whole(budget_s)}"), ""
+    near = _NEAR * left.expected_s
+    sure = max(left.high_s - left.expected_s, left.expected_s - left.low_s) <= near
+    return f"~{whole(left.expected_s)}", "" if sure else f" ({span(left.low_s, left.high_s)})"
+
+
+def _bar(course: Course) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(ratio=1, max_width=_BAR_WIDTH)
+    grid.add_column(no_wrap=True)
+    trials = f"{course.ended}/{course.outlook.samples} trials"
+    bar = ProgressBar(total=1.0, completed=course.done, width=_BAR_WIDTH)
+    grid.add_row(bar, f"{trials}, {_time(course)}")
+    return grid
+
+
+def _time(course: Course) -> str:
+    budget = course.outlook.budget_s
+    text = whole(course.elapsed_s) + (f" of {whole(budget)}" if budget is not None else "")
+    estimate, held = time_left(course)
+    return f"{text}, {estimate} left{held}"
+
+
+def _trials(
+    course: Course,
+    running: Sequence[Standing],
+    count: int,
+    best: Sequence[Standing],
+    blocks: str,
+    width: int,
+) -> Iterator[Text]:
+    """These of the `count` running trials above the best ones, in the same columns."""
+    scale, whole_epochs = _scale(course), course.outlook.milestones[-1:] or (0.0,)
+    rows = [_of_running(each, scale, whole_epochs[0], blocks) for each in running]
+    first = best[0].value or 0.0 if best else 0.0
+    rows += [_of_best(each, scale, first, blocks) for each in best]
+    leads = _aligned(rows)
+    indent = leads[0].cell_len + 2 if leads else 0
+    heads, params = _parameters([*running, *best], width - indent)
+    for lead, text in zip(leads, params, strict=True):
+        lead.append("  " + text)
+    more = f" (the first {len(running)} of {count})" if len(running) < count else ""
+    title = Text.assemble(("Running", "bold"), more)
+    if heads and title.cell_len < indent:
+        title.append(" " * (indent - title.cell_len)).append(heads[0], "bright_black")
+        heads = heads[1:]
+    yield _line(title)
+    yield from (_line(Text(" " * indent + head, "bright_black")) for head in heads)
+    yield from map(_line, leads[: len(running)])
+    if best:
+        yield Text("Best", "bold")
+        yield from map(_line, leads[len(running) :])
+
+
+def _of_running(
+    each: Standing, scale: tuple[float, float], epochs: float, blocks: str
+) -> Sequence[Text]:
+    value = Text(f"{each.values[-1]:.4f}" if each.values else "...")
+    epoch = Text(f"{max(each.epoch, each.live):.2f}/{epochs:g}", COLOURS[State.RUNNING])
+    return (*_who(each, scale, blocks), value, epoch, Text())
+
+
+def _of_best(
+    each: Standing, scale: tuple[float, float], first: float, blocks: str
+) -> Sequence[Text]:
+    gap = (each.value or 0.0) - first
+    value = Text(f"{each.value:.4f}", "" if gap else "bold")
+    away = Text(f"{gap:+.4f}" if gap else "", "bright_black")
+    return (*_who(each, scale, blocks), value, away, Text(each.state, COLOURS[each.state]))
+
+
+def _parameters(trials: Sequence[Standing], room: int) -> tuple[list[str], list[str]]:
+    """Lines of names above columns, and each trial's values in them.
+
+    Without names and with a text per trial where the columns do not fit into the room or the
+    trials have different parameters.
+    """
+    names = list(trials[0].params) if trials else []
+    texts = [[parameter(value) for value in each.params.values()] for each in trials]
+    heads = [_halves(name) for name in names]
+    columns = [
+        max(map(len, (*head, *(text[place] for text in texts if place < len(text)))))
+        for place, head in enumerate(heads)
+    ]
+    alike = all(list(each.params) == names and each.name is None for each in trials)
+    if not alike or not names or sum(columns) + 2 * (len(columns) - 1) > room:
+        return [], [_what(each) for each in trials]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, columns, strict=True)).rstrip()
+        for line in [*zip(*heads, strict=True), *texts]
+    ]
+    above = 1 if all(not head[0] for head in heads) else 0
+    return lines[above:2], lines[2:]
+
+
+def _halves(name: str) -> tuple[str, str]:
+    """A name on two lines, broken at an underscore; the upper one is empty where it has none."""
+    breaks = [place + 1 for place, letter in enumerate(name) if letter == "_"]
+    halves = [(name[:place], name[place:]) for place in breaks]
+    return min(halves, key=lambda pair: max(map(len, pair)), default=("", name))
+
+
+def _faults(faults: Sequence[Standing], count: int) -> Iterator[RenderableType]:
+    if not faults:
+        return
+    last = f" (the last {len(faults)} of {count})" if count > len(faults) else ""
+    yield Text.assemble(("Failed", "bold"), last)
+    for each in faults:
+        text = f"{each.number:4}  {each.message or each.state}".splitlines()[0]
+        yield _line(Text(text, COLOURS[each.state]))
+
+
+def _foot(course: Course) -> Iterator[tuple[str, str]]:
+    milestones = course.outlook.milestones
+    reached = zip(milestones, course.reached, strict=False)
+    if milestones:
+        yield "Reached", "  ".join(f"{epoch:.3g} ep: {count}" for epoch, count in reached)
+    if (capacity := course.outlook.capacity) is not None and (
+        capacity.nodes > 1 or capacity.gpus > 0
+    ):
+        yield "Cluster", capacity.taken(len(course.running))
+    memory = psutil.virtual_memory()
+    cores = psutil.cpu_count() or 1
+    busy = psutil.cpu_percent() / 100 * cores
+    speed = f"{course.texts_per_second:,.0f} texts/s, " if course.texts_per_second else ""
+    used = f"{(memory.total - memory.available) / _GIB:.1f} of {memory.total / _GIB:.1f} GiB"
+    yield "Machine", f"{speed}{busy:.1f} of {cores} cores, memory {used}"
+
+
+def _scale(course: Course) -> tuple[float, float]:
+    values = [value for each in (*course.best(_BEST), *course.running) for value in each.values]
+    return (min(values), max(values)) if values else (0.0, 1.0)
+
+
+def _who(each: Standing, scale: tuple[float, float], blocks: str) -> tuple[Text, Text]:
+    curve = Text(sparkline(each.values, *scale, blocks), COLOURS[each.state])
+    return Text(f"{each.number:4}"), curve
+
+
+def _what(each: Standing) -> str:
+    name = f"{each.name}  " if each.name else ""
+    return name + parameters(each.params)
+
+
+def _aligned(rows: Sequence[Sequence[Text]]) -> list[Text]:
+    """Rows of cells in columns; those that are empty in all rows take no room."""
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [(cell, width) for cell, width in zip(row, widths, strict=True) if width]
+        padded = [Text.assemble(cell, " " * (width - cell.cell_len)) for cell, width in cells]
+        lines.append(Text("  ").join(padded))
+    return lines
+
+
+def _line(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text

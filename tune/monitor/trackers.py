@@ -1,0 +1,263 @@
+"""Trials in TensorBoard, MLflow and Weights & Biases, as they run.
+
+Each is a watcher of the search, as the display is, and not a callback of Ray Tune: Ray's own know
+neither a pruned nor an interrupted trial (to Ray both have ended well), and log our bookkeeping as
+the parameters. What goes wrong in one is said once, and the search goes on without it.
+"""
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+from tune.exceptions import SearchError
+from tune.run_folder.paths import RunFolder
+from tune.study.callback import Callback
+from tune.study.records import Proposal, State, TrialRecord
+
+PACKAGES = {
+    "tensorboard": ("tensorboardX", "tensorboardX"),
+    "mlflow": ("mlflow", "mlflow-skinny"),
+    "wandb": ("wandb", "wandb"),
+}
+"""What to import for a tracker, and what to install for it."""
+
+Say = Callable[[str], None]
+
+
+class Tracker(Callback, Protocol):
+    """A watcher that has something to close."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+def check(names: Sequence[str]) -> None:
+    """Raise `SearchError` when a tracker's package is missing."""
+    for name in names:
+        module, package = PACKAGES[name]
+        if importlib.util.find_spec(module) is None:
+            raise SearchError(f"--track {name} needs a package: pip install {package}")
+
+
+class Tracked:
+    """A watcher and the trackers beside it."""
+
+    def __init__(
+        self,
+        watcher: Callback,
+        names: Sequence[str],
+        folder: RunFolder,
+        metric: str,
+        say: Say,
+    ) -> None:
+        self._watcher = watcher
+        self._say = say
+        self._trackers: dict[str, Tracker] = {}
+        for name in names:
+            self._try(name, partial(self._add, name, folder, metric))
+
+    def started(self, proposal: Proposal) -> None:
+        """Pass it on."""
+        self._watcher.started(proposal)
+        self._tell(lambda tracker: tracker.started(proposal))
+
+    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        """Pass it on."""
+        self._watcher.reported(number, rung, metrics)
+        self._tell(lambda tracker: tracker.reported(number, rung, metrics))
+
+    def ended(self, record: TrialRecord) -> None:
+        """Pass it on."""
+        self._watcher.ended(record)
+        self._tell(lambda tracker: tracker.ended(record))
+
+    def close(self) -> None:
+        """Have the trackers write what is left."""
+        self._tell(lambda tracker: tracker.close())
+
+    def _add(self, name: str, folder: RunFolder, metric: str) -> None:
+        self._trackers[name] = _MAKERS[name](folder, metric, self._say)
+
+    def _tell(self, what: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self._trackers.items()):
+            self._try(name, partial(what, tracker))
+
+    def _try(self, name: str, what: Callable[[], None]) -> None:
+        try:
+            what()
+        except Exception as error:
+            self._trackers.pop(name, None)
+            self._say(f"--track {name} was given up: {type(error).__name__}: {_first_line(error)}")
+
+
+class _TensorBoard:
+    """A folder of events per trial, below `track/tensorboard`."""
+
+    def __init__(self, folder: RunFolder, metric: str, _say: Say) -> None:
+        import tensorboardX  # late: it takes half a second, and most searches do without
+        from tensorboardX.summary import hparams
+
+        self._root = folder.track / "tensorboard"
+        self._metric = metric
+        self._make = tensorboardX.SummaryWriter
+        self._hparams = hparams
+        self._writers: dict[int, Any] = {}
+
+    def started(self, proposal: Proposal) -> None:
+        self._writers[proposal.number] = self._make(str(self._root / f"trial-{proposal.number}"))
+
+    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        step = int(metrics.get("step", rung))
+        for name, value in metrics.items():
+            self._writers[number].add_scalar(name, value, step)
+        self._writers[number].flush()
+
+    def ended(self, record: TrialRecord) -> None:
+        writer = self._writers.pop(record.number)
+        params = {name: _plain(value) for name, value in record.params.items()}
+        if record.value is not None:
+            best = f"best_{self._metric}"
+            writer.add_scalar(best, record.value)
+            # Not `add_hparams`: its file has the name of ours and may replace it.
+            for summary in self._hparams(params, {best: record.value}):
+                writer.file_writer.add_summary(summary)
+        writer.add_text("state", f"{record.state} {record.message}".strip())
+        writer.close()
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+class _MLflow:
+    """A run per trial in an experiment of the search's name.
+
+    It lies in `track/mlflow.db`, unless MLFLOW_TRACKING_URI names a server.
+    """
+
+    _STATUS: ClassVar = {
+        State.COMPLETE: "FINISHED",
+        State.PRUNED: "FINISHED",
+        State.DIVERGED: "FAILED",
+        State.FAILED: "FAILED",
+        State.INTERRUPTED: "KILLED",
+    }
+
+    def __init__(self, folder: RunFolder, metric: str, _say: Say) -> None:
+        from mlflow import MlflowClient  # late, as above
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table it makes
+        folder.track.mkdir(exist_ok=True)
+        own = f"sqlite:///{folder.track / 'mlflow.db'}"
+        self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or own)
+        self._metric = metric
+        self._runs: dict[int, str] = {}
+        found = self._client.get_experiment_by_name(folder.name)
+        if found is not None:
+            self._experiment = found.experiment_id
+            self._close_cut_off()
+        else:
+            self._experiment = self._client.create_experiment(folder.name)
+
+    def _close_cut_off(self) -> None:
+        """End the runs that a killed search left running."""
+        query = "attributes.status = 'RUNNING'"
+        for run in self._client.search_runs([self._experiment], query):
+            self._client.set_terminated(run.info.run_id, "KILLED")
+
+    def started(self, proposal: Proposal) -> None:
+        name = f"trial-{proposal.number}"
+        made = self._client.create_run(self._experiment, run_name=name)
+        self._runs[proposal.number] = made.info.run_id
+        for key, value in proposal.params.items():
+            self._client.log_param(made.info.run_id, key, _plain(value))
+
+    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        step = int(metrics.get("step", rung))
+        for name, value in metrics.items():
+            self._client.log_metric(self._runs[number], name, value, step=step)
+
+    def ended(self, record: TrialRecord) -> None:
+        run = self._runs.pop(record.number)
+        self._client.set_tag(run, "state", record.state.value)
+        if record.message:
+            self._client.set_tag(run, "message", record.message)
+        if record.value is not None:
+            self._client.log_metric(run, f"best_{self._metric}", record.value)
+        self._client.set_terminated(run, self._STATUS[record.state])
+
+    def close(self) -> None:
+        pass
+
+
+class _WandB:
+    """A run per trial, in a project of the search's name unless WANDB_PROJECT names another.
+
+    Without a key of Weights & Biases, or with WANDB_MODE=offline, they lie in `track/wandb`.
+    """
+
+    def __init__(self, folder: RunFolder, metric: str, say: Say) -> None:
+        import wandb  # late, as above
+
+        self._wandb = wandb
+        self._folder = folder
+        self._metric = metric
+        self._settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+        self._mode: Any = os.environ.get("WANDB_MODE") or self._reachable()
+        self._runs: dict[int, Any] = {}
+        folder.track.mkdir(exist_ok=True)
+        if self._mode == "offline":
+            say(
+                f"--track wandb: offline; `wandb sync {folder.track}/wandb/offline-run-*` sends "
+                "the trials, once `wandb login` has been told a key"
+            )
+
+    def _reachable(self) -> str:
+        return "online" if self._wandb.login(prompt=False) else "offline"
+
+    def started(self, proposal: Proposal) -> None:
+        self._runs[proposal.number] = self._wandb.init(
+            project=os.environ.get("WANDB_PROJECT") or self._folder.name,
+            group=self._folder.name,
+            name=f"trial-{proposal.number}",
+            dir=str(self._folder.track),
+            config={name: _plain(value) for name, value in proposal.params.items()},
+            mode=self._mode,
+            reinit="create_new",  # trials run side by side
+            settings=self._settings,
+        )
+
+    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        self._runs[number].log(dict(metrics), step=int(metrics.get("step", rung)))
+
+    def ended(self, record: TrialRecord) -> None:
+        run = self._runs.pop(record.number)
+        run.summary["state"] = record.state.value
+        if record.message:
+            run.summary["message"] = record.message
+        if record.value is not None:
+            run.summary[f"best_{self._metric}"] = record.value
+        run.finish(exit_code=0 if record.state in (State.COMPLETE, State.PRUNED) else 1)
+
+    def close(self) -> None:
+        for run in self._runs.values():
+            run.finish(exit_code=1)
+
+
+_MAKERS: dict[str, Callable[[RunFolder, str, Say], Tracker]] = {
+    "tensorboard": _TensorBoard,
+    "mlflow": _MLflow,
+    "wandb": _WandB,
+}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no reason given"])[0]
+
+
+def _plain(value: object) -> object:
+    """A value that either knows how to show."""
+    return value if isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,111 @@
+"""What the winner gets wrong: confusion matrix and most confident mistakes."""
+
+from tune.analysis.error_analysis import Examination, Mistake
+from tune.analysis.run_data import History
+from tune.report import _html
+from tune.report._html import Html, tag
+
+_CLASSES = 24  # of a matrix; more would be read by nobody
+_INK = 45  # per cent of colour in the strongest cell: the number stays readable
+_LONGEST = 600  # characters of a text
+
+
+def mistakes(history: History, examined: Examination | str) -> list[Html]:
+    """The matrix and the texts, or why there are none."""
+    if isinstance(examined, str):
+        return [tag("p", examined, class_="gap")]
+    parts = [_matrix(examined)]
+    recorded = history.best.curve[history.best.best_rung or 0] if history.best else {}
+    expected = recorded.get("test_accuracy" if examined.split == "test" else "val_accuracy")
+    few = 2 / int(examined.confusion.sum())  # texts that another order of sums may tip over
+    if expected is not None and abs(expected - examined.accuracy) > few:
+        differs = (
+            f"Read again, the classifier labels {examined.accuracy:.4f} of the texts correctly, "
+            f"while its trial had recorded {expected:.4f}."
+        )
+        parts.insert(0, tag("p", differs, class_="gap"))
+    if not examined.mistakes:
+        return [*parts, tag("p", "It makes no mistake on this split.", class_="gap")]
+    shown = len(examined.mistakes)
+    which = f"The {shown} of {examined.wrong:,} mistakes" if shown < examined.wrong else "The texts"
+    lead = (
+        f"{which} of which the winner is most certain. Where a label is wrong in the data, it is "
+        "often found here."
+    )
+    return [
+        *parts,
+        tag("h3", "Most confident mistakes"),
+        tag("p", lead),
+        tag("ol", *map(_mistake, examined.mistakes), class_="mistakes"),
+    ]
+
+
+def _matrix(examined: Examination) -> Html:
+    names = examined.label_names
+    wrong = examined.confusion.sum(axis=1) - examined.confusion.diagonal()
+    order = sorted(range(len(names)), key=lambda at: -int(wrong[at]))[:_CLASSES]
+    shown = sorted(order)
+    head = tag("tr", tag("th", "label \\ prediction", class_="corner"),
+               *(tag("th", names[at], scope="col") for at in shown))  # fmt: skip
+    strongest = _most_wrong(examined)
+    rows = [
+        tag("tr", tag("th", names[row], scope="row"),
+            *(_cell(examined, row, column, strongest) for column in shown))
+        for row in shown
+    ]  # fmt: skip
+    total = int(examined.confusion.sum())
+    note = f"{total:,} {examined.split} texts, {examined.wrong:,} of them wrong."
+    if len(shown) < len(names):
+        note += f" The {len(shown)} of {len(names)} classes with most mistakes."
+    per_class = [
+        [name, f"{texts:,}", f"{precision:.4f}", f"{recall:.4f}", f"{f1:.4f}"]
+        for name, texts, precision, recall, f1 in examined.per_class()
+    ]
+    return tag(
+        "figure",
+        tag("figcaption", tag("b", "Confusion matrix"), tag("span", note)),
+        tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="confusion"),
+            class_="scroll", tabindex="0"),
+        _html.details("Table by class", _html.table(
+            ["class", "texts", "precision", "recall", "F1"], per_class,
+            numeric=[False, True, True, True, True])),
+        id="confusion-matrix", class_="plain",
+    )  # fmt: skip
+
+
+def _cell(examined: Examination, row: int, column: int, most_wrong: float) -> Html:
+    count = int(examined.confusion[row, column])
+    share = _share(examined, row, column)
+    strongest = 1.0 if row == column else most_wrong
+    label, prediction = examined.label_names[row], examined.label_names[column]
+    what = "right" if row == column else f"taken for {prediction}"
+    tip = f"{count:,} of the texts labelled {label} ({share:.1%}): {what}"
+    return tag(
+        "td", f"{count:,}", data_tip=tip, style=f"--ink-share:{_INK * share / strongest:.0f}%",
+        class_="hit" if row == column else None,
+    )  # fmt: skip
+
+
+def _share(examined: Examination, row: int, column: int) -> float:
+    return int(examined.confusion[row, column]) / (int(examined.confusion[row].sum()) or 1)
+
+
+def _most_wrong(examined: Examination) -> float:
+    """The largest share of a class that is taken for one other."""
+    wrong = (
+        _share(examined, row, column)
+        for row in range(len(examined.label_names))
+        for column in range(len(examined.label_names))
+        if row != column
+    )
+    return max(wrong, default=0.0) or 1.0
+
+
+def _mistake(each: Mistake) -> Html:
+    text = each.text if len(each.text) <= _LONGEST else each.text[:_LONGEST].rstrip() + " …"
+    return tag(
+        "li",
+        tag("p", tag("b", each.label), " taken for ", tag("b", each.prediction),
+            tag("span", f"{each.probability:.1%} against {each.for_label:.1%}", class_="sure")),
+        tag("blockquote", text),
+    )  # fmt: skip

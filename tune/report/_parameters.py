@@ -1,0 +1,233 @@
+"""How the parameters bear on the metric: a plot each, all together, and their importance."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from tune.analysis.boundaries import Crowd, crowds
+from tune.analysis.importance import Importance, importance
+from tune.analysis.run_data import History
+from tune.config.distributions import Value, between
+from tune.formatting import NONE, value_text
+from tune.report import _axes, _html
+from tune.report._axes import Axis
+from tune.report._html import Html, tag
+from tune.report._over_time import foot_note
+from tune.report._plots import WORDS, Layer, Place, key, look, plot
+from tune.report._trials import words
+from tune.study.records import TrialRecord
+
+_SPREAD = 0.5  # of a choice's room: trials lie side by side in it
+_GOLDEN = 0.618034  # steps of this share of 1 never fall on each other
+_COLUMN_PX = 112
+_FLUSH = (False, True, True, True)
+_FOOT = 0.1  # of the parallel axes: where trials pass that do not have a parameter
+
+
+def parameters(history: History) -> list[Html]:
+    """What the looks mean, then a plot for each parameter."""
+    records = [record for record in history.records if record.values]
+    y, below = _axes.metric(words(history.metric), [_value(record) for record in records])
+    groups = {
+        name: [each for each in records if look(each.state, best=each is history.best) == name]
+        for name in reversed(WORDS)
+    }
+    groups = {name: group for name, group in groups.items() if group}
+    crowding = {crowd.name: crowd for crowd in crowds(history)}
+    figures = [_parameter(history, name, groups, y, crowding.get(name)) for name in history.space]
+    lead = (
+        "Each trial by its best value; the upright lines are the edges of what was searched. "
+        "Trials that were stopped early had less training. "
+    )
+    return [
+        tag("p", lead + foot_note(below, "trial")),
+        key([*groups]),
+        tag("div", *figures, class_="many"),
+    ]
+
+
+def _parameter(
+    history: History,
+    name: str,
+    groups: dict[str, list[TrialRecord]],
+    y: Axis,
+    crowd: Crowd | None,
+) -> Html:
+    known = history.space[name]
+    x, places = _axes.of_parameter(name, known)
+    layers = []
+    for shown, group in groups.items():
+        having = [record for record in group if name in record.params]
+        dots = [[_dot(record, name, x, y, places)] for record in having]
+        layers.append(Layer(f"{shown} dots", dots, [record.number for record in having]))
+    scale = "choices" if places else "searched by factors" if x.log else "searched evenly"
+    if known.when:
+        scale += ", where " + " and ".join(
+            f"{other} is {' or '.join(map(value_text, values))}"
+            for other, values in known.conditions.items()
+        )
+    note = _html.join([scale, _crowded(crowd)])
+    all_of_it = [record for group in groups.values() for record in group if name in record.params]
+    rows = _quarters(all_of_it, name, x, places)
+    table = _html.table([name, "trials", "best", "median"], rows, numeric=_FLUSH)
+    return plot(
+        f"parameter-{name}",
+        name,
+        Axis("", x.low, x.high, x.log, x.ticks),
+        y,
+        layers,
+        note=note,
+        guides=[] if places else [(0.0, ""), (1.0, "")],
+        height=210,
+        below=[_html.details("Table", table)],
+    )
+
+
+def _crowded(crowd: Crowd | None) -> Html | None:
+    if crowd is None:
+        return None
+    end = "upper" if crowd.side == "high" else "lower"
+    return tag("em", f"{crowd.inside} of the {crowd.best} best lie at its {end} edge")
+
+
+def _dot(record: TrialRecord, name: str, x: Axis, y: Axis, places: Mapping[Value, float]) -> Place:
+    given = record.params[name]
+    return _place(record, given, x, places), y.at(_value(record))
+
+
+def _place(record: TrialRecord, given: Any, axis: Axis, places: Mapping[Value, float]) -> float:
+    if not places:
+        return axis.at(given)
+    aside = (record.number * _GOLDEN) % 1.0 - 0.5
+    return places[given] + aside * _SPREAD / len(places)
+
+
+def _quarters(
+    records: Sequence[TrialRecord], name: str, x: Axis, places: Mapping[Value, float]
+) -> list[list[str]]:
+    """The values in each quarter of a range, or of each choice."""
+    if places:
+        groups = {
+            value_text(choice): [each for each in records if each.params[name] == choice]
+            for choice in places
+        }
+    else:
+        groups = {}
+        for quarter in range(4):
+            low, high = (
+                between(share / 4, x.low, x.high, log=x.log) for share in (quarter, quarter + 1)
+            )
+            inside = [each for each in records
+                      if min(3, int(4 * x.at(each.params[name]))) == quarter]  # fmt: skip
+            groups[f"{low:.3g} to {high:.3g}"] = inside
+    return [
+        [label, str(len(group)), *_best_and_median([_value(each) for each in group])]
+        for label, group in groups.items()
+    ]
+
+
+def _best_and_median(values: Sequence[float]) -> list[str]:
+    if not values:
+        return [NONE, NONE]
+    return [f"{max(values):.4f}", f"{median(values):.4f}"]
+
+
+def parallel(history: History) -> Html:
+    """All parameters side by side, a line for each trial, the metric at the right."""
+    records = [record for record in history.ranked if record.values]
+    known = {name: _axes.of_parameter(name, each) for name, each in history.space.items()}
+    y, below = _axes.metric(words(history.metric), [_value(record) for record in records])
+    partial = any(name not in record.params for record in records for name in known)
+    foot = _FOOT if partial else 0.0
+    columns = len(known)
+    leading = max(1, round(0.1 * len(records)))
+    groups = {
+        "pruned": records[max(leading, 1):],
+        "complete": [each for each in records[:leading] if each is not history.best],
+        "best": [each for each in records if each is history.best],
+    }  # fmt: skip
+
+    def line(record: TrialRecord) -> list[Place]:
+        heights = []
+        for name, (axis, places) in known.items():
+            if name not in record.params:
+                heights.append(0.0)
+                continue
+            place = _place(record, record.params[name], axis, places)
+            heights.append(foot + (1 - foot) * place)
+        heights.append(foot + (1 - foot) * y.at(_value(record)))
+        return [(index / columns, height) for index, height in enumerate(heights)]
+
+    layers = [
+        Layer(f"{name} line", [line(each) for each in group], [each.number for each in group])
+        for name, group in groups.items()
+        if group
+    ]
+    spoken = {"complete": "the best tenth", "pruned": "all others"}
+    columns_at = [(index / columns, name) for index, name in enumerate([*known, y.title])]
+    labels = [
+        ((index / columns, foot + (1 - foot) * place), label)
+        for index, axis in enumerate([*(axis for axis, _ in known.values()), y])
+        for place, label in axis.ticks
+    ]
+    head = ["trial", words(history.metric), *known]
+    rows = [
+        [str(each.number), f"{_value(each):.4f}",
+         *(value_text(each.params[name]) if name in each.params else NONE for name in known)]
+        for each in records
+    ]  # fmt: skip
+    note = "A line through the foot of an axis: the trial does not have that parameter."
+    notes = [note if partial else "", foot_note(below, "trial")]
+    return plot(
+        "parallel-plot", "All parameters of a trial", Axis("", 0.0, 1.0), Axis("", 0.0, 1.0),
+        layers, note=" ".join(filter(None, notes)), guides=columns_at, inside=labels,
+        height=340, least=_COLUMN_PX * (columns + 1),
+        below=[key([name for name, group in groups.items() if group], spoken),
+               _html.details(f"Table of {len(rows)} trials",
+                              _html.table(head, rows, numeric=[True] * len(head)))],
+    )  # fmt: skip
+
+
+def importances(history: History) -> Html:
+    """A bar for each parameter, or the reason why there are none."""
+    found = importance(history)
+    return tag("p", found, class_="gap") if isinstance(found, str) else _bars(history, found)
+
+
+def _bars(history: History, found: Importance) -> Html:
+    bars = [
+        tag(
+            "li",
+            tag("span", *_html.breakable(name), class_="name"),
+            tag("span", tag("i", style=f"width:{100 * share:.1f}%"), class_="bar"),
+            tag("span", f"{share:.0%}", class_="share"),
+        )
+        for name, share in found.shares.items()
+    ]
+    head = ["parameter", "importance", "rank correlation"]
+    rows = [
+        [
+            name,
+            f"{share:.3f}",
+            f"{found.directions[name]:+.2f}" if name in found.directions else NONE,
+        ]
+        for name, share in found.shares.items()
+    ]
+    epoch = history.milestones[found.rung]
+    note = (
+        f"PED-ANOVA over {found.trials} trials, by their value at epoch {epoch:.3g}, the last rung "
+        "that enough trials reached. It says how much a parameter told the best trials from the "
+        "others, not in which direction; the table has the rank correlation."
+    )
+    return tag(
+        "figure",
+        tag("figcaption", tag("b", "Importance"), tag("span", note)),
+        tag("ol", *bars, class_="bars"),
+        _html.details("Table", _html.table(head, rows, numeric=[False, True, True])),
+        id="importance-bars",
+        class_="plain",
+    )
+
+
+def _value(record: TrialRecord) -> float:
+    return max(record.values)

@@ -1,0 +1,180 @@
+"""Plots as HTML and SVG that need no script, keep their letters readable at any width and print.
+
+The letters are HTML beside the drawing; the drawing is stretched to the room there is while its
+lines keep their width. What can be pointed at is drawn as one path per look: each of its subpaths
+belongs to a trial or carries words, which the page's script shows on hover.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tune.report._axes import Axis
+from tune.report._html import Child, Html, breakable, tag
+from tune.study.records import State
+
+Place = tuple[float, float]
+"""To the right and upwards, each from 0 to 1."""
+
+_SIZE = 1000  # of the drawing, in its own units: a tenth of one is finer than a pixel
+_DENSE = 60  # shapes: more are drawn finer, and in sheets whose overlaps darken
+_SHEETS = 12
+
+WORDS = {
+    "best": "best trial",
+    "complete": "trained to the end",
+    "pruned": "stopped early",
+    "lost": "diverged, failed or interrupted",
+    "running": "running",
+}
+"""What each look stands for, the foremost first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Shapes of one look: a single place is a dot, several are joined by lines."""
+
+    look: str
+    shapes: Sequence[Sequence[Place]]
+    trials: Sequence[int] = ()
+    """The trial of each shape, by number."""
+    tips: Sequence[str] = ()
+    """Or what to say of each shape."""
+
+
+def look(state: State, *, best: bool = False) -> str:
+    """How the trials of a state are drawn."""
+    if best:
+        return "best"
+    known = {State.COMPLETE: "complete", State.PRUNED: "pruned", State.RUNNING: "running"}
+    return known.get(state, "lost")
+
+
+def plot(
+    identity: str,
+    title: str,
+    x: Axis,
+    y: Axis,
+    layers: Sequence[Layer],
+    *,
+    note: Child = None,
+    guides: Sequence[tuple[float, str]] = (),
+    height: float = 260,
+    bar: float = 0,
+    least: float = 0,
+    inside: Sequence[tuple[Place, str]] = (),
+    below: Sequence[Child] = (),
+) -> Html:
+    """A figure: caption, drawing with its labels, and what belongs underneath.
+
+    `guides` are upright lines with words on top, `inside` are words in the drawing; `height`, the
+    thickness of a `bar` and the `least` width are in pixels: a narrower page scrolls.
+    """
+    widest = max((label for _, label in y.ticks), key=len, default="")
+    ys = [tag("span", label, style=f"bottom:{_percent(at)}") for at, label in y.ticks]
+    xs = [_under(at, label) for at, label in x.ticks]
+    tops = [_under(at, label) for at, label in guides]
+    words = f"{title}: {y.title} against {x.title}"
+    area = tag(
+        "div",
+        _grid(y, guides),
+        _drawing([path for layer in layers if layer.shapes for path in _paths(layer)], words),
+        *(_inside(place, label) for place, label in inside),
+        class_="area",
+    )
+    frame = tag(
+        "div",
+        tag("div", y.title, class_="ytitle"),
+        tag("div", *tops, class_="tops") if any(label for _, label in guides) else None,
+        tag("div", tag("i", widest), *ys, class_="ys"),
+        area,
+        tag("div", *xs, class_="xs"),
+        tag("div", x.title, class_="xtitle"),
+        class_="frame wide" if least else "frame",
+        style=f"--height:{height:.0f}px;--bar:{bar:.1f}px;--least:{least:.0f}px",
+    )
+    caption = tag("figcaption", tag("b", title), tag("span", note) if note else None)
+    return tag(
+        "figure", caption, tag("div", frame, class_="pan"), *below, id=identity, class_="plot"
+    )
+
+
+def key(looks: Sequence[str], words: dict[str, str] | None = None) -> Html:
+    """What the looks of a drawing stand for."""
+    known = WORDS | (words or {})
+    shown = [name for name in known if name in looks]
+    return tag(
+        "p", *(tag("span", known[name], class_=f"key {name}") for name in shown), class_="keys"
+    )
+
+
+def path_data(shapes: Sequence[Sequence[Place]]) -> str:
+    """Subpaths, one per shape, y downwards as SVG wants it."""
+    return "".join(_subpath(shape) for shape in shapes)
+
+
+def _paths(layer: Layer) -> Iterator[Html]:
+    if len(layer.shapes) <= _DENSE or "line" not in layer.look:
+        dense = " dense" if len(layer.shapes) > _DENSE else ""
+        yield _path(replace(layer, look=layer.look + dense))
+        return
+    for sheet in range(_SHEETS):
+        some = slice(sheet, None, _SHEETS)
+        yield _path(
+            Layer(f"{layer.look} dense", layer.shapes[some], layer.trials[some], layer.tips[some])
+        )
+
+
+def _path(layer: Layer) -> Html:
+    numbers = " ".join(map(str, layer.trials))
+    return tag(
+        "path",
+        class_=layer.look,
+        d=path_data(layer.shapes),
+        data_n=numbers if layer.trials else None,
+        data_tips=json.dumps(list(layer.tips), ensure_ascii=False) if layer.tips else None,
+    )
+
+
+def _subpath(shape: Sequence[Place]) -> str:
+    points = [f"{_unit(x)} {_unit(1 - y)}" for x, y in shape]
+    # A line of no length with a round end is a dot that keeps its size when the drawing stretches.
+    return f"M{points[0]}h0" if len(points) == 1 else f"M{'L'.join(points)}"
+
+
+def _unit(place: float) -> str:
+    return f"{_SIZE * place:.1f}".removesuffix(".0")
+
+
+def _drawing(paths: Sequence[Html], words: str) -> Html:
+    box = f"0 0 {_SIZE} {_SIZE}"
+    return tag(
+        "svg", *paths, class_="marks", viewBox=box, preserveAspectRatio="none",
+        role="img", aria_label=words,
+    )  # fmt: skip
+
+
+def _grid(y: Axis, guides: Sequence[tuple[float, str]]) -> Html:
+    lines = path_data([((0.0, at), (1.0, at)) for at, _ in y.ticks])
+    uprights = path_data([((at, 0.0), (at, 1.0)) for at, _ in guides])
+    box = f"0 0 {_SIZE} {_SIZE}"
+    return tag(
+        "svg", tag("path", d=lines), tag("path", d=uprights, class_="guide"), class_="grid",
+        viewBox=box, preserveAspectRatio="none", aria_hidden="true",
+    )  # fmt: skip
+
+
+def _under(at: float, label: str) -> Html:
+    """A label below its place; at the ends it stays inside."""
+    last = at > (0.94 if len(label) > 4 else 0.98)
+    side = "first" if at < 0.02 else "last" if last else None
+    return tag("span", *breakable(label), style=f"left:{_percent(at)}", class_=side)
+
+
+def _inside(place: Place, label: str) -> Html:
+    where = f"left:{_percent(place[0])};bottom:{_percent(place[1])}"
+    return tag("span", label, style=where, class_="inside last" if place[0] > 0.98 else "inside")
+
+
+def _percent(place: float) -> str:
+    return f"{100 * place:.2f}%"

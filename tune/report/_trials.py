@@ -1,0 +1,194 @@
+"""Learning curves and the table of all trials."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tune.analysis.run_data import History
+from tune.formatting import NONE, duration, value_text
+from tune.report import _axes, _html
+from tune.report._html import Html
+from tune.report._over_time import foot_note
+from tune.report._plots import WORDS, Layer, Place, key, look, plot
+from tune.study.records import TrialRecord
+
+LEADERS = 10
+
+
+def curves(history: History) -> Html:
+    """The metric of every trial at its rungs; those that were stopped early are faded."""
+    records = [record for record in history.records if record.values]
+    y, below = _axes.metric(words(history.metric), [v for record in records for v in record.values])
+    x = _epochs(history, [point["epoch"] for record in records for point in record.curve])
+    reached = [sum(len(record.values) > rung for record in records)
+               for rung in range(len(history.milestones))]  # fmt: skip
+    guides = [
+        (x.at(epoch), f"{count} trial{'s' if count != 1 else ''}")
+        for epoch, count in zip(history.milestones, reached, strict=True)
+    ]
+    layers, looks = _by_look(history, records, lambda record: _curve(record, x, y))
+    head = ["trial", "state", *(f"epoch {epoch:.3g}" for epoch in history.milestones)]
+    return plot(
+        "learning-curves", "All trials", x, y, layers,
+        note=" ".join(["The upright lines are the rungs, with the trials that reached them.",
+                       foot_note(below, "value")]).strip(),
+        guides=guides, height=320,
+        below=[
+            key(looks),
+            _html.details(
+                f"Table of {len(records)} trials",
+                _html.table(head, [_curve_row(history, each) for each in records],
+                             numeric=[True, False, *[True] * len(history.milestones)]),
+            ),
+        ],
+    )  # fmt: skip
+
+
+def losses(history: History) -> Html | None:
+    """Training and held-out loss of the winner; None where it has no rung or no loss."""
+    best = history.best
+    if best is None or not best.curve:
+        return None
+    split = "test_loss" if "test_loss" in best.curve[0] else "val_loss"
+    names = {"train_loss": "pruned", split: "complete"}
+    points = {
+        name: [(point["epoch"], point[name]) for point in best.curve if name in point]
+        for name in names
+    }
+    values = [value for line in points.values() for _, value in line]
+    if not values:
+        return None
+    x = _epochs(history, [point["epoch"] for point in best.curve])
+    y = _axes.linear("loss", 0.95 * min(values), 1.03 * max(values))
+    layers = []
+    for name, line in points.items():
+        places = [(x.at(epoch), y.at(value)) for epoch, value in line]
+        layers.append(Layer(f"{names[name]} line", [places]))
+        tips = [f"{words(name)} {value:.4f}\nat epoch {epoch:.3g}" for epoch, value in line]
+        layers.append(Layer(f"{names[name]} dots", [[place] for place in places], tips=tips))
+    head = ["epoch", *map(words, names)]
+    rows = [
+        [f"{point['epoch']:.3g}", *(_number(point.get(name)) for name in names)]
+        for point in best.curve
+    ]
+    spoken = {"pruned": "training loss", "complete": f"{words(split)}"}
+    return plot(
+        "best-losses", f"Losses of the best trial, {best.number}", x, y, layers,
+        note="A held-out loss that turns upwards while the training loss falls is overfitting.",
+        height=240,
+        below=[key(["complete", "pruned"], spoken),
+               _html.details("Table", _html.table(head, rows, numeric=[True] * 3))],
+    )  # fmt: skip
+
+
+def leaderboard(history: History) -> Html:
+    """The best trials, all of them folded away below."""
+    places = {record.number: place for place, record in enumerate(history.ranked, start=1)}
+    rest = [record for record in history.records if record.number not in places]
+    ordered = [*history.ranked, *rest]
+    names = list(history.space)
+    head = ["", "trial", words(history.metric), "state", "epochs", "time", "texts/s", *names]
+    numeric = [True, True, True, False, True, True, True]
+    numeric += [history.space[name].type != "categorical" for name in names]
+    rows = [_standing(history, record, places.get(record.number)) for record in ordered]
+    if any(record.name for record in history.records):
+        head.insert(2, "name")
+        numeric.insert(2, False)
+    top = _html.table(head, rows[:LEADERS], numeric=numeric, class_="leaders")
+    if len(rows) <= LEADERS:
+        return top
+    everything = _html.table(head, rows, numeric=numeric)
+    return _html.join([top, _html.details(f"All {len(rows)} trials", everything)])
+
+
+def cards(history: History) -> dict[str, Any]:
+    """What the page's script says of a trial when somebody points at it."""
+    names = list(history.space)
+    return {
+        "metric": words(history.metric),
+        "names": names,
+        "trials": {
+            record.number: [
+                _title(history, record),
+                _number(record.value) if record.values else "",
+                _rungs(record),
+                [value_text(record.params.get(name, "")) for name in names],
+            ]
+            for record in history.records
+        },
+    }
+
+
+def words(metric: str) -> str:
+    """A metric's name as people say it."""
+    return metric.replace("_", " ")
+
+
+def _title(history: History, record: TrialRecord) -> str:
+    name = f", {record.name}" if record.name else ""
+    best = ", the best" if record is history.best else ""
+    return f"Trial {record.number}{name}: {record.state}{best}"
+
+
+def _rungs(record: TrialRecord) -> str:
+    return "  ".join(
+        f"{point['epoch']:.3g}: {value:.4f}"
+        for point, value in zip(record.curve, record.values, strict=True)
+    )
+
+
+def _epochs(history: History, epochs: Sequence[float]) -> _axes.Axis:
+    """Rungs lie a factor apart, so that epochs are best seen by factors."""
+    marks = history.milestones
+    low, high = min([*epochs, marks[0]]), max([*epochs, marks[-1]])
+    return _axes.logarithmic("epoch", 0.9 * low, 1.06 * high, marks)
+
+
+def _curve(record: TrialRecord, x: _axes.Axis, y: _axes.Axis) -> list[Place]:
+    pairs = zip(record.curve, record.values, strict=True)
+    return [(x.at(point["epoch"]), y.at(value)) for point, value in pairs]
+
+
+def _by_look(history: History, records: Sequence[TrialRecord], shape: Any) -> Any:
+    """A layer of lines and one of dots for each look, the best on top."""
+    layers: list[Layer] = []
+    looks: list[str] = []
+    for name in reversed(WORDS):
+        group = [each for each in records if look(each.state, best=each is history.best) == name]
+        if group:
+            looks.append(name)
+            shapes = [shape(record) for record in group]
+            numbers = [record.number for record in group]
+            layers.append(Layer(f"{name} line", shapes, trials=numbers))
+            layers.append(Layer(f"{name} dots small", [[at] for each in shapes for at in each]))
+    return layers, looks
+
+
+def _curve_row(history: History, record: TrialRecord) -> list[str]:
+    values = [f"{value:.4f}" for value in record.values]
+    empty = [NONE] * (len(history.milestones) - len(values))
+    return [str(record.number), str(record.state), *values, *empty]
+
+
+def _standing(history: History, record: TrialRecord, place: int | None) -> list[str]:
+    last: Mapping[str, float] = record.curve[-1] if record.curve else {}
+    named = [record.name or ""] if any(each.name for each in history.records) else []
+    speed = last.get("texts_per_second")
+    return [
+        str(place or NONE),
+        str(record.number),
+        *named,
+        _number(record.value),
+        str(record.state),
+        f"{last['epoch']:.3g}" if last else NONE,
+        duration(last["seconds"]) if last else NONE,
+        f"{speed:,.0f}" if speed else NONE,
+        *(_param(record, name) for name in history.space),
+    ]
+
+
+def _param(record: TrialRecord, name: str) -> str:
+    return value_text(record.params[name]) if name in record.params else NONE
+
+
+def _number(value: float | None) -> str:
+    return NONE if value is None else f"{value:.4f}"

@@ -1,0 +1,11 @@
+"""What follows the trials: reruns with other seeds, the winner, ensembles.
+
+Other packages import the modules that `__all__` names; a file whose name begins with an
+underscore is this package's own.
+"""
+
+__all__ = [
+    "ensembles",
+    "rerun",
+    "winner",
+]

@@ -1,0 +1,144 @@
+"""The best trials trained again with fresh seeds: what they are worth without the luck.
+
+A search's best value is the luckiest of many. Trained anew with seeds that had no part in the
+choice, a configuration shows its mean; the one with the highest mean wins.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
+
+FIRST_SEED = 1_000_000
+"""Counted from train.seed: further than any search has trials, so no seed is used twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A trial's configuration trained to its end with another seed."""
+
+    number: int
+    """The trial's."""
+    seed: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one configuration reached over its seeds."""
+
+    number: int
+    searched: float
+    """What the trial had reached in the search."""
+    values: tuple[float, ...]
+    mean: float
+    deviation: float
+    """Standard deviation over the seeds; 0 of a single one."""
+    interval: tuple[float, float] | None
+    """95 % of the mean, by Student's t; None of a single seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The configurations by their mean, best first."""
+
+    metric: str
+    standings: tuple[Standing, ...]
+    p_value: float | None
+    """Of a paired t-test between the first two, seed by seed; None where there are not two."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `result.json` has it."""
+        return asdict(self)
+
+
+def judge(
+    metric: str, searched: Sequence[tuple[int, float]], reruns: Iterable[Rerun]
+) -> Confirmation | None:
+    """Rank the configurations, given as trial numbers with the values of their search.
+
+    Only configurations with the most seeds take part, so that a budget that ended amid the seeds
+    of one prefers none. None when nothing was trained.
+    """
+    by_number: dict[int, dict[int, float]] = {number: {} for number, _ in searched}
+    for rerun in reruns:
+        if rerun.number in by_number:
+            by_number[rerun.number][rerun.seed] = rerun.metrics[metric]
+    most = max((len(found) for found in by_number.values()), default=0)
+    if most == 0:
+        return None
+    standings = sorted(
+        (
+            _standing(number, value, by_number[number])
+            for number, value in searched
+            if len(by_number[number]) == most
+        ),
+        key=lambda standing: -standing.mean,
+    )
+    p_value = None
+    if len(standings) > 1 and most > 1:
+        first, second = (by_number[standing.number] for standing in standings[:2])
+        p_value = paired_p_value([first[seed] - second[seed] for seed in first if seed in second])
+    return Confirmation(metric, tuple(standings), p_value)
+
+
+def paired_p_value(differences: Sequence[float]) -> float | None:
+    """Two-sided, of a mean difference of zero (Student 1908); None of fewer than two."""
+    from scipy import stats
+
+    if len(differences) < 2:
+        return None
+    spread = float(np.std(differences, ddof=1))
+    if spread == 0.0:
+        return 1.0 if differences[0] == 0.0 else 0.0
+    t = float(np.mean(differences)) / (spread / math.sqrt(len(differences)))
+    return float(2 * stats.t.sf(abs(t), len(differences) - 1))
+
+
+def read(folder: RunFolder) -> list[Rerun]:
+    """What has been trained so far; nothing where no confirmation was begun."""
+    try:
+        content = json.loads(folder.reruns.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return [Rerun(**each) for each in content]
+
+
+def write(folder: RunFolder, reruns: Iterable[Rerun]) -> None:
+    """Record what has been trained."""
+    folder.reruns.parent.mkdir(exist_ok=True)
+    paths.write_json(folder.reruns, [asdict(rerun) for rerun in reruns])
+
+
+def lines(confirmation: Confirmation) -> list[tuple[str, str]]:
+    """What is to be said of it: a line per configuration, and how sure the first place is."""
+    rows = []
+    for standing in confirmation.standings:
+        text = f"{standing.mean:.4f}"
+        if standing.interval is not None:
+            low, high = standing.interval
+            text += f" ± {standing.deviation:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+        seeds = len(standing.values)
+        text += f" ({seeds} seed{'s' if seeds > 1 else ''}; {standing.searched:.4f} in the search)"
+        rows.append((f"Confirmed {standing.number}", text))
+    if confirmation.p_value is not None:
+        rows.append(("", f"first against second: p = {confirmation.p_value:.2g}, paired by seed"))
+    return rows
+
+
+def _standing(number: int, searched: float, by_seed: dict[int, float]) -> Standing:
+    from scipy import stats
+
+    values = tuple(by_seed[seed] for seed in sorted(by_seed))
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Standing(number, searched, values, mean, 0.0, None)
+    deviation = float(np.std(values, ddof=1))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / math.sqrt(len(values))
+    return Standing(number, searched, values, mean, deviation, (mean - half, mean + half))

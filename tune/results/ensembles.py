@@ -1,0 +1,76 @@
+"""The best trials of a search as one classifier, beside the winner."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from textcls.training.metrics import accuracy, confusion_matrix, wilson_interval
+from tune.config.search_file import SearchFile
+from tune.execution.data import Corpora
+from tune.results import winner
+from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
+from tune.study.records import TrialRecord
+
+_SPLITS = {"test": "test", "val": "validation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Formed:
+    """An ensemble and how good it is on each split: accuracy and number of texts."""
+
+    numbers: tuple[int, ...]
+    """The members' trials."""
+    accuracies: dict[str, tuple[float, int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `result.json` has it."""
+        shares = {f"{split}_accuracy": share for split, (share, _) in self.accuracies.items()}
+        return {"trials": list(self.numbers), **shares}
+
+
+def form(
+    records: Sequence[TrialRecord], search: SearchFile, corpora: Corpora, folder: RunFolder
+) -> Formed:
+    """Write `ensemble/` with a classifier for each trial, and read each split once."""
+    from textcls import bundle, ensemble
+    from textcls.training import trainer
+
+    draft = folder.ensemble.with_name(folder.ensemble.name + ".part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    sums: dict[str, np.ndarray[Any, Any]] = {}
+    for record in records:
+        corpus = winner.export(
+            record, winner.of_search(record, folder), search, corpora, folder,
+            draft / str(record.number),
+        )  # fmt: skip
+        loaded = bundle.load(draft / str(record.number), compiled=True)
+        for prefix, split in _SPLITS.items():
+            if split in corpus.splits:
+                logits = trainer.predict(loaded.classifier, corpus.splits[split], "cpu")
+                sums[prefix] = sums.get(prefix, 0.0) + logits.softmax(dim=1).numpy()
+    numbers = tuple(record.number for record in records)
+    ensemble.write(draft, [str(number) for number in numbers], {"run": folder.name})
+    shutil.rmtree(folder.ensemble, ignore_errors=True)
+    draft.rename(folder.ensemble)
+    accuracies = {}
+    for prefix, total in sums.items():
+        labels = corpus.splits[_SPLITS[prefix]].labels
+        found = confusion_matrix(labels, total.argmax(axis=1), total.shape[1])
+        accuracies[prefix] = (accuracy(found), len(labels))
+    return Formed(numbers, accuracies)
+
+
+def lines(formed: Formed, folder: RunFolder) -> list[tuple[str, str]]:
+    """What is to be said of it on the terminal."""
+    members = ", ".join(map(str, formed.numbers))
+    rows = [("Ensemble", f"of trials {members}, in {paths.shown(folder.ensemble)}")]
+    for prefix, (share, texts) in formed.accuracies.items():
+        low, high = wilson_interval(share, texts)
+        text = f"{_SPLITS[prefix]} accuracy {share:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+        rows.append(("", text))
+    return rows

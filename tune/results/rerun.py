@@ -1,0 +1,194 @@
+"""Trains the best trials again on the cluster, with fresh seeds, and keeps what they reached."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
+from textcls.exceptions import DivergedError
+from textcls.text.encoding import concatenated
+from tune.config import optuna_space
+from tune.config.search_file import SearchFile
+from tune.execution.resources import Plan
+from tune.execution.stop import Brake
+from tune.execution.task import Arrays
+from tune.execution.worker import Workload
+from tune.results import _rerun_stats
+from tune.results._rerun_stats import FIRST_SEED, Confirmation, Rerun
+from tune.results.winner import Trained
+from tune.run_folder.paths import RunFolder
+from tune.study.records import Interrupted, TrialRecord
+from tune.study.study import WORST
+
+_log = logging.getLogger(__name__)
+_LOOK_S = 0.2  # between two looks at the brake
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The winner among the trials that were trained again, and the run that is exported."""
+
+    record: TrialRecord
+    trained: Trained
+    confirmation: Confirmation
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One configuration, one seed."""
+
+    number: int
+    seed: int
+    model: ModelConfig
+    embeddings: EmbeddingConfig
+    train: TrainConfig
+    checkpoint: Path
+    everything: bool = False
+    """Whether the validation texts are trained on as well."""
+
+
+def run(
+    search: SearchFile,
+    records: Sequence[TrialRecord],
+    workload: Workload,
+    plan: Plan,
+    brake: Brake,
+    say: Callable[[str], None],
+) -> Confirmed | None:
+    """Train the first of `records` with fresh seeds; what an earlier call has trained is kept.
+
+    Seeds go before configurations, so that a budget that ends early leaves all with as many. One
+    checkpoint of each configuration is kept, that of its best seed. A run that diverges counts as
+    the worst value. None when the brake was pulled before anything was trained.
+    """
+    asked, folder = search.search.confirm, workload.folder
+    chosen = {record.number: record for record in records[: asked.top]}
+    reruns = _rerun_stats.read(folder)
+    known = {(rerun.number, rerun.seed) for rerun in reruns}
+    jobs = [
+        _job(search, record, i, folder) for i in range(asked.seeds) for record in chosen.values()
+    ]
+    jobs = [job for job in jobs if (job.number, job.seed) not in known]
+    if jobs:
+        say(f"Confirming {len(chosen)} trials with {asked.seeds} seeds each: {len(jobs)} runs.")
+    for job, metrics in _trained(jobs, workload, plan, brake):
+        reruns.append(Rerun(job.number, job.seed, metrics))
+        _rerun_stats.write(folder, reruns)
+        _keep_best(folder, reruns, workload.metric)
+    searched = [(record.number, record.value or 0.0) for record in chosen.values()]
+    judged = _rerun_stats.judge(workload.metric, searched, reruns)
+    if judged is None:
+        return None
+    record = chosen[judged.standings[0].number]
+    best = best_rerun(reruns, record.number, workload.metric)
+    checkpoint = folder.local(folder.rerun(record.number, best.seed))
+    trained = Trained(checkpoint, best.metrics, best.seed)
+    if asked.retrain and not brake.pulled():
+        say("Training the winner once more, on train and validation together.")
+        job = _job(search, record, best.seed - search.train.seed - FIRST_SEED, folder)
+        job = replace(job, checkpoint=folder.retrained, everything=True)
+        for _, metrics in _trained([job], workload, plan, brake):
+            trained = Trained(folder.local(folder.retrained), metrics, best.seed, everything=True)
+    return Confirmed(record, trained, judged)
+
+
+def _job(search: SearchFile, record: TrialRecord, index: int, folder: RunFolder) -> _Job:
+    params = optuna_space.decode(optuna_space.searched(search), record.params)
+    model, embeddings, train = search.configuration(params)
+    seed = train.seed + FIRST_SEED + index
+    path = folder.rerun(record.number, seed)
+    return _Job(record.number, seed, model, embeddings, train, path)
+
+
+def _trained(
+    jobs: Sequence[_Job], workload: Workload, plan: Plan, brake: Brake
+) -> Iterator[tuple[_Job, dict[str, float]]]:
+    """Every job with its metrics, as they end; those that the brake cuts off are left out."""
+    workload.folder.go_on()
+    shared = ray.put(workload)
+    remote = ray.remote(num_cpus=plan.cpu, num_gpus=plan.gpu, max_retries=2)(_train)
+    waiting = list(reversed(jobs))
+    running: dict[Any, _Job] = {}
+    try:
+        while (waiting or running) and not brake.pulled():
+            while waiting and len(running) < plan.concurrent:
+                job = waiting.pop()
+                running[remote.remote(shared, job)] = job
+            for reference in ray.wait(list(running), timeout=_LOOK_S)[0]:
+                yield running.pop(reference), ray.get(reference)
+    finally:
+        _stop(workload.folder, list(running))
+
+
+def with_validation(arrays: Arrays) -> Arrays:
+    """The same arrays with the validation texts among those of train."""
+    both = concatenated(arrays.splits["train"], arrays.splits["validation"])
+    rest = {name: split for name, split in arrays.splits.items() if name != "validation"}
+    return Arrays({**rest, "train": both}, arrays.embeddings, arrays.num_classes)
+
+
+def _train(workload: Workload, job: _Job) -> dict[str, float]:
+    """In a worker: one job to its end; its metrics there. Leaves its checkpoint."""
+    import torch
+
+    from textcls.training.trainer import Training
+
+    arrays, folder = workload.arrays[job.embeddings], workload.folder.here()
+    if job.everything:
+        arrays = with_validation(arrays)
+    threads = job.train.threads or workload.threads
+    torch.set_num_threads(threads)
+    training = Training(
+        arrays.splits,
+        arrays.embeddings,
+        arrays.num_classes,
+        job.model,
+        job.train.model_copy(update={"seed": job.seed, "threads": threads}),
+        device=workload.device,
+    )
+
+    def look(_step: int, _total: int) -> None:
+        if folder.asked_to_stop():
+            raise Interrupted("the search was stopped")
+
+    try:
+        *_, last = training.fit([], look)
+    except DivergedError as error:
+        _log.warning("trial %d, seed %d: %s", job.number, job.seed, error)
+        return {workload.metric: WORST}
+    checkpoint = folder.root / job.checkpoint.relative_to(workload.folder.root)
+    training.save(checkpoint)
+    folder.publish(checkpoint)
+    return last.as_dict()
+
+
+def _keep_best(folder: RunFolder, reruns: Sequence[Rerun], metric: str) -> None:
+    """Delete the checkpoints of every seed but the best one of each configuration."""
+    for rerun in reruns:
+        best = best_rerun(reruns, rerun.number, metric)
+        if rerun.seed != best.seed:
+            folder.remove(folder.rerun(rerun.number, rerun.seed))
+
+
+def best_rerun(reruns: Sequence[Rerun], number: int, metric: str) -> Rerun:
+    """The rerun of a configuration with the highest value, the first of equals."""
+    mine = [rerun for rerun in reruns if rerun.number == number]
+    return max(mine, key=lambda rerun: rerun.metrics[metric])
+
+
+def _stop(folder: RunFolder, running: list[Any]) -> None:
+    """End what still runs; it has a moment to notice before it is killed."""
+    if not running:
+        return
+    folder.ask_to_stop()
+    deadline = time.monotonic() + 5.0
+    while running and time.monotonic() < deadline:
+        _, running = ray.wait(running, timeout=_LOOK_S)
+    for reference in running:
+        ray.cancel(reference, force=True)
+    folder.go_on()

@@ -1,0 +1,200 @@
+"""The winner of a search as a classifier, and what is to be said of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textcls.training.metrics import accuracy, confusion_matrix, wilson_interval
+from tune.config import optuna_space
+from tune.config.search_file import SearchFile
+from tune.execution.data import Corpora
+from tune.formatting import parameters
+from tune.results import _rerun_stats
+from tune.results._rerun_stats import Confirmation
+from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
+from tune.study.records import TrialRecord
+
+if TYPE_CHECKING:
+    from textcls.corpus import Corpus
+
+_SPLITS = {"test": "test", "val": "validation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The best trial and how good it is on each split: accuracy and number of texts."""
+
+    record: TrialRecord
+    params: dict[str, Any]
+    accuracies: dict[str, tuple[float, int]]
+    confirmation: Confirmation | None = None
+    linear: dict[str, float] = field(default_factory=dict)
+    """What the linear classifier beside its encoder reaches alone: accuracy on each split."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `result.json` has it."""
+        shares = {f"{split}_accuracy": share for split, (share, _) in self.accuracies.items()}
+        confirmed = {"confirmation": self.confirmation.as_dict()} if self.confirmation else {}
+        linear = {f"{split}_accuracy": share for split, share in self.linear.items()}
+        return {
+            "number": self.record.number,
+            "name": self.record.name,
+            "value": self.record.value,
+            **shares,
+            "params": self.params,
+            **confirmed,
+            **({"linear_alone": linear} if linear else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The run whose weights are exported."""
+
+    checkpoint: Path
+    metrics: Mapping[str, float]
+    seed: int | None = None
+    """The fresh seed of a confirmed winner; None for the trial's own."""
+    everything: bool = False
+    """Whether it was trained on the validation texts as well."""
+
+
+def of_search(record: TrialRecord, folder: RunFolder) -> Trained:
+    """A trial as the search left it, at its best rung."""
+    rung = record.best_rung or 0
+    checkpoint = folder.local(folder.trial(record.number).checkpoint(rung))
+    return Trained(checkpoint, record.curve[rung])
+
+
+def crown(
+    record: TrialRecord,
+    trained: Trained,
+    search: SearchFile,
+    corpora: Corpora,
+    folder: RunFolder,
+    confirmed: Confirmation | None = None,
+) -> Winner:
+    """Write the best trial's classifier to `best/` and read the test split if nobody has yet."""
+    params = optuna_space.decode(optuna_space.searched(search), record.params)
+    corpus = export(record, trained, search, corpora, folder, folder.best)
+    accuracies = _accuracies(trained, corpus, folder)
+    model, _, _ = search.configuration(params)
+    alone = _linear_alone(corpus, accuracies) if model.linear_weight > 0 else {}
+    return Winner(record, params, accuracies, confirmed, alone)
+
+
+def export(
+    record: TrialRecord,
+    trained: Trained,
+    search: SearchFile,
+    corpora: Corpora,
+    folder: RunFolder,
+    out: Path,
+) -> "Corpus":
+    """Write a trial's classifier to `out`; returns the corpus that it was trained on."""
+    from textcls import bundle
+
+    params = optuna_space.decode(optuna_space.searched(search), record.params)
+    model, embeddings, train = search.configuration(params)
+    corpus = corpora[embeddings]
+    if trained.everything:
+        from textcls.corpus import with_all_learnt
+
+        corpus = with_all_learnt(corpus)
+    about = {
+        "configuration": {
+            "model": model.model_dump(mode="json"),
+            "data": search.data.model_dump(mode="json"),
+            "embeddings": embeddings.model_dump(mode="json"),
+            "train": train.model_dump(mode="json"),
+        },
+        "result": dict(trained.metrics),
+        "search": {
+            "run": folder.name,
+            "trial": record.number,
+            "seed": trained.seed,
+            "metric": search.search.metric,
+            "trained_on_validation": trained.everything,
+        },
+        "provenance": corpus.provenance,
+    }
+    bundle.export(trained.checkpoint, model, corpus, search.data, out, about)
+    return corpus
+
+
+def lines(winner: Winner, search: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
+    """The last lines on the terminal."""
+    record = winner.record
+    rows = [
+        ("Winner", f"trial {record.number}" + (f", {record.name}" if record.name else "")),
+        ("", parameters(winner.params) or "the fixed configuration"),
+    ]
+    chosen_on = search.search.metric.split("_")[0]
+    for split, (share, texts) in winner.accuracies.items():
+        low, high = wilson_interval(share, texts)
+        basis = ", on which the trials were compared" if split == chosen_on else ""
+        text = f"{share:.4f}, 95 % interval {low:.4f} to {high:.4f} ({texts:,} texts{basis})"
+        rows.append((f"{_SPLITS[split].capitalize()} accuracy", text))
+    if winner.linear:
+        shares = [f"{_SPLITS[split]} {share:.4f}" for split, share in winner.linear.items()]
+        rows.append(("", f"the linear classifier in it alone: {', '.join(shares)}"))
+    rows += _rerun_stats.lines(winner.confirmation) if winner.confirmation else []
+    where = paths.shown(folder.root)
+    rows.append(("Folder", where))
+    rows.append(("Predict", f'python -m textcls.predict {where}/best "your text"'))
+    return rows
+
+
+def comparison(
+    search: SearchFile, records: Sequence[TrialRecord]
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of a table of the named configurations, beside what each should reach."""
+    by_name = {record.name: record for record in records}
+    rows = []
+    for name, known in search.configurations.items():
+        record = by_name.get(name)
+        value = record.value if record is not None else None
+        state = str(record.state) if record is not None else "not run"
+        rows.append([name, _figure(value), _figure(known.expected), state, known.note or ""])
+    return ["configuration", search.search.metric, "expected", "state", "note"], rows
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _accuracies(
+    trained: Trained, corpus: "Corpus", folder: RunFolder
+) -> dict[str, tuple[float, int]]:
+    found = {}
+    for prefix, split in _SPLITS.items():
+        if split in corpus.splits and not (trained.everything and prefix == "val"):
+            share = trained.metrics.get(f"{prefix}_accuracy")
+            # What was trained on everything has another linear classifier than its trial had.
+            if share is None or (trained.everything and corpus.linear is not None):
+                share = _accuracy_of_bundle(folder, corpus, split)
+            found[prefix] = (share, len(corpus.splits[split]))
+    return found
+
+
+def _linear_alone(corpus: "Corpus", splits: Iterable[str]) -> dict[str, float]:
+    found = {}
+    for prefix in splits:
+        split = corpus.splits[_SPLITS[prefix]]
+        if split.scores is not None:
+            predictions = split.scores.argmax(axis=1)
+            matrix = confusion_matrix(split.labels, predictions, len(corpus.label_names))
+            found[prefix] = accuracy(matrix)
+    return found
+
+
+def _accuracy_of_bundle(folder: RunFolder, corpus: "Corpus", split: str) -> float:
+    from textcls import bundle
+    from textcls.training import trainer
+
+    encoded = corpus.splits[split]
+    loaded = bundle.load(folder.best, compiled=True)
+    predictions = trainer.predict(loaded.classifier, encoded, "cpu").argmax(dim=1).numpy()
+    return accuracy(confusion_matrix(encoded.labels, predictions, len(loaded.label_names)))

@@ -1,0 +1,276 @@
+"""A run folder in an object store, such as `s3://bucket/runs`, and the local copy beside it.
+
+A search works on a copy below the cache. A worker stores a rung's curve and checkpoint before it
+reports the rung, and the search's own process stores the journal every few seconds
+(`tune.run_folder.sync`), so the stored journal never names a rung whose checkpoint is not there.
+Another machine takes the run up from the store alone.
+
+The stores are pyarrow's, which reads credentials where the vendor's own tools do: from the
+environment, their configuration files or the machine's role, never from the address.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tune.exceptions import RunFolderError
+
+LEASE = ".lease"
+LEASE_S = 60.0
+"""Seconds without a sign of life after which a search counts as dead."""
+STOP = ".stop"
+JOURNAL = "study.journal"
+DATABASE = "study.json"
+_LOOK_S = 2.0  # between two looks at whether the search has to stop
+
+_looked: dict[str, tuple[float, bool]] = {}
+
+
+def is_address(text: str) -> bool:
+    """Whether this names a place in a store and not a path."""
+    return "://" in text
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A run in a store and its copy on this machine.
+
+    Methods raise OSError when the store does not answer; a path is one of the copy.
+    """
+
+    root: Path
+    address: str
+
+    def __str__(self) -> str:
+        return self.address.partition("?")[0]
+
+    def here(self) -> "Mirror":
+        """The same run with the copy of the machine that asks."""
+        return of(self.address)
+
+    def publish(self, *paths: Path) -> None:
+        """Store these files."""
+        for path in paths:
+            self.put(path.relative_to(self.root).as_posix(), path.read_bytes())
+
+    def fetch(self, path: Path) -> bool:
+        """Bring a file that this machine lacks; whether it is there now."""
+        if path.exists():
+            return True
+        content = self.get(path.relative_to(self.root).as_posix())
+        if content is None:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_bytes(content)
+        beside.replace(path)
+        return True
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store a file; a reader sees the old one or the new one."""
+        from pyarrow import fs
+
+        store, base = _store(self.address)
+        target = f"{base}/{name}"
+        if not isinstance(store, fs.LocalFileSystem):  # an object appears when it is whole
+            with store.open_output_stream(target) as stream:
+                stream.write(content)
+            return
+        store.create_dir(target.rpartition("/")[0], recursive=True)
+        with store.open_output_stream(target + ".new") as stream:
+            stream.write(content)
+        store.move(target + ".new", target)
+
+    def get(self, name: str) -> bytes | None:
+        """What a stored file holds; None where there is none."""
+        store, base = _store(self.address)
+        try:
+            with store.open_input_file(f"{base}/{name}") as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+
+    def names(self, below: str = "") -> list[str]:
+        """The stored files of a folder and all within it, relative to the run."""
+        from pyarrow import fs
+
+        store, base = _store(self.address)
+        folder = f"{base}/{below}".rstrip("/")
+        found = store.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+        return sorted(
+            each.path.removeprefix(base).lstrip("/")
+            for each in found
+            if each.type == fs.FileType.File
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete a stored file, if it is there."""
+        store, base = _store(self.address)
+        with contextlib.suppress(FileNotFoundError):
+            store.delete_file(f"{base}/{name}")
+
+    def prune(self, below: str, keep: Callable[[str], bool]) -> None:
+        """Delete the stored files of a folder that are not to be kept."""
+        for name in self.names(below):
+            if not keep(name):
+                self.delete(name)
+
+    def exists(self) -> bool:
+        """Whether a search has begun there."""
+        return any(self.get(name) is not None for name in (JOURNAL, DATABASE))
+
+    def asked_to_stop(self) -> bool:
+        """Whether the running trials have to end; the store is asked now and then."""
+        at, said = _looked.get(self.address, (float("-inf"), False))
+        if time.monotonic() - at >= _LOOK_S:
+            said = self.get(STOP) is not None
+            _looked[self.address] = (time.monotonic(), said)
+        return said
+
+    def holder(self) -> dict[str, Any] | None:
+        """Who searches there, with a sign of life in the last minute: `holder`, `since`, `seen`."""
+        content = self.get(LEASE)
+        if content is None:
+            return None
+        lease: dict[str, Any] = json.loads(content)
+        fresh = time.time() - lease["seen"] < LEASE_S
+        return lease if fresh and not _is_dead(lease) else None
+
+    def held_by_another(self) -> bool:
+        """Whether another process searches there, on whatever machine."""
+        holder = self.holder()
+        mine = (os.getpid(), socket.gethostname())
+        return holder is not None and (holder["pid"], holder["host"]) != mine
+
+    def claim(self, since: float) -> None:
+        """Leave a sign of life for other machines. It cannot keep two apart that start at once."""
+        lease = {
+            "holder": f"process {os.getpid()} on {socket.gethostname()}",
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": since,
+            "seen": time.time(),
+        }
+        self.put(LEASE, json.dumps(lease).encode())
+
+    def take(self) -> None:
+        """Bring the copy up to what is stored, but for checkpoints, which are fetched when needed.
+
+        A copy that is further, because its machine died before it had stored everything, stays. One
+        that went another way since is put aside, which is said.
+        """
+        stored, local = self.get(JOURNAL), self.root / JOURNAL
+        if local.exists():
+            own = local.read_bytes()
+            if stored is not None and own.startswith(stored):
+                return
+            if stored is not None and not stored.startswith(own):
+                aside = self.root.with_name(f"{self.root.name}.{time.strftime('%Y%m%d-%H%M%S')}")
+                self.root.rename(aside)
+                print(
+                    f"{self} went on elsewhere; the copy here is kept in {aside}", file=sys.stderr
+                )
+        for name in self.names():
+            if not _fetched_later(name):
+                path = self.root / name
+                path.unlink(missing_ok=True)
+                self.fetch(path)
+        (self.root / "trials").mkdir(parents=True, exist_ok=True)
+        if (lease := self.holder()) is not None:
+            lock = self.root / ".lock"
+            lock.write_text(lease["holder"])
+            os.utime(lock, (lease["since"], lease["since"]))
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do something in the background: what fails leaves a file too many, nothing worse."""
+        _pending[:] = [each for each in _pending if not each.done()]
+        _pending.append(_background().submit(work))
+
+    def settle(self) -> None:
+        """Wait for what is to be done in the background."""
+        for each in _pending:
+            each.exception()
+
+
+def of(address: str) -> Mirror:
+    """The mirror of a run by its address."""
+    from textcls.cache import default_cache_dir
+
+    parent, _, name = address.partition("?")[0].rstrip("/").rpartition("/")
+    key = hashlib.sha256(parent.encode()).hexdigest()[:12]
+    return Mirror(default_cache_dir() / "runs" / key / name, address)
+
+
+def joined(parent: str, name: str) -> str:
+    """The address of a run in a folder of a store."""
+    place, mark, options = parent.partition("?")
+    return f"{place.rstrip('/')}/{name}{mark}{options}"
+
+
+def check(address: str) -> None:
+    """Raise `RunFolderError` for an address that is none, holds a secret or does not answer."""
+    parts = urlsplit(address)
+    if parts.password or "secret" in parts.query.lower():
+        raise RunFolderError(  # without the address: what is printed may be kept
+            "the address of a store holds a secret, which would be kept; leave it to the "
+            "environment or to the configuration of the store's own tools"
+        )
+    try:
+        store, base = _store(address)
+        store.get_file_info(base)
+    except Exception as error:  # pyarrow has an exception for each layer
+        reason = str(error).strip().splitlines()[0]
+        raise RunFolderError(f"{address}: cannot be reached ({reason})") from error
+
+
+@functools.lru_cache
+def _store(address: str) -> tuple[Any, str]:
+    from pyarrow import fs
+
+    store, path = fs.FileSystem.from_uri(address)
+    return store, path.rstrip("/")
+
+
+_pending: list[Future[None]] = []
+
+
+@functools.lru_cache
+def _background() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, thread_name_prefix="store")
+
+
+def _fetched_later(name: str) -> bool:
+    return name.startswith(("trials/", "ensemble/", "track/", ".")) or (
+        name.startswith("confirm/") and name.endswith(".safetensors")
+    )
+
+
+def _is_dead(lease: dict[str, Any]) -> bool:
+    """Whether the holder was a process of this machine that is gone."""
+    if lease["host"] != socket.gethostname():
+        return False
+    try:
+        os.kill(lease["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def discard(mirror: Mirror) -> None:
+    """Delete a run from the store and its copy here."""
+    mirror.prune("", lambda _name: False)
+    shutil.rmtree(mirror.root, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""What came out of a search, as files: a row per trial, and the result in one object."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tune.run_folder import paths
+from tune.study.records import State, TrialRecord, ranked
+
+_LEADING = ("rank", "number", "name", "state")
+_EXTENT = ("rung", "rungs", "epoch", "step", "seconds", "train_seconds")
+_LATEST = ("epoch", "step", "seconds")
+
+
+def write(path: Path, records: Sequence[TrialRecord], metric: str, rungs: int) -> None:
+    """Write a row per trial, best first, those without a classifier last and unranked.
+
+    The metrics are those of the trial's best rung; `rung` counts the rungs that it reached, out of
+    `rungs`; `epoch` and `seconds` are those of the last one.
+    """
+    standing = ranked(list(records))
+    ranks = {record.number: rank for rank, record in enumerate(standing, start=1)}
+    rest = [record for record in records if record.number not in ranks]
+    rows = [_row(record, ranks.get(record.number), rungs) for record in [*standing, *rest]]
+    params = dict.fromkeys(name for record in records for name in record.params)
+    scores = [key for row in rows for key in row if key not in params and key != "message"]
+    columns = dict.fromkeys([*_LEADING, metric, *_EXTENT, *scores, *params, "message"])
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    paths.write_text(path, text.getvalue())
+
+
+def result(
+    state: str,
+    metric: str,
+    records: Sequence[TrialRecord],
+    best: Mapping[str, Any] | None,
+    seconds: float,
+) -> dict[str, Any]:
+    """The content of result.json."""
+    return {
+        "state": state,
+        "metric": metric,
+        "best": dict(best) if best is not None else None,
+        "trials": {
+            "total": len(records),
+            **counts(records),
+        },
+        "seconds": round(seconds, 3),
+    }
+
+
+def counts(records: Sequence[TrialRecord]) -> dict[str, int]:
+    """How many trials came to each end."""
+    found = Counter(record.state for record in records)
+    return {str(state): found[state] for state in State if state != State.RUNNING}
+
+
+def _row(record: TrialRecord, rank: int | None, rungs: int) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "rank": rank,
+        "number": record.number,
+        "name": record.name,
+        "state": record.state,
+        "rung": len(record.curve),
+        "rungs": rungs,
+        **record.params,
+    }
+    if record.best_rung is not None:
+        row |= record.curve[record.best_rung]
+        row |= {key: record.curve[-1][key] for key in _LATEST if key in record.curve[-1]}
+    return row | {"message": record.message}

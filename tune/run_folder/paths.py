@@ -1,0 +1,454 @@
+"""Every file of a run folder, named once.
+
+`runs/NAME/` is what a search leaves behind. Everything that another process may read while the
+search runs is written beside and renamed, so that a reader sees the old file or the new one.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tune.exceptions import RunFolderError
+from tune.run_folder import _object_store as mirrors
+from tune.run_folder._object_store import Mirror, is_address
+
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""Errors of the disk: what failed with one fails again."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RUNG = re.compile(r"rung-(\d+)\.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFolder:
+    """`trials/NUMBER/`: the log, the curve and the checkpoints of one trial."""
+
+    root: Path
+    mirror: Mirror | None = None
+
+    @property
+    def log(self) -> Path:
+        """What happened in the trial, a line per rung; a failed trial's traceback."""
+        return self.root / "log.txt"
+
+    @property
+    def curve(self) -> Path:
+        """The reports of the trial so far, as its worker wrote them."""
+        return self.root / "curve.json"
+
+    def checkpoint(self, rung: int) -> Path:
+        """The checkpoint written at a rung, counted from 0."""
+        return self.root / f"rung-{rung}.safetensors"
+
+    def checkpoints(self) -> dict[int, Path]:
+        """The checkpoints that exist, by rung, in ascending order."""
+        found = {}
+        for path in self.root.glob("rung-*"):
+            if match := _RUNG.fullmatch(path.name):
+                found[int(match[1])] = path
+        return dict(sorted(found.items()))
+
+    def adopt(self, other: "TrialFolder") -> None:
+        """Start from the curve and the checkpoints of another trial, which keeps them.
+
+        Files are linked, not copied: a checkpoint is never written in place.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not other.curve.exists():
+            return
+        for rung, path in other.checkpoints().items():
+            if not self.checkpoint(rung).exists():
+                self.checkpoint(rung).hardlink_to(path)
+        shutil.copyfile(other.curve, self.curve)
+
+    def keep(self, rungs: set[int]) -> None:
+        """Delete the checkpoints of all other rungs, for the worker that wrote them."""
+        for rung, path in self.checkpoints().items():
+            if rung not in rungs:
+                path.unlink(missing_ok=True)
+                if self.mirror is not None:
+                    self.mirror.delete(path.relative_to(self.mirror.root).as_posix())
+
+    def tidy(self, rungs: set[int]) -> None:
+        """Delete the checkpoints of all other rungs, wherever a worker wrote them."""
+        for rung, path in self.checkpoints().items():
+            if rung not in rungs:
+                path.unlink(missing_ok=True)
+        if (mirror := self.mirror) is not None:
+            kept = {self.checkpoint(rung).name for rung in rungs}
+            below = self.root.relative_to(mirror.root).as_posix()
+            mirror.later(
+                lambda: mirror.prune(
+                    below,
+                    lambda name: (last := name.rpartition("/")[2]) in kept or not _RUNG.match(last),
+                )
+            )
+
+    def publish(self, *rungs: int) -> None:
+        """Store the curve and these checkpoints, in this order: none is ahead of the curve."""
+        if self.mirror is not None:
+            self.mirror.publish(self.curve, *map(self.checkpoint, rungs))
+
+    def publish_log(self) -> None:
+        """Store the log."""
+        if self.mirror is not None and self.log.exists():
+            self.mirror.publish(self.log)
+
+    def fetch(self) -> None:
+        """Bring curve and checkpoints from the store, where another machine has come further."""
+        mirror = self.mirror
+        if mirror is None:
+            return
+        below = self.root.relative_to(mirror.root).as_posix()
+        stored = mirror.get(f"{below}/{self.curve.name}")
+        own = json.loads(self.curve.read_text(encoding="utf-8")) if self.curve.exists() else []
+        if stored is None or len(json.loads(stored)) <= len(own):
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_text(self.curve, stored.decode())
+        for name in mirror.names(below):
+            if _RUNG.fullmatch(name.rpartition("/")[2]):
+                mirror.fetch(mirror.root / name)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """`runs/NAME/`: the paths of one search."""
+
+    root: Path
+    mirror: Mirror | None = None
+    """Where it lies in a store; `root` is then the copy on this machine."""
+
+    def here(self) -> "RunFolder":
+        """The same folder for the machine that asks: a copy lies elsewhere on another one."""
+        if self.mirror is None:
+            return self
+        mine = self.mirror.here()
+        return RunFolder(mine.root, mine)
+
+    def local(self, path: Path) -> Path:
+        """A file of this folder, fetched from the store if need be."""
+        if self.mirror is not None:
+            self.mirror.fetch(path)
+        return path
+
+    def publish(self, path: Path) -> None:
+        """Store a file of this folder, where there is a store."""
+        if self.mirror is not None:
+            self.mirror.publish(path)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file of this folder here and in the store."""
+        path.unlink(missing_ok=True)
+        if (mirror := self.mirror) is not None:
+            name = path.relative_to(self.root).as_posix()
+            mirror.later(lambda: mirror.delete(name))
+
+    def ask_to_stop(self) -> None:
+        """Have all trials that run end; they look now and then."""
+        if not self.stop.exists():
+            self.stop.touch()
+            self.publish(self.stop)
+
+    def go_on(self) -> None:
+        """Take back `ask_to_stop`."""
+        if self.stop.exists():
+            self.remove(self.stop)
+
+    def asked_to_stop(self) -> bool:
+        """Whether running trials have to end."""
+        return self.stop.exists() or (self.mirror is not None and self.mirror.asked_to_stop())
+
+    @property
+    def name(self) -> str:
+        """The name of the run, which is also the name of its study."""
+        return self.root.name
+
+    @property
+    def space(self) -> Path:
+        """The search as it ran, every default written out."""
+        return self.root / "space.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, seed, git revision, machine, data, command line."""
+        return self.root / "environment.json"
+
+    @property
+    def journal(self) -> Path:
+        """The Optuna study: the record of truth."""
+        return self.root / "study.journal"
+
+    @property
+    def database(self) -> Path:
+        """Names the database that holds the study instead of the journal, and the study in it."""
+        return self.root / "study.json"
+
+    @property
+    def study(self) -> Path | str:
+        """Where the study lies: the journal's path, or the URL of a database."""
+        if not self.database.exists():
+            return self.journal
+        try:
+            return str(json.loads(self.database.read_text(encoding="utf-8"))["storage"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{self.database}: damaged ({error})") from error
+
+    @property
+    def leaderboard(self) -> Path:
+        """A row per trial."""
+        return self.root / "leaderboard.csv"
+
+    @property
+    def result(self) -> Path:
+        """The state of the search and its winner."""
+        return self.root / "result.json"
+
+    @property
+    def best(self) -> Path:
+        """The winner as a classifier."""
+        return self.root / "best"
+
+    @property
+    def next(self) -> Path:
+        """The search that this one suggests, as YAML."""
+        return self.root / "next.yaml"
+
+    @property
+    def reruns(self) -> Path:
+        """What the best trials reached with fresh seeds."""
+        return self.root / "confirm" / "runs.json"
+
+    def rerun(self, number: int, seed: int) -> Path:
+        """The checkpoint of a trial's configuration trained with another seed."""
+        return self.root / "confirm" / f"{number}-{seed}.safetensors"
+
+    @property
+    def retrained(self) -> Path:
+        """The checkpoint of the winner trained on train and validation together."""
+        return self.root / "confirm" / "retrained.safetensors"
+
+    @property
+    def ensemble(self) -> Path:
+        """The best trials together as one classifier."""
+        return self.root / "ensemble"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.root / "report.html"
+
+    @property
+    def track(self) -> Path:
+        """What `--track` writes for other tools."""
+        return self.root / "track"
+
+    @property
+    def log(self) -> Path:
+        """What Ray, Optuna and other libraries had to say."""
+        return self.root / "search.log"
+
+    @property
+    def scratch(self) -> Path:
+        """Ray's own files while the search runs; removed at its end."""
+        return self.root / ".ray"
+
+    @property
+    def stop(self) -> Path:
+        """Exists when trials that run have to end at once; they look now and then."""
+        return self.root / ".stop"
+
+    def pulse(self, number: int) -> Path:
+        """Where a running trial says how far it is."""
+        return self.scratch / "pulses" / str(number)
+
+    def trial(self, number: int) -> TrialFolder:
+        """The folder of one trial."""
+        return TrialFolder(self.root / "trials" / str(number), self.mirror)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep a second search out of this folder; a holder that died holds it no longer.
+
+        Raises `RunFolderError`, naming the process, when another one holds it.
+        """
+        with (self.root / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                message = f"{self.root}: in use by {holder}; wait for it to end, or stop it"
+                raise RunFolderError(message) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield
+
+
+def default_name(space: Path, now: datetime) -> str:
+    """A run's name when none is given: the space's name and the time, to the second."""
+    return f"{space.stem}-{now:%Y%m%d-%H%M%S}"
+
+
+RunsDir = Path | str
+"""Where runs lie: a folder, or the address of one in a store."""
+
+
+def runs_dir(text: str) -> RunsDir:
+    """What `--runs-dir` says."""
+    return text if is_address(text) else Path(text)
+
+
+def create(runs_dir: RunsDir, name: str) -> RunFolder:
+    """Make the folder of a new run.
+
+    Raises `RunFolderError` when the name is not a plain name, is taken, or cannot be written.
+    """
+    mirror = None
+    if isinstance(runs_dir, str):
+        mirror = _mirror(mirrors.joined(runs_dir, _checked(name)))
+        if mirror.exists():
+            message = (
+                f"{mirror} exists already: choose another --name, or go on with --resume {name}"
+            )
+            raise RunFolderError(message)
+        runs_dir = mirror.root.parent
+    root = (runs_dir / _checked(name)).absolute()
+    try:
+        root.mkdir(parents=True, exist_ok=_never_began(root))
+        (root / "trials").mkdir(exist_ok=True)
+    except FileExistsError:
+        message = f"{root} exists already: choose another --name, or go on with --resume {name}"
+        raise RunFolderError(message) from None
+    except OSError as error:
+        raise RunFolderError(f"{root}: cannot be written ({error.strerror})") from error
+    return RunFolder(root, mirror)
+
+
+def named(runs_dir: RunsDir, name: str) -> RunFolder:
+    """The folder of a run of that name, whether it exists or not.
+
+    Raises `RunFolderError` when the name is not a plain name.
+    """
+    if isinstance(runs_dir, str):
+        return _taken(mirrors.joined(runs_dir, _checked(name)))
+    return RunFolder((runs_dir / _checked(name)).absolute())
+
+
+def find(runs_dir: RunsDir, run: str) -> RunFolder:
+    """An existing run, by its folder or by its name within `runs_dir`.
+
+    Raises `RunFolderError` when there is no such run.
+    """
+    if is_address(run) or (isinstance(runs_dir, str) and _NAME.fullmatch(run)):
+        address = run if is_address(run) else mirrors.joined(str(runs_dir), run)
+        folder = _taken(address)
+        if began(folder):
+            return folder
+        raise RunFolderError(f"no run at {folder.mirror}: a run folder holds a study.journal")
+    runs_dir = Path(runs_dir)
+    candidates = [Path(run), *([runs_dir / run] if _NAME.fullmatch(run) else [])]
+    for root in candidates:
+        folder = RunFolder(root.absolute())
+        try:
+            if folder.journal.is_file() or folder.database.is_file():
+                return folder
+        except OSError:  # such as a name that is too long
+            continue
+    places = " or ".join(str(path) for path in candidates)
+    raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
+
+
+def _mirror(address: str) -> Mirror:
+    mirrors.check(address)
+    return mirrors.of(address)
+
+
+def _taken(address: str) -> RunFolder:
+    """A run in a store, its copy brought up to date unless this machine searches there."""
+    mirror = _mirror(address)
+    folder = RunFolder(mirror.root, mirror)
+    try:
+        if mirror.exists() and not _held(folder):
+            mirror.take()
+    except OSError as error:
+        raise RunFolderError(f"{mirror}: cannot be read ({error})") from error
+    return folder
+
+
+def _held(folder: RunFolder) -> bool:
+    """Whether a process of this machine searches there."""
+    if not (folder.root / ".lock").exists():
+        return False
+    try:
+        with (folder.root / ".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it here: relative where it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file beside and rename it into place; it is on disk when the call returns."""
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON as `write_text` does; not-a-number is refused."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def began(folder: RunFolder) -> bool:
+    """Whether a run has a complete study: one with its format (`tune.study.study.create`)."""
+    if folder.database.is_file():  # written once the study is complete
+        return True
+    try:
+        with folder.journal.open("rb") as file:
+            return any(b'"format":' in line for line in file)
+    except FileNotFoundError:
+        return False
+
+
+def _never_began(root: Path) -> bool:
+    """Whether a folder is what a search leaves that was killed before its first trial."""
+    early = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
+    return (
+        root.is_dir()
+        and not began(RunFolder(root))
+        and all(
+            path.name in early and not (path.is_dir() and any(path.iterdir()))
+            for path in root.iterdir()
+        )
+    )
+
+
+def _checked(name: str) -> str:
+    if _NAME.fullmatch(name):
+        return name
+    raise RunFolderError(
+        f"--name {name!r}: a run's name has up to 128 letters, digits, '.', '_' and '-', "
+        "and starts with a letter or a digit"
+    )

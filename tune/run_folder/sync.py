@@ -1,0 +1,140 @@
+"""Stores what changes in a run's local copy while its search runs, and all of it at the end."""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tune.exceptions import RunFolderError
+from tune.run_folder import paths
+from tune.run_folder._object_store import LEASE, STOP, Mirror, discard
+from tune.run_folder.paths import RunFolder
+
+_log = logging.getLogger(__name__)
+_EVERY_S = 3.0
+_TRIAL = re.compile(r"trials/(\d+)/")
+
+
+@contextmanager
+def synchronised(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
+    """Keep the store up to date with a run that has a mirror; without one do nothing.
+
+    Raises `RunFolderError` when another machine searches there or, at the end, when not everything
+    could be stored. Of a search that did not begin nothing stays in the store.
+    """
+    if folder.mirror is None:
+        yield
+        return
+    courier = _Courier(folder, folder.mirror, say)
+    courier.begin()
+    try:
+        yield
+    except BaseException:
+        courier.end(quietly=True)
+        raise
+    courier.end(quietly=False)
+
+
+class _Courier:
+    def __init__(self, folder: RunFolder, mirror: Mirror, say: Callable[[str], None]) -> None:
+        self._folder, self._mirror, self._say = folder, mirror, say
+        self._stored: dict[Path, tuple[int, int]] = {}
+        self._over = threading.Event()
+        self._since = time.time()
+        self._failing = False
+        self._thread = threading.Thread(target=self._go_round, name="courier", daemon=True)
+
+    def begin(self) -> None:
+        try:
+            holder = self._mirror.holder()
+            if holder is not None:
+                raise RunFolderError(
+                    f"{self._mirror}: in use by {holder['holder']}; wait for it to end, or stop it"
+                )
+            self._mirror.claim(self._since)
+            if paths.began(self._folder):
+                self._forget_unknown_trials()
+        except OSError as error:
+            raise RunFolderError(f"{self._mirror}: cannot be written ({_said(error)})") from error
+        self._thread.start()
+
+    def end(self, *, quietly: bool) -> None:
+        self._over.set()
+        self._thread.join()
+        try:
+            if not paths.began(self._folder):
+                discard(self._mirror)
+                return
+            self._mirror.settle()
+            self._store(self._everything())
+            for name in ("best/", "ensemble/"):
+                self._mirror.prune(name, lambda each: (self._folder.root / each).exists())
+            self._mirror.delete(STOP)
+            self._mirror.delete(LEASE)
+        except OSError as error:
+            message = (
+                f"{self._mirror}: cannot be written ({_said(error)}); everything is in "
+                f"{self._folder.root}, and --resume brings it there"
+            )
+            if not quietly:
+                raise RunFolderError(message) from error
+            self._say(message)
+
+    def _go_round(self) -> None:
+        while not self._over.wait(_EVERY_S):
+            try:
+                self._mirror.claim(self._since)
+                self._store([path for path in self._folder.root.iterdir() if path.is_file()])
+                self._failing = False
+            except OSError as error:
+                _log.warning("%s: %s", self._mirror, error)
+                if not self._failing:
+                    self._failing = True
+                    self._say(
+                        f"{self._mirror} cannot be written ({_said(error)}); it is tried again, "
+                        f"and {self._folder.root} has everything."
+                    )
+
+    def _store(self, files: list[Path]) -> None:
+        for path in files:
+            if path.name.startswith("."):  # locks, and files that are being written
+                continue
+            try:
+                about = path.stat()
+                mark = (about.st_mtime_ns, about.st_size)
+                if self._stored.get(path) != mark:
+                    self._mirror.publish(path)
+                    self._stored[path] = mark
+            except FileNotFoundError:
+                continue  # replaced in this moment; the next round finds it
+
+    def _everything(self) -> list[Path]:
+        """All files but those that workers store."""
+        root = self._folder.root
+        within = [path for path in root.rglob("*") if path.is_file()]
+        own = [path.relative_to(root).parts for path in within]
+        return [
+            path
+            for path, parts in zip(within, own, strict=True)
+            if parts[0] not in ("trials", self._folder.scratch.name)
+            and not (parts[0] == "confirm" and path.suffix == ".safetensors")
+        ]
+
+    def _forget_unknown_trials(self) -> None:
+        """Delete what is stored of trials that began after the journal was stored last.
+
+        Their numbers are given to other trials now.
+        """
+        from tune.study import study
+
+        known = len(study.read(self._folder.study, self._folder.name).records())
+        for name in self._mirror.names("trials"):
+            if (match := _TRIAL.match(name)) and int(match[1]) >= known:
+                self._mirror.delete(name)
+
+
+def _said(error: OSError) -> str:
+    return str(error.strerror or error).strip().splitlines()[0]

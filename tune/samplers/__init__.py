@@ -1,0 +1,9 @@
+"""The samplers that propose a trial's parameters.
+
+Other packages import the modules that `__all__` names; a file whose name begins with an
+underscore is this package's own.
+"""
+
+__all__ = [
+    "factory",
+]

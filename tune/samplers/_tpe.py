@@ -1,0 +1,225 @@
+"""TPE at a cost that does not grow with the number of trials.
+
+Optuna's TPE models all earlier trials anew for each proposal: 2,000 proposals take 43 s. Its model
+of good trials never holds more than the 25 best; only its model of the others grows, and gives old
+ones little weight. So past `RECENT` trials it is shown the 25 best and the latest, which costs as
+much at the ten thousandth trial as at the three hundredth. Nor is the study read from its
+beginning: the sampler is told of each trial as it begins and ends.
+"""
+
+import heapq
+from bisect import insort
+from collections.abc import Container, Iterable, Sequence
+from typing import Any
+
+from optuna import Study, samplers
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from tune.samplers._parzen import ParzenEstimator
+
+RECENT = 200
+_SLACK = 50  # finding the best among all is put off for as many trials
+_RUNNING = 50  # of those that run, the latest repel the next proposal
+_BEST = 25  # the largest number that TPE counts as good, `optuna.samplers.default_gamma`
+_LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)  # TPE ignores those that failed
+
+
+class WindowedSampler(samplers.BaseSampler):
+    """A sampler that keeps a window of its study.
+
+    Only one process may write the study; what another one adds is not seen.
+    """
+
+    _window: "Window | None" = None
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """A trial begins."""
+        super().before_trial(study, trial)
+        self._seen(study).begins(trial)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """A trial is about to end."""
+        super().after_trial(study, trial, state, values)
+        self._seen(study).ends(trial)
+
+    def _seen(self, study: Study) -> "Window":
+        if self._window is None or self._window.study is not study:
+            self._window = Window(study)
+        return self._window
+
+
+class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
+    """TPE that looks at the best and the latest trials."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._parzen_estimator_cls = ParzenEstimator
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The parameters that are drawn together."""
+        window = self._seen(study)
+        fresh = window.fresh()
+        if self._group:
+            return super().infer_relative_search_space(_view(window, fresh), trial)
+        return {name: known for name, known in window.shared(fresh).items() if not known.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Values for them."""
+        window = self._seen(study)
+        return super().sample_relative(
+            _view(window, window.trials(trial.number)), trial, search_space
+        )
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A value for a parameter by itself."""
+        window = self._seen(study)
+        seen = _view(window, window.trials(trial.number))
+        return super().sample_independent(seen, trial, param_name, param_distribution)
+
+
+class Window:
+    """The trials of a study that a sampler is shown, kept up as they begin and end."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._next = 0
+        self._live: dict[int, int] = {}
+        """The storage's names of the trials that run, by number."""
+        self._ending: set[int] = set()
+        self._asked: dict[int, FrozenTrial] = {}
+        """Those that run and have their parameters."""
+        self._best: list[FrozenTrial] = []
+        self._recent: list[FrozenTrial] = []
+        self._fresh: list[FrozenTrial] = []
+        self._shared: dict[str, BaseDistribution] | None = None
+        self._sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+        for trial in study.get_trials(deepcopy=False):
+            self._meet(trial)
+
+    def begins(self, trial: FrozenTrial) -> None:
+        """Take in a trial that begins, and those that were added to the study since the last."""
+        find = self.study._storage.get_trial_id_from_study_id_trial_number
+        for number in range(self._next, trial.number):
+            self._meet(self._read(find(self.study._study_id, number)))
+        self._meet(trial)
+
+    def ends(self, trial: FrozenTrial) -> None:
+        """Remember that a trial ends; it is read when its end is in the study."""
+        self._ending.add(trial.number)
+
+    def fresh(self) -> list[FrozenTrial]:
+        """The trials with a result since the last call, by number."""
+        self._update()
+        found, self._fresh = sorted(self._fresh, key=_number), []
+        return found
+
+    def shared(self, fresh: Iterable[FrozenTrial]) -> dict[str, BaseDistribution]:
+        """The parameters that all trials with a result have, by name."""
+        for trial in fresh:
+            known = trial.distributions
+            if self._shared is None:
+                self._shared = dict(sorted(known.items()))
+            elif known != self._shared:
+                self._shared = {
+                    name: each for name, each in self._shared.items() if known.get(name) == each
+                }
+        return dict(self._shared or {})
+
+    def trials(self, asking: int | None = None) -> list[FrozenTrial]:
+        """The best, the latest and those that run, but for the one that asks."""
+        self._update()
+        others = [number for number in self._live if number != asking]
+        few = not self._best and len(self._recent) + len(others) <= RECENT + _SLACK
+        running = [self._running(number) for number in (others if few else others[-_RUNNING:])]
+        return [*sorted([*self._best, *self._recent], key=_number), *running]
+
+    def running(self, asking: int | None = None) -> list[FrozenTrial]:
+        """The latest that run, but for the one that asks, with what they have reported by now."""
+        others = [number for number in self._live if number != asking][-_RUNNING:]
+        return [self._read(self._live[number]) for number in others]
+
+    def _running(self, number: int) -> FrozenTrial:
+        if number in self._asked:
+            return self._asked[number]
+        trial = self._read(self._live[number])
+        if trial.params:
+            self._asked[number] = trial
+        return trial
+
+    def _update(self) -> None:
+        for number in sorted(self._ending):
+            trial = self._read(self._live[number])
+            if trial.state.is_finished():
+                self._ending.remove(number)
+                self._asked.pop(number, None)
+                del self._live[number]
+                self._learn(trial)
+
+    def _meet(self, trial: FrozenTrial) -> None:
+        self._next = max(self._next, trial.number + 1)
+        if trial.state == TrialState.RUNNING:
+            self._live[trial.number] = trial._trial_id
+        else:
+            self._learn(trial)
+
+    def _learn(self, trial: FrozenTrial) -> None:
+        if trial.state not in _LEARNT:
+            return
+        self._fresh.append(trial)
+        insort(self._recent, trial, key=_number)
+        if len(self._recent) > RECENT + _SLACK:
+            old, self._recent = self._recent[:-RECENT], self._recent[-RECENT:]
+            self._best = heapq.nsmallest(_BEST, [*self._best, *old], key=self._place)
+
+    def _place(self, trial: FrozenTrial) -> tuple[bool, float, float]:
+        """TPE's own order: complete trials by value, then pruned ones by step and value."""
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            return (False, 0.0, self._sign * trial.value)
+        if (step := trial.last_step) is None:
+            return (True, 1.0, 0.0)
+        return (True, -step, self._sign * trial.intermediate_values[step])
+
+    def _read(self, trial_id: int) -> FrozenTrial:
+        return self.study._storage.get_trial(trial_id)
+
+
+class _View:
+    """A study whose list of trials is short; for all else it is the study itself."""
+
+    def __init__(self, window: Window, trials: list[FrozenTrial]) -> None:
+        self._study = window.study
+        self._trials = trials
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(
+        self, *_arguments: Any, states: Container[TrialState] | None = None, **_options: Any
+    ) -> list[FrozenTrial]:
+        return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+def _view(window: Window, trials: list[FrozenTrial]) -> Any:
+    return _View(window, trials)
+
+
+def _number(trial: FrozenTrial) -> int:
+    return trial.number

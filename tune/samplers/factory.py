@@ -1,0 +1,40 @@
+"""Optuna's samplers by name, each seeded."""
+
+import warnings
+
+from optuna import samplers
+from optuna.exceptions import ExperimentalWarning
+
+from tune.config.conditions import Space
+from tune.config.search_file import SamplerName
+from tune.samplers._gp import RungSampler
+from tune.samplers._tpe import WindowedTPESampler
+
+
+def make(name: SamplerName, space: Space, *, seed: int) -> samplers.BaseSampler:
+    """The sampler of that name.
+
+    Where some parameters exist only under a choice of another, TPE models each combination of
+    parameters by itself. The points of a grid are enqueued (`tune.config.grid`), so its sampler is
+    never asked unless a point lacks a value.
+    """
+    conditional = any(known.when for known in space.values())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        match name:
+            case "tpe":
+                # Constant liar: trials that still run repel the next proposal.
+                return WindowedTPESampler(
+                    seed=seed, multivariate=True, group=conditional, constant_liar=True
+                )
+            case "gp":
+                # Not Optuna's own: that learns from complete trials only, of which ASHA leaves few.
+                return RungSampler(space, seed=seed)
+            case "cmaes":
+                return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+            case "qmc":
+                return samplers.QMCSampler(
+                    seed=seed, scramble=True, warn_independent_sampling=False
+                )
+            case "random" | "grid":
+                return samplers.RandomSampler(seed=seed)

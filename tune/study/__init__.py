@@ -1,0 +1,12 @@
+"""The record of truth: an Optuna study with every proposal, report and end of a trial.
+
+Other packages import the modules that `__all__` names; a file whose name begins with an
+underscore is this package's own.
+"""
+
+__all__ = [
+    "callback",
+    "journal",
+    "records",
+    "study",
+]

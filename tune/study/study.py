@@ -1,0 +1,295 @@
+"""The record of truth: an Optuna study, in a journal file or a database.
+
+Every report and every end of a trial is on disk when the call returns. Only the search's own
+process writes; anyone may read while it runs, `optuna-dashboard` included. What a trial reported
+at a rung lies in its user attributes; the metric alone is also an intermediate value, at a step
+counted in thousandths of an epoch, because Optuna's steps are whole numbers and a batch size may
+be searched.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from tune.exceptions import SearchError
+from tune.study.journal import Place, Storage
+from tune.study.records import OUT_OF_MEMORY, Proposal, State, TrialRecord
+
+FORMAT = 1
+_INHERITED = "inherited"
+"""Marks the trials of another search, which only the sampler sees."""
+WORST = 0.0  # finite, so that the sampler learns from it; the metrics are shares of correct texts
+
+Suggest = Callable[[optuna.Trial], dict[str, Any]]
+
+
+class SearchStudy:
+    """The trials of one search, in the order in which they were asked for."""
+
+    def __init__(self, study: optuna.Study, secure: Callable[[], None] = lambda: None) -> None:
+        self._study = study
+        self._secure = secure
+        self._live: dict[int, optuna.Trial] = {}
+        self._queued = True
+        """Trials may wait to be started."""
+
+    @property
+    def metric(self) -> str:
+        """The metric that the search raises."""
+        return str(self._study.user_attrs["metric"])
+
+    @property
+    def milestones(self) -> tuple[float, ...]:
+        """The epochs of the rungs."""
+        return tuple(self._study.user_attrs["milestones"])
+
+    def enqueue(
+        self,
+        params: Mapping[str, Any],
+        *,
+        name: str | None = None,
+    ) -> None:
+        """Have these parameters tried before the sampler is asked again, in the order of calls."""
+        self._enqueue(params, {"name": name})
+
+    def inherit(
+        self,
+        records: Sequence[TrialRecord],
+        milestones: Sequence[float],
+        distributions: Mapping[str, optuna.distributions.BaseDistribution],
+    ) -> None:
+        """Show the sampler trials of another search; `records` and the rest leave them out.
+
+        milestones: the epochs of that search's rungs.
+        """
+        for record in records:
+            complete = record.state == State.COMPLETE
+            steps = map(step_of, milestones)
+            trial = optuna.trial.create_trial(
+                state=TrialState.COMPLETE if complete else TrialState.PRUNED,
+                value=record.value if complete else None,
+                params=record.params,
+                distributions={name: distributions[name] for name in record.params},
+                intermediate_values=dict(zip(steps, record.values, strict=False)),
+                user_attrs={_INHERITED: True},
+            )
+            self._study.add_trial(trial)
+
+    def ask(self, suggest: Suggest) -> Proposal:
+        """Take the next enqueued parameters, or have the sampler propose some."""
+        trial = self._next()
+        params = suggest(trial)
+        self._live[trial.number] = trial
+        attrs = trial.user_attrs
+        return Proposal(
+            trial.number,
+            params,
+            attrs.get("name"),
+            attrs.get("continues"),
+            attrs.get("origin", trial.number),
+        )
+
+    def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        """Record what a running trial reached at a rung; the metric must be a finite number."""
+        trial = self._live[number]
+        trial.set_user_attr(_rung_key(rung), dict(metrics))
+        trial.report(metrics[self.metric], step=step_of(self.milestones[rung]))
+        self._secure()
+
+    def end(self, number: int, state: State, message: str = "") -> TrialRecord:
+        """Record how a running trial ended."""
+        trial = self._live.pop(number)
+        trial.set_user_attr("state", state.value)
+        if message:
+            trial.set_user_attr("message", message)
+        self._tell(number, state)
+        self._secure()
+        return self.record(number)
+
+    def end_cut_off(self) -> list[TrialRecord]:
+        """Close the trials that a killed search left running, as interrupted.
+
+        A trial whose end was being recorded at that moment gets the end that it had.
+        """
+        closed = []
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            live = optuna.Trial(self._study, trial._trial_id)
+            self._live[trial.number] = live
+            state = State(trial.user_attrs.get("state", State.INTERRUPTED))
+            message = trial.user_attrs.get("message", "the search was cut off")
+            closed.append(self.end(trial.number, state, message))
+        return closed
+
+    def cut_off(self) -> list[int]:
+        """The interrupted trials whose place no other trial has taken."""
+        trials = self._study.get_trials(deepcopy=False)
+        replaced = {trial.user_attrs.get("continues") for trial in trials}
+        own = [trial for trial in trials if _INHERITED not in trial.user_attrs]
+        interrupted = [trial for trial in own if _record(trial).state == State.INTERRUPTED]
+        return [trial.number for trial in interrupted if trial.number not in replaced]
+
+    def requeue(self, number: int) -> None:
+        """Have an interrupted trial's parameters tried again, by a trial that takes its place."""
+        trial = self._study.get_trials(deepcopy=False)[number]
+        asked = trial.system_attrs.get("fixed_params", {})  # a kill may have come amid the asking
+        attrs = {
+            "name": trial.user_attrs.get("name"),
+            "continues": number,
+            "origin": trial.user_attrs.get("origin", number),
+        }
+        self._enqueue({**asked, **trial.params}, attrs)
+
+    def record(self, number: int) -> TrialRecord:
+        """What is known of one trial."""
+        storage = self._study._storage  # the list of all trials would be made anew at each call
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        return _record(storage.get_trial(trial_id))
+
+    def records(self) -> list[TrialRecord]:
+        """All trials that were started, by number."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [
+            _record(trial)
+            for trial in trials
+            if trial.state != TrialState.WAITING and _INHERITED not in trial.user_attrs
+        ]
+
+    def waiting(self) -> int:
+        """How many enqueued trials have not been started."""
+        return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+    def _next(self) -> optuna.Trial:
+        """A trial that waits, or a new one; Optuna looks for the former among all trials."""
+        storage = self._study._storage
+        if self._queued:
+            trial = self._study.ask()
+            self._queued = "fixed_params" in storage.get_trial(trial._trial_id).system_attrs
+            return trial
+        self._study._thread_local.cached_all_trials = None  # as in `Study.ask`
+        return optuna.Trial(self._study, storage.create_new_trial(self._study._study_id))
+
+    def _enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> None:
+        self._queued = True
+        given = {key: value for key, value in attrs.items() if value is not None}
+        self._study.enqueue_trial(dict(params), user_attrs=given)
+
+    def _tell(self, number: int, state: State) -> None:
+        if state == State.PRUNED:
+            self._study.tell(number, state=TrialState.PRUNED)
+        elif state == State.COMPLETE:
+            self._study.tell(number, self.record(number).value)
+        elif state == State.DIVERGED or self.record(number).message.startswith(OUT_OF_MEMORY):
+            self._study.tell(number, WORST)
+        else:
+            self._study.tell(number, state=TrialState.FAIL)
+
+
+def create(
+    place: Place,
+    name: str,
+    *,
+    metric: str,
+    milestones: Sequence[float],
+    sampler: optuna.samplers.BaseSampler,
+    fill: Callable[[SearchStudy], None] = lambda _study: None,
+) -> SearchStudy:
+    """Start a study in a new journal file or in a database; `fill` enqueues what comes first.
+
+    A study without a format was cut off before all of that was in it, and is not gone on with; a
+    database loses it to a new one. Raises `SearchError` when the database has one of that name.
+    """
+    storage = Storage(place)
+    opened = storage.open()
+    if isinstance(place, str):
+        _make_room(opened, place, name)
+    study = optuna.create_study(
+        study_name=name, storage=opened, sampler=sampler, direction="maximize"
+    )
+    study.set_user_attr("metric", metric)
+    study.set_user_attr("milestones", list(milestones))
+    made = SearchStudy(study, storage.secure)
+    fill(made)
+    study.set_user_attr("format", FORMAT)  # last: what has a format has the rest
+    storage.secure()
+    return made
+
+
+def resume(
+    place: Place, name: str, sampler: Callable[[int], optuna.samplers.BaseSampler]
+) -> SearchStudy:
+    """Open a study to go on with it; the caller keeps every other writer out.
+
+    `sampler` makes one, given the number of trials so far: the sequence of its random numbers is
+    not in the study, and starting it anew would propose the first trials once more.
+    A record of a journal that was cut off in the middle is removed: it never counted. Raises
+    `SearchError` for a journal that is damaged elsewhere, a database that does not answer, or
+    another format.
+    """
+    storage = Storage(place)
+    storage.mend()
+    found = _load(storage, name)
+    found.sampler = sampler(len(found.get_trials(deepcopy=False)))
+    return SearchStudy(found, storage.secure)
+
+
+def read(place: Place, name: str) -> SearchStudy:
+    """Open a study to look at it, without a change to it."""
+    return SearchStudy(_load(Storage(place), name))
+
+
+def _make_room(opened: BaseStorage, url: str, name: str) -> None:
+    """Remove a study that never began; refuse to touch one that did."""
+    held = {study.study_name: study for study in opened.get_all_studies()}
+    if name not in held:
+        return
+    if "format" in held[name].user_attrs:
+        raise SearchError(f"{url}: holds a study {name!r} already; choose another --name")
+    opened.delete_study(held[name]._study_id)
+
+
+def _load(storage: Storage, name: str) -> optuna.Study:
+    place = storage.place
+    what = "journal" if isinstance(place, Path) else "database"
+    try:
+        study = optuna.load_study(study_name=name, storage=storage.open())
+    except (KeyError, ValueError, TypeError, AssertionError) as error:
+        message = f"{place}: not the {what} of the search {name!r}, or damaged ({error})"
+        raise SearchError(message) from error
+    if "format" not in study.user_attrs:
+        message = "killed before its first trial: delete the folder, and search anew"
+        raise SearchError(f"{place}: {message}")
+    if (found := study.user_attrs.get("format")) != FORMAT:
+        raise SearchError(f"{place}: format {found}, but this version reads format {FORMAT}")
+    return study
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    attrs = trial.user_attrs
+    open_states = (TrialState.RUNNING, TrialState.WAITING)
+    ended = State(attrs.get("state", State.INTERRUPTED))
+    steps = sorted(trial.intermediate_values)
+    return TrialRecord(
+        number=trial.number,
+        state=State.RUNNING if trial.state in open_states else ended,
+        params=trial.params,
+        name=attrs.get("name"),
+        continues=attrs.get("continues"),
+        message=attrs.get("message", ""),
+        curve=tuple(attrs[_rung_key(rung)] for rung in range(len(steps))),
+        values=tuple(trial.intermediate_values[step] for step in steps),
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
+    )
+
+
+def step_of(epoch: float) -> int:
+    """The step at which Optuna knows what was reported after so many epochs."""
+    return round(1000 * epoch)
+
+
+def _rung_key(rung: int) -> str:
+    return f"rung {rung}"

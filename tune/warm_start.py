@@ -1,0 +1,93 @@
+"""`--warm-start RUN`: what an earlier search found out, for the sampler of a new one.
+
+The earlier trials come with their values, so the sampler need not begin with chance. They are not
+trials of the new search: they count for nothing else and win nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tune.analysis import run_data
+from tune.config import optuna_space
+from tune.config.conditions import complete
+from tune.config.parameters import SECTIONS
+from tune.config.search_file import SearchFile
+from tune.exceptions import SearchError
+from tune.run_folder.paths import RunFolder
+from tune.study.records import State, TrialRecord
+
+_TELLING = (State.COMPLETE, State.PRUNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The trials of an earlier search that the new one can have."""
+
+    name: str
+    milestones: tuple[float, ...]
+    records: tuple[TrialRecord, ...]
+    left_out: int
+    """Trials with a value whose parameters lie outside of the new space."""
+    differing: tuple[str, ...]
+    """Fixed keys with other values there, so that its values may mislead."""
+
+    def __str__(self) -> str:
+        text = f"Warm start from {self.name}: {len(self.records)} trials"
+        if self.left_out:
+            text += f"; {self.left_out} lie outside of this space and were left out"
+        if self.differing:
+            text += f"; it differs in {', '.join(self.differing)}"
+        return text + "."
+
+
+def read(folder: RunFolder, search: SearchFile, run: RunFolder) -> Earlier:
+    """The trials of `folder` that fit `search`, whose own run folder is `run`.
+
+    Raises `SearchError` where their values mean something else: another metric, other data.
+    """
+    told = run_data.read(folder)
+    if told.metric != search.search.metric:
+        raise SearchError(
+            f"--warm-start {told.folder.name}: its metric is {told.metric}, but this search's is "
+            f"{search.search.metric}, so the values cannot be compared"
+        )
+    before, now = (_fingerprints(each) for each in (folder, run))
+    if before != now:
+        raise SearchError(
+            f"--warm-start {told.folder.name}: it ran on other data ({', '.join(before) or 'none'} "
+            f"recorded, {', '.join(now)} here), so the values cannot be compared"
+        )
+    worth = [record for record in told.records if record.state in _TELLING and record.values]
+    fitting = [record for record in worth if _fits(told.params(record), search)]
+    differing = (
+        f"{section}.{key}"
+        for section in SECTIONS
+        for key, value in getattr(search, section).model_dump().items()
+        if value != getattr(getattr(told.search, section), key)
+    )
+    return Earlier(
+        told.folder.name,
+        told.milestones,
+        tuple(fitting),
+        len(worth) - len(fitting),
+        tuple(differing),
+    )
+
+
+def _fits(params: dict[str, Any], search: SearchFile) -> bool:
+    """Whether a trial of this search could have these parameters."""
+    known = optuna_space.searched(search)
+    try:
+        whole = complete(known, params, defaults={})
+    except KeyError:  # it lacks a parameter
+        return False
+    return whole == params and not any(known[name].refusal(params[name]) for name in params)
+
+
+def _fingerprints(folder: RunFolder) -> list[str]:
+    try:
+        content = json.loads(folder.environment.read_text(encoding="utf-8"))
+        return sorted({str(corpus["data_fingerprint"])[:12] for corpus in content["corpora"]})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SearchError(f"{folder.environment}: cannot be read ({error})") from error
