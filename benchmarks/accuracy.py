@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional
 
 from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, TrainConfig
-from textcls.corpus import Corpus, prepare
+from textcls.corpus import Corpus, prepare_corpus
 from textcls.text import batching
 from textcls.text.batching import Batch
 from textcls.training.trainer import Training
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    corpus = prepare(DataConfig(name=options.data), EmbeddingConfig(name=options.embeddings))
+    corpus = prepare_corpus(DataConfig(name=options.data), EmbeddingConfig(name=options.embeddings))
     classes = len(corpus.label_names)
     print(f"{date.today()}, one core, torch {torch.__version__}, {options.epochs} epochs")
     for name in ("plain", "ours", "ours, shuffled only"):

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from tune.analysis.run_data import History, read
-from tune.analysis.timeline import timeline
+from tune.analysis.run_data import RunData, load_run
+from tune.analysis.timeline import build_timeline
 from tune.monitor.eta import Left
-from tune.monitor.search_state import Course, Outlook
+from tune.monitor.search_state import SearchPlan, SearchState
 from tune.run_folder.paths import RunFolder
 from tune.study.records import Proposal, State, TrialRecord
 
@@ -52,12 +52,12 @@ class Trial:
         return x + (y - x) * (at - a) / max(b - a, 1e-9)
 
 
-def estimates(folder: Path, *, pulses: bool = True) -> list[tuple[float, Left]]:
+def estimates(folder: Path, *, heartbeats: bool = True) -> list[tuple[float, Left]]:
     """Pairs: how many seconds the trials still took, and what the estimate said."""
-    history = read(RunFolder(folder))
+    run = load_run(RunFolder(folder))
     trials = {
         each.number: Trial(each)
-        for each in history.records
+        for each in run.records
         if each.started and each.ended and each.state != State.INTERRUPTED
     }
     begin = min(each.started for each in trials.values())
@@ -65,18 +65,18 @@ def estimates(folder: Path, *, pulses: bool = True) -> list[tuple[float, Left]]:
     clock = [begin]
 
     def live(numbers: list[int]) -> Mapping[int, float]:
-        return {number: trials[number].epoch(clock[0]) for number in numbers if pulses}
+        return {number: trials[number].epoch(clock[0]) for number in numbers if heartbeats}
 
-    course = Course(_outlook(history, len(trials)), now=lambda: clock[0], pulses=live)
+    state = SearchState(_plan(run, len(trials)), now=lambda: clock[0], heartbeats=live)
     events = []
     for number, each in trials.items():
         record = each.record
         proposal = Proposal(number, record.params, record.name, None, number)
-        events.append((each.started, 0, lambda proposal=proposal: course.start(proposal)))
+        events.append((each.started, 0, lambda proposal=proposal: state.on_trial_start(proposal)))
         for rung, (at, point) in enumerate(zip(each.reports, record.curve, strict=True)):
             report = (number, rung, point)
-            events.append((at, 1, lambda report=report: course.report(*report)))
-        events.append((each.ended, 2, lambda record=record: course.end(record)))
+            events.append((at, 1, lambda report=report: state.on_trial_report(*report)))
+        events.append((each.ended, 2, lambda record=record: state.on_trial_end(record)))
     for share in range(MOMENTS):
         moment = begin + (end - begin) * (0.5 + 0.45 * share / (MOMENTS - 1))
         events.append((moment, 3, None))
@@ -85,17 +85,17 @@ def estimates(folder: Path, *, pulses: bool = True) -> list[tuple[float, Left]]:
         clock[0] = at
         if happen is not None:
             happen()
-        elif (said := course.left) is not None:
+        elif (said := state.left) is not None:
             pairs.append((end - at, said))
     return pairs
 
 
-def _outlook(history: History, samples: int) -> Outlook:
-    return Outlook(
-        metric=history.metric,
+def _plan(run: RunData, samples: int) -> SearchPlan:
+    return SearchPlan(
+        metric=run.metric,
         samples=samples,
-        milestones=history.milestones,
-        slots=timeline(history).lanes,
+        milestones=run.milestones,
+        slots=build_timeline(run).lanes,
     )
 
 
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--no-pulses", action="store_true")
     arguments = parser.parse_args()
     for folder in arguments.runs:
-        pairs = estimates(folder, pulses=not arguments.no_pulses)
+        pairs = estimates(folder, heartbeats=not arguments.no_pulses)
         ratios = [said.expected_s / left for left, said in pairs]
         near = statistics.mean(_is_near(*pair) for pair in pairs)
         held = statistics.mean(said.low_s <= left <= said.high_s for left, said in pairs)

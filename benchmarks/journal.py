@@ -19,10 +19,10 @@ from types import SimpleNamespace
 
 import optuna
 
-from tune.execution.controller import Conductor
+from tune.execution.controller import SearchController
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
-from tune.schedulers import Rungs
+from tune.schedulers import SuccessiveHalving
 from tune.study import study
 from tune.study.records import State
 from tune.study.study import SearchStudy
@@ -37,16 +37,16 @@ def ignore(*_seen: object) -> None:
 NOBODY = SimpleNamespace(started=ignore, reported=ignore, ended=ignore)
 
 
-def conductor(made: SearchStudy, folder: RunFolder, trials: int) -> Conductor:
+def controller(made: SearchStudy, folder: RunFolder, trials: int) -> SearchController:
     def suggest(trial: optuna.Trial) -> dict[str, float]:
         return {name: trial.suggest_float(name, 0, 1) for name in "abcd"}
 
-    return Conductor(made, suggest, Rungs(3, 3), trials, folder, NOBODY)
+    return SearchController(made, suggest, SuccessiveHalving(3, 3), trials, folder, NOBODY)
 
 
 def drive(made: SearchStudy, folder: RunFolder, trials: int) -> float:
     """Run all trials; milliseconds a trial."""
-    search = conductor(made, folder, trials)
+    search = controller(made, folder, trials)
     began = time.perf_counter()
     while (proposal := search.propose()) is not None:
         for rung, epoch in enumerate(MILESTONES):
@@ -68,16 +68,20 @@ def in_memory() -> SearchStudy:
 
 def stored(place: Path | str) -> SearchStudy:
     sampler = optuna.samplers.RandomSampler(seed=0)
-    return study.create(place, "run", metric="accuracy", milestones=MILESTONES, sampler=sampler)
+    return study.create_study(
+        place, "run", metric="accuracy", milestones=MILESTONES, sampler=sampler
+    )
 
 
 def taken_up(folder: RunFolder, trials: int) -> float:
     """Seconds until a run of so many trials could propose its next."""
     began = time.perf_counter()
-    found = study.resume(folder.journal, "run", lambda _: optuna.samplers.RandomSampler(seed=0))
+    found = study.resume_study(
+        folder.journal, "run", lambda _: optuna.samplers.RandomSampler(seed=0)
+    )
     found.end_cut_off()
     assert found.cut_off() == []
-    assert conductor(found, folder, trials + 1).propose() is not None
+    assert controller(found, folder, trials + 1).propose() is not None
     return time.perf_counter() - began
 
 

@@ -85,14 +85,14 @@ def resume(root: Path, name: str, samples: int) -> str:
 def at_the_kill(folder: RunFolder) -> list[TrialRecord]:
     """The trials in the journal, whose last record may be cut off."""
     try:
-        return study.read(folder.journal, folder.name).records()
+        return study.read_study(folder.journal, folder.name).records()
     except (SearchError, KeyError):
         return []
 
 
 def broken(folder: RunFolder, before: list[TrialRecord], samples: int) -> list[str]:
     """What does not hold after a resume."""
-    after = study.read(folder.journal, folder.name).records()
+    after = study.read_study(folder.journal, folder.name).records()
     found = {record.number: record for record in after}
     open_or_cut = (State.RUNNING, State.INTERRUPTED)
     finished = [record for record in before if record.state not in open_or_cut]
@@ -160,8 +160,8 @@ def main() -> int:
             after_s = generator.uniform(0.15, 1.0) * whole_s
             where, wrong = one(root, f"kill-{number}", after_s, options.samples)
             faults += bool(wrong)
-            verdict = "; ".join(wrong) or "holds"
-            print(f"killed after {after_s:5.1f} s ({where}): {verdict}", flush=True)
+            score = "; ".join(wrong) or "holds"
+            print(f"killed after {after_s:5.1f} s ({where}): {score}", flush=True)
     print(f"{options.kills} kills, {options.kills - faults} held, {faults} did not")
     return 1 if faults else 0
 

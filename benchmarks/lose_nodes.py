@@ -52,7 +52,7 @@ def main() -> None:
                     killed += 1
         seconds = time.monotonic() - began
         folder = RunFolder(Path(scratch) / "run")
-        records = study.read(folder.journal, "run").records()
+        records = study.read_study(folder.journal, "run").records()
         result = folder.result.exists()
     cluster.shutdown()
     states = collections.Counter(str(record.state) for record in records)

@@ -91,10 +91,10 @@ def measure(work: str, folder: Path, cache: Path) -> dict[str, float]:
     elif work == "encode":
         from textcls.config.models import DataConfig
         from textcls.data.dataset import locate
-        from textcls.text.encoding import encode
+        from textcls.text.encoding import encode_texts
 
         dataset = locate(DataConfig(name=str(folder))).read()
-        prepared = lambda: encode(dataset, MAX_LENGTH, 1)  # noqa: E731
+        prepared = lambda: encode_texts(dataset, MAX_LENGTH, 1)  # noqa: E731
     else:
         prepared = lambda: prepare_all(folder, cache)  # noqa: E731
     start, busy = time.perf_counter(), time.process_time()
@@ -111,10 +111,10 @@ def peak_mb() -> float:
 
 def prepare_all(folder: Path, cache: Path) -> None:
     from textcls.config.models import DataConfig, EmbeddingConfig
-    from textcls.corpus import prepare
+    from textcls.corpus import prepare_corpus
 
     vectors = EmbeddingConfig(name="random")
-    prepare(DataConfig(name=str(folder), max_length=MAX_LENGTH), vectors, cache_dir=cache)
+    prepare_corpus(DataConfig(name=str(folder), max_length=MAX_LENGTH), vectors, cache_dir=cache)
 
 
 def reference(texts: list[str], words: dict[str, int]) -> list[list[int]]:

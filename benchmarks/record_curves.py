@@ -20,7 +20,7 @@ import optuna
 import torch
 
 from textcls.config.models import EmbeddingConfig
-from textcls.corpus import Corpus, prepare
+from textcls.corpus import Corpus, prepare_corpus
 from textcls.exceptions import DivergedError
 from textcls.text.encoding import EncodedSplit
 from textcls.training.trainer import Training
@@ -58,11 +58,11 @@ class Timed(Training):
         return found
 
 
-def configurations(search: SearchFile, count: int) -> list[dict[str, Any]]:
+def configurations(config: SearchFile, count: int) -> list[dict[str, Any]]:
     """The space's points, then quasi-random ones: a longer list begins with the shorter one."""
-    study = optuna.create_study(sampler=factory.make("qmc", search.space, seed=0))
-    found = optuna_space.points(search)
-    known = optuna_space.distributions(search)
+    study = optuna.create_study(sampler=factory.create_sampler("qmc", config.space, seed=0))
+    found = optuna_space.initial_points(config)
+    known = optuna_space.optuna_distributions(config)
     while len(found) < count:
         trial = study.ask(known)
         study.tell(trial, 0.0)
@@ -71,10 +71,10 @@ def configurations(search: SearchFile, count: int) -> list[dict[str, Any]]:
 
 
 def record(
-    corpus: Corpus, search: SearchFile, params: dict[str, Any], seed: int
+    corpus: Corpus, config: SearchFile, params: dict[str, Any], seed: int
 ) -> Iterator[tuple[float, ...]]:
     """A row per rung: epoch, seconds of training so far and of one evaluation, two accuracies."""
-    model, _, train = search.configuration(params)
+    model, _, train = config.configuration(params)
     training = Timed(
         corpus.splits,
         corpus.embeddings,
@@ -128,9 +128,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=CURVES)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    search = search_file.load(SPACE)
+    search = search_file.load_search(SPACE)
     data = search.data.model_copy(update={"name": options.data, "validation_fraction": VALIDATION})
-    corpus = prepare(data, EmbeddingConfig(name="corpus"))
+    corpus = prepare_corpus(data, EmbeddingConfig(name="corpus"))
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "curves.csv"
     found = configurations(search, options.configurations)

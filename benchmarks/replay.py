@@ -75,21 +75,21 @@ class Ratio:
 
 
 def ours(
-    search: SearchFile,
+    config: SearchFile,
     sampler: str | None = None,
     grace: float | None = None,
     factor: int | None = None,
     stopping: str = "asha",
 ) -> Contestant:
     """Our searcher, where nothing is given as the search file has it; grace 0: no scheduler."""
-    scheduler = search.search.scheduler.model_dump()
+    scheduler = config.search.scheduler.model_dump()
     if grace is not None:
         scheduler |= {"name": stopping, "grace_period": grace} if grace else {"name": "none"}
     if factor is not None:
         scheduler["reduction_factor"] = factor
-    data = search.model_dump(mode="json", by_alias=True)
+    data = config.model_dump(mode="json", by_alias=True)
     data["search"]["scheduler"] = scheduler
-    data["search"]["sampler"] = sampler or search.search.sampler
+    data["search"]["sampler"] = sampler or config.search.sampler
     changed = SearchFile.model_validate(data)
     rungs = f"first rung {scheduler['grace_period']:g}, factor {scheduler['reduction_factor']}"
     others = f"{scheduler['name']}, {rungs}"
@@ -98,22 +98,22 @@ def ours(
     return Contestant(name, lambda seed: Ours(changed, seed))
 
 
-def random_search(search: SearchFile) -> Contestant:
+def random_search(config: SearchFile) -> Contestant:
     """Random configurations at full length, without the space's points."""
-    bare = search.model_copy(update={"points": ()})
+    bare = config.model_copy(update={"points": ()})
     return Contestant("random search, full length", ours(bare, "random", 0).player)
 
 
-def plain_ray(search: SearchFile) -> Contestant:
+def plain_ray(config: SearchFile) -> Contestant:
     """Ray's stock pair."""
-    return Contestant("Ray's OptunaSearch + ASHA", lambda seed: PlainRay(search, seed))
+    return Contestant("Ray's OptunaSearch + ASHA", lambda seed: PlainRay(config, seed))
 
 
 def contest(
-    contestant: Contestant, model: Model, search: SearchFile, seeds: range, budget: float
+    contestant: Contestant, model: Model, config: SearchFile, seeds: range, budget: float
 ) -> Played:
     """Play a contestant once per seed, until its trials have trained `budget` epochs together."""
-    traces = [play(contestant.player(seed), model, search, seed, budget) for seed in seeds]
+    traces = [play(contestant.player(seed), model, config, seed, budget) for seed in seeds]
     return Played(
         contestant.name,
         np.array([_at(EPOCHS, trace.epochs, trace.chosen) for trace in traces]),
@@ -202,15 +202,15 @@ def cross_validated(table: Table, folds: int = 10) -> tuple[float, float, float,
     )
 
 
-def report(model: Model, search: SearchFile, seeds: int) -> None:
+def report(model: Model, config: SearchFile, seeds: int) -> None:
     """Our defaults, plain Ray and random search, with seeds that chose nothing."""
-    length, drawn = search.train.epochs, range(REPORTING_SEEDS, REPORTING_SEEDS + seeds)
+    length, drawn = config.train.epochs, range(REPORTING_SEEDS, REPORTING_SEEDS + seeds)
     longest = max(FULL_TRIALS) * length + 1
-    random = contest(random_search(search), model, search, drawn, longest)
-    plain = contest(plain_ray(search), model, search, drawn, longest)
-    best = contest(ours(search), model, search, drawn, longest / 2)
-    bare = search.model_copy(update={"points": ()})
-    pointless = contest(ours(bare), model, search, drawn, longest / 2)
+    random = contest(random_search(config), model, config, drawn, longest)
+    plain = contest(plain_ray(config), model, config, drawn, longest)
+    best = contest(ours(config), model, config, drawn, longest / 2)
+    bare = config.model_copy(update={"points": ()})
+    pointless = contest(ours(bare), model, config, drawn, longest / 2)
     print(
         "\n| random search's trials | reaches | ours, fewer texts than random search "
         "| ours without points | plain Ray, than random search "
@@ -243,10 +243,10 @@ def _curves(unit: str, grid: Sequence[float] | Array, rows: dict[str, Array]) ->
         print(f"| {at:g} | " + " | ".join(f"{m:.4f}" if m == m else "" for m in means) + " |")
 
 
-def choose(model: Model, search: SearchFile, seeds: int) -> None:
+def choose(model: Model, config: SearchFile, seeds: int) -> None:
     """Samplers and schedulers side by side, with seeds that report nothing."""
-    length, drawn = search.train.epochs, range(seeds)
-    random = contest(random_search(search), model, search, range(4 * seeds), 65)
+    length, drawn = config.train.epochs, range(seeds)
+    random = contest(random_search(config), model, config, range(4 * seeds), 65)
     targets = {
         trials: random.by_epochs[:, int(np.searchsorted(EPOCHS, trials * length))].mean()
         for trials in FULL_TRIALS[:2]
@@ -268,7 +268,7 @@ def choose(model: Model, search: SearchFile, seeds: int) -> None:
     for sampler, grace, factor, stopping in settings:
         began = time.process_time()
         played = contest(
-            ours(search, sampler, grace, factor, stopping), model, search, drawn, CHOOSING_EPOCHS
+            ours(config, sampler, grace, factor, stopping), model, config, drawn, CHOOSING_EPOCHS
         )
         seconds = (time.process_time() - began) / seeds
         cells = [f"{epochs_to(played, target):.1f}" for target in targets.values()]
@@ -287,7 +287,7 @@ def main() -> None:
     parser.add_argument("--nearest", action="store_true")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = search_file.load(SPACE)
+    search = search_file.load_search(SPACE)
     if options.no_points:
         search = search.model_copy(update={"points": ()})
     table = read(options.curves, lambda params: position(search, params))

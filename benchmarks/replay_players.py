@@ -17,7 +17,7 @@ from curve_model import Curve, Model
 from tune import setup
 from tune.config import optuna_space
 from tune.config.search_file import SearchFile
-from tune.execution.controller import Conductor
+from tune.execution.controller import SearchController
 from tune.run_folder.paths import RunFolder
 from tune.samplers import factory
 from tune.study import study
@@ -53,58 +53,61 @@ class Player(Protocol):
 
 
 class _Nobody:
-    def started(self, proposal: Any) -> None: ...
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None: ...
-    def ended(self, record: Any) -> None: ...
+    def on_trial_start(self, proposal: Any) -> None: ...
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None: ...
+    def on_trial_end(self, record: Any) -> None: ...
 
 
 class Ours:
     """The conductor of a real search, its study kept in memory and its folder never written."""
 
-    def __init__(self, search: SearchFile, seed: int) -> None:
-        settings, scheduler = search.search, search.search.scheduler
-        self.milestones: Sequence[float] = setup.rungs_of(search, TEXTS)
+    def __init__(self, config: SearchFile, seed: int) -> None:
+        settings, scheduler = config.search, config.search.scheduler
+        self.milestones: Sequence[float] = setup.rung_epochs(config, TEXTS)
         stops = scheduler.name != "none"
         if not stops:
-            self.milestones = (search.train.epochs,)
+            self.milestones = (config.train.epochs,)
         made = optuna.create_study(
-            sampler=factory.make(settings.sampler, search.space, seed=seed), direction="maximize"
+            sampler=factory.create_sampler(settings.sampler, config.space, seed=seed),
+            direction="maximize",
         )
         made.set_user_attr("format", study.FORMAT)
         made.set_user_attr("metric", METRIC)
         made.set_user_attr("milestones", list(self.milestones))
         kept = SearchStudy(made)
-        for point in optuna_space.points(search):
-            kept.enqueue(optuna_space.encode(point))
-        rungs = setup.stopping(search, len(self.milestones))
+        for point in optuna_space.initial_points(config):
+            kept.enqueue(optuna_space.encode_params(point))
+        rungs = setup.scheduler_of(config, len(self.milestones))
         nowhere = RunFolder(Path("does-not-exist"))
-        self._conductor = Conductor(kept, setup.suggest(search), rungs, 10**9, nowhere, _Nobody())
+        self._controller = SearchController(
+            kept, setup.suggester(config), rungs, 10**9, nowhere, _Nobody()
+        )
 
     def propose(self) -> Proposal:
         """The next trial."""
-        proposal = self._conductor.propose()
+        proposal = self._controller.propose()
         assert proposal is not None
         return Proposal(proposal.number, proposal.params)
 
     def report(self, number: int, rung: int, value: float) -> bool:
         """Take a trial's value at a rung; True when it goes on."""
-        goes_on = self._conductor.report(number, rung, {METRIC: value})
+        goes_on = self._controller.report(number, rung, {METRIC: value})
         last = rung == len(self.milestones) - 1
         if last or not goes_on:
-            self._conductor.end(number, State.COMPLETE if last else State.PRUNED)
+            self._controller.end(number, State.COMPLETE if last else State.PRUNED)
         return goes_on and not last
 
 
 class PlainRay:
     """Ray's OptunaSearch and ASHAScheduler as documented there, with a report each epoch."""
 
-    def __init__(self, search: SearchFile, seed: int) -> None:
+    def __init__(self, config: SearchFile, seed: int) -> None:
         from ray.tune.schedulers import ASHAScheduler
         from ray.tune.search.optuna import OptunaSearch
 
-        epochs = int(search.train.epochs)
+        epochs = int(config.train.epochs)
         self.milestones: Sequence[float] = [float(epoch) for epoch in range(1, epochs + 1)]
-        known = optuna_space.distributions(search)
+        known = optuna_space.optuna_distributions(config)
         self._searcher = OptunaSearch(known, metric=METRIC, mode="max", seed=seed)
         self._scheduler = ASHAScheduler(
             metric=METRIC, mode="max", max_t=epochs, grace_period=1, reduction_factor=4
@@ -158,7 +161,7 @@ class _Running:
 
 
 def play(
-    player: Player, model: Model, search: SearchFile, seed: int, budget: float, slots: int = SLOTS
+    player: Player, model: Model, config: SearchFile, seed: int, budget: float, slots: int = SLOTS
 ) -> Trace:
     """Run a search on a simulated clock until its trials have trained `budget` epochs together."""
     generator = np.random.default_rng(seed)
@@ -168,7 +171,7 @@ def play(
 
     def begin(at_s: float) -> None:
         proposal = player.propose()
-        curve = model.curve(position(search, proposal.params), generator)
+        curve = model.curve(position(config, proposal.params), generator)
         running = _Running(proposal, curve, at_s)
         trace.trials += 1
         heapq.heappush(waiting, (_due(running, player.milestones), proposal.number, running))
@@ -203,7 +206,7 @@ def _due(running: _Running, rungs: Sequence[float]) -> float:
     return running.started_s + trained_s + (running.rung + 1) * curve.evaluation_s
 
 
-def position(search: SearchFile, params: Mapping[str, Any]) -> list[float]:
+def position(config: SearchFile, params: Mapping[str, Any]) -> list[float]:
     """Where a configuration lies in the space, each value in its range's own scale."""
-    found = [optuna_space.position(search.space, name, params[name]) for name in search.space]
+    found = [optuna_space.position(config.space, name, params[name]) for name in config.space]
     return [at for at in found if at is not None]

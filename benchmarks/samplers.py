@@ -26,7 +26,7 @@ SHOWN_S = 15
 
 def without_points(space: str, folder: Path) -> Path:
     """A copy of a shipped search space that has none."""
-    search = search_file.load(shipped(space)).model_dump(mode="json", by_alias=True)
+    search = search_file.load_search(shipped(space)).model_dump(mode="json", by_alias=True)
     search["points"] = []
     path = folder / f"{space}.yaml"
     path.write_text(yaml.safe_dump(search, sort_keys=False), encoding="utf-8")

@@ -31,7 +31,7 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
     """Run the trials; when each ended, in seconds of the clock and of the driver's processor."""
     from tune.execution import ray_connect
 
-    ray_connect.prepare(None)
+    ray_connect.configure_ray(None)
     import numpy as np
 
     from textcls.config.models import EmbeddingConfig
@@ -39,8 +39,8 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
     from tune.config import search_file
     from tune.execution import ray_cluster
     from tune.execution.ray_runner import run_trials
-    from tune.execution.resources import plan
-    from tune.execution.stop import Brake
+    from tune.execution.resources import plan_resources
+    from tune.execution.stop import StopSignal
     from tune.execution.task import Arrays, Objective, Task
     from tune.execution.worker import Workload
     from tune.monitor import log_capture
@@ -51,8 +51,8 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
     ends: list[tuple[float, float]] = []
 
     class Clock(Progress):
-        def ended(self, record: TrialRecord) -> None:
-            super().ended(record)
+        def on_trial_end(self, record: TrialRecord) -> None:
+            super().on_trial_end(record)
             ends.append((time.monotonic(), time.process_time()))
 
     def nothing() -> Objective:
@@ -64,22 +64,25 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
         return train
 
     overrides = [f"search.samples={trials}", f"search.sampler={sampler}"]
-    made = search_file.load(ROOT / "search_spaces" / "gru.yaml", overrides)
+    made = search_file.load_search(ROOT / "search_spaces" / "gru.yaml", overrides)
     folder = paths.create(root, "run")
     progress = Clock()
-    with log_capture.logged_to(folder.log), ray_cluster.session(cpus=2, dashboard=False) as joined:
-        log_capture.hush()
+    with (
+        log_capture.capture_output(folder.log),
+        ray_cluster.session(cpus=2, dashboard=False) as joined,
+    ):
+        log_capture.silence_libraries()
         study = setup.new_study(made, folder, texts=60_000)
-        conductor = setup.conductor(made, study, folder, progress)
+        controller = setup.create_controller(made, study, folder, progress)
         load = Workload(
             nothing(), made.configuration, {EmbeddingConfig(): Arrays({}, np.zeros((1, 1)), 2)},
             study.milestones, made.search.metric, folder, 1, "cpu",
         )  # fmt: skip
         load.arrays.update({made.embeddings: load.arrays[EmbeddingConfig()]})
-        fit = plan(1, 0, joined.nodes)
+        fit = plan_resources(1, 0, joined.nodes)
         metric = made.search.metric
         progress.begin(metric, trials, milestones=study.milestones, slots=fit.concurrent)
-        run_trials(conductor, Brake(), load, fit)
+        run_trials(controller, StopSignal(), load, fit)
         progress.end()
     assert len(ends) == trials
     return ends

@@ -30,7 +30,7 @@ import numpy as np
 
 from tune import setup
 from tune.config import search_file
-from tune.execution.controller import Conductor
+from tune.execution.controller import SearchController
 from tune.run_folder import paths
 from tune.study.records import Proposal, State, TrialRecord
 
@@ -40,13 +40,13 @@ ROOT = Path(__file__).parents[1]
 class Silent:
     """Watches nothing."""
 
-    def started(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         """A trial was asked for."""
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         """A trial reached a rung."""
 
-    def ended(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         """A trial came to its end."""
 
 
@@ -58,7 +58,7 @@ class Course:
     accuracy: tuple[float, ...]
 
 
-def courses(milestones: tuple[float, ...]) -> list[Course]:
+def states(milestones: tuple[float, ...]) -> list[Course]:
     """The recorded trials, read at the rungs; a shorter recording goes on at its own pace."""
     recorded: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     with (ROOT / "benchmarks" / "curves" / "curves.csv").open(encoding="utf-8") as file:
@@ -84,8 +84,8 @@ def courses(milestones: tuple[float, ...]) -> list[Course]:
 class Simulation:
     """Slots that train on a simulated clock, and the driver that answers them in turn."""
 
-    conductor: Conductor
-    courses: list[Course]
+    controller: SearchController
+    states: list[Course]
     metric: str
     slots: int
     stretch: float
@@ -122,26 +122,26 @@ class Simulation:
         return self.driver_free, answer
 
     def _ask(self, at: float) -> None:
-        done, proposal = self._answered(at, self.conductor.propose, self.ray_s)
+        done, proposal = self._answered(at, self.controller.propose, self.ray_s)
         if proposal is None:
             return
         self.proposed.append(done)
-        self._train(done, proposal.number, self.generator.choice(self.courses), 0)
+        self._train(done, proposal.number, self.generator.choice(self.states), 0)
 
-    def _train(self, at: float, number: int, course: Course, rung: int) -> None:
-        before = course.seconds[rung - 1] if rung else 0.0
-        until = at + self.stretch * (course.seconds[rung] - before)
+    def _train(self, at: float, number: int, search_state: Course, rung: int) -> None:
+        before = search_state.seconds[rung - 1] if rung else 0.0
+        until = at + self.stretch * (search_state.seconds[rung] - before)
         self.trained.append((at, until))
-        self._at(until, lambda now: self._report(now, number, course, rung))
+        self._at(until, lambda now: self._report(now, number, search_state, rung))
 
-    def _report(self, at: float, number: int, course: Course, rung: int) -> None:
-        value = {self.metric: course.accuracy[rung], "epoch": 0.0, "seconds": 0.0}
-        done, goes_on = self._answered(at, lambda: self.conductor.report(number, rung, value))
-        if goes_on and rung + 1 < len(course.seconds):
-            self._train(done, number, course, rung + 1)
+    def _report(self, at: float, number: int, search_state: Course, rung: int) -> None:
+        value = {self.metric: search_state.accuracy[rung], "epoch": 0.0, "seconds": 0.0}
+        done, goes_on = self._answered(at, lambda: self.controller.report(number, rung, value))
+        if goes_on and rung + 1 < len(search_state.seconds):
+            self._train(done, number, search_state, rung + 1)
             return
-        state = State.COMPLETE if rung + 1 == len(course.seconds) else State.PRUNED
-        done, _ = self._answered(done, lambda: self.conductor.end(number, state))
+        state = State.COMPLETE if rung + 1 == len(search_state.seconds) else State.PRUNED
+        done, _ = self._answered(done, lambda: self.controller.end(number, state))
         self._at(done, self._ask)
 
     @property
@@ -159,13 +159,13 @@ class Simulation:
 
 def simulate(slots: int, trials: int, sampler: str, stretch: float, ray_s: float) -> Simulation:
     overrides = [f"search.samples={trials}", f"search.sampler={sampler}"]
-    search = search_file.load(ROOT / "search_spaces" / "gru.yaml", overrides)
+    search = search_file.load_search(ROOT / "search_spaces" / "gru.yaml", overrides)
     with tempfile.TemporaryDirectory() as place:
         folder = paths.create(Path(place), "run")
         study = setup.new_study(search, folder, texts=60_000)
-        conductor = setup.conductor(search, study, folder, Silent())
+        controller = setup.create_controller(search, study, folder, Silent())
         made = Simulation(
-            conductor, courses(study.milestones), search.search.metric,
+            controller, states(study.milestones), search.search.metric,
             slots, stretch, ray_s, random.Random(0),
         )  # fmt: skip
         made.run()

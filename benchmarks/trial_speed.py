@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, ModelName, TrainConfig
-from textcls.corpus import Corpus, prepare
+from textcls.corpus import Corpus, prepare_corpus
 from textcls.text.batching import Batch
 from textcls.training.trainer import Training
 
@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every measurement here")
     options = parser.parse_args()
     print(f"{date.today()}, {CORES} cores {platform.machine()}, torch {torch.__version__}")
-    corpus = prepare(DataConfig(name=options.data), EmbeddingConfig(name="random", dim=DIM))
+    corpus = prepare_corpus(DataConfig(name=options.data), EmbeddingConfig(name="random", dim=DIM))
     assert len(corpus.label_names) <= CLASSES
     results = {
         test.__name__: test(corpus, options.rounds, options.steps)

@@ -143,7 +143,7 @@ def test_the_search_resumes_by_itself_in_a_shared_folder(name: str) -> None:
     assert options["--resume"] == "auto"
     assert options["--runs-dir"].startswith(("/mnt/shared", "$TEXTCLS_SHARED"))
     if name != "slurm.sh":
-        search_file.load(ROOT / options["--space"])
+        search_file.load_search(ROOT / options["--space"])
 
 
 def test_the_image_has_what_a_node_needs() -> None:

@@ -29,7 +29,7 @@ from textcls.exceptions import BundleError
 from textcls.models.classifier import Classifier
 from textcls.models.linear import LinearClassifier
 from textcls.text.encoding import EncodedSplit
-from textcls.text.tokenizer import lowered, written
+from textcls.text.tokenizer import lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, Vocabulary
 from textcls.training import trainer
 
@@ -51,8 +51,8 @@ class Bundle:
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
         """Texts as word ids; their labels are unknown and 0."""
-        words = [written(text, self.max_length) or [UNK] for text in texts]
-        lower = [lowered(text) for text in words]
+        words = [tokenize_cased(text, self.max_length) or [UNK] for text in texts]
+        lower = [lower_case(text) for text in words]
         ids = [word for text in lower for word in self.vocabulary.encode(text)]
         split = EncodedSplit(
             np.array(ids, np.int32),
@@ -66,7 +66,7 @@ class Bundle:
         """Logits (texts, classes) in the order of `label_names`."""
         if not texts:
             return torch.zeros(0, len(self.label_names))
-        return trainer.predict(self.classifier, self.encode(texts), "cpu")
+        return trainer.predict_logits(self.classifier, self.encode(texts), "cpu")
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Probabilities, float32 (texts, classes), in the order of `label_names`."""
@@ -74,7 +74,7 @@ class Bundle:
         return found
 
 
-def export(
+def export_bundle(
     checkpoint: Path,
     model: ModelConfig,
     corpus: Corpus,
@@ -118,7 +118,7 @@ def export(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(folder: Path, *, compiled: bool = False) -> Bundle:
+def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
     """A bundle, ready to predict on the CPU.
 
     Plain torch starts at once; `compiled` takes the kernels, which pays from some thousand texts.

@@ -22,7 +22,7 @@ from textcls._corpus_entries import (
     unpack_vectors,
 )
 from textcls.config.models import DataConfig, EmbeddingConfig
-from textcls.text.encoding import TRAIN, EncodedSplit, Encoding, concatenated, encode
+from textcls.text.encoding import TRAIN, EncodedSplit, Encoding, concatenated, encode_texts
 from textcls.text.vocabulary import Vocabulary
 from textcls.vectors.embeddings import RECIPE, Vectors, embed
 from textcls.vectors.embeddings import locate as locate_vectors
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from textcls.data.dataset import Source
     from textcls.models.linear import LinearClassifier
 
-__all__ = ["Corpus", "EncodedSplit", "prepare"]
+__all__ = ["Corpus", "EncodedSplit", "prepare_corpus"]
 
 Say = Callable[[str], None]
 
@@ -71,7 +71,7 @@ def with_all_learnt(corpus: Corpus) -> Corpus:
     return replace(corpus, splits=splits, linear=linear)
 
 
-def prepare(
+def prepare_corpus(
     data: DataConfig,
     embeddings: EmbeddingConfig,
     *,
@@ -178,7 +178,7 @@ def _figures(made: Made, label_names: tuple[str, ...]) -> dict[str, Any]:
 def _encode(source: "Source", data: DataConfig, say: Say) -> cache.Entry:
     say(f"Reading {source.name}.")
     dataset = source.read()
-    encoding = encode(dataset, data.max_length, data.min_count)
+    encoding = encode_texts(dataset, data.max_length, data.min_count)
     return pack_texts(Texts(encoding, dataset.label_names, dataset.notices))
 
 

@@ -39,21 +39,21 @@ class Ensemble:
         return found
 
 
-def write(folder: Path, members: Sequence[str], about: dict[str, Any]) -> None:
+def write_ensemble(folder: Path, members: Sequence[str], about: dict[str, Any]) -> None:
     """Declare the classifier folders `members`, which lie inside `folder`, an ensemble."""
     content = {"format": FORMAT, "members": list(members), "about": about}
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     (folder / _ABOUT).write_text(text, encoding="utf-8")
 
 
-def load(folder: Path) -> Bundle | Ensemble:
+def load_ensemble(folder: Path) -> Bundle | Ensemble:
     """The classifier or the ensemble in a folder.
 
     Raises BundleError where it is missing, damaged or of another format.
     """
     path = folder / _ABOUT
     if not path.exists():
-        return bundle.load(folder)
+        return bundle.load_bundle(folder)
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         names = [str(name) for name in about["members"]]
@@ -64,7 +64,7 @@ def load(folder: Path) -> Bundle | Ensemble:
         raise BundleError(f"{path}: format must be {FORMAT}, but is {version!r}")
     if not names or any(Path(name).name != name for name in names):
         raise BundleError(f"{path}: members must be folders beside it, but are {names}")
-    members = tuple(bundle.load(folder / name) for name in names)
+    members = tuple(bundle.load_bundle(folder / name) for name in names)
     if len({member.label_names for member in members}) > 1:
         raise BundleError(f"{path}: the members do not have the same classes")
     return Ensemble(members)

@@ -36,7 +36,7 @@ def _lines() -> Iterator[str]:
 def _predict(folder: Path, texts: Iterable[str]) -> None:
     from textcls import ensemble  # torch takes a second: --help need not wait for it
 
-    loaded = ensemble.load(folder)
+    loaded = ensemble.load_ensemble(folder)
     stream = iter(texts)
     while some := list(islice(stream, LINES_AT_ONCE)):
         for text, row in zip(some, loaded.probabilities(some), strict=True):

@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.epochs is not None:  # who names a number gets it, however small the data
         given.append("train.least_texts=0")
     try:
-        file = loader.load(TrainFile, options.config, [*given, *options.set])
+        file = loader.load_config(TrainFile, options.config, [*given, *options.set])
         _train(file, options)
     except TextclsError as error:
         print(error, file=sys.stderr)
@@ -91,7 +91,7 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
     console = Console(highlight=False)
     rungs = _rungs(options.rungs)
     linear = file.model.linear_weight > 0
-    prepared = corpus.prepare(file.data, file.embeddings, linear=linear, say=console.print)
+    prepared = corpus.prepare_corpus(file.data, file.embeddings, linear=linear, say=console.print)
     epochs = file.train.epochs_on(len(prepared.splits["train"]))
     rungs = rungs or [float(epoch) for epoch in range(1, int(epochs) + 1)]
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -125,7 +125,7 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             checkpoint = Path(scratch) / "checkpoint.safetensors"
             training.save(checkpoint)
-            bundle.export(checkpoint, file.model, prepared, file.data, options.out, about)
+            bundle.export_bundle(checkpoint, file.model, prepared, file.data, options.out, about)
         console.print(
             f'classifier in {options.out}; try: python -m textcls.predict {options.out} "a text"'
         )

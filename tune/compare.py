@@ -24,10 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         folders = [paths.find(paths.runs_dir(options.runs_dir), run) for run in options.runs]
-        found = comparison.contenders([run_data.read(folder) for folder in folders])
+        found = comparison.contenders([run_data.load_run(folder) for folder in folders])
         show(found)
         if options.html is not None:
-            paths.write_text(options.html, comparison_page.render(found))
+            paths.write_text(options.html, comparison_page.render_comparison(found))
             print(options.html)
     except TextclsError as error:
         print(error, file=sys.stderr)
@@ -51,7 +51,7 @@ def show(found: "Sequence[Contender]") -> None:
     table.add_column("")
     for each in found:
         table.add_column(Text(each.name), overflow="fold")
-    for title, rows in comparison.sections(found):
+    for title, rows in comparison.comparison_sections(found):
         if rows:
             table.add_row(Text(title, style="bold"))
         for label, cells in rows:
@@ -60,7 +60,7 @@ def show(found: "Sequence[Contender]") -> None:
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=30 + 50 * len(found))
     console.print(table)
-    for remark in comparison.remarks(found):
+    for remark in comparison.comparison_remarks(found):
         console.print(Text(remark))
 
 

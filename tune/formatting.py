@@ -21,25 +21,29 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
-def whole(seconds: float) -> str:
+def duration_in_seconds(seconds: float) -> str:
     """A duration without tenths: 42 s, 3m07s, 2h05m."""
     rounded = round(seconds)
     return f"{rounded} s" if rounded < 60 else duration(rounded)
 
 
-def span(low_s: float, high_s: float) -> str:
+def duration_range(low_s: float, high_s: float) -> str:
     """Two durations, rounded outwards to figures that do not change at every look."""
     step = next((step for step, upto_s in _STEPS if high_s <= upto_s), _STEPS[-1][0])
     low, high = math.floor(low_s / step) * step, math.ceil(high_s / step) * step
-    return f"{low} to {whole(high)}" if high < 60 else f"{whole(low)} to {whole(high)}"
+    return (
+        f"{low} to {duration_in_seconds(high)}"
+        if high < 60
+        else f"{duration_in_seconds(low)} to {duration_in_seconds(high)}"
+    )
 
 
-def parameters(params: Mapping[str, Any]) -> str:
+def format_params(params: Mapping[str, Any]) -> str:
     """Parameters on one line, numbers to four digits."""
-    return "  ".join(f"{name}={parameter(value)}" for name, value in params.items())
+    return "  ".join(f"{name}={format_value(value)}" for name, value in params.items())
 
 
-def parameter(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A parameter's value, a number to four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -9,7 +9,7 @@ from typing import Any
 from tune.config import search_file
 from tune.exceptions import SearchError
 from tune.execution.data import Corpora
-from tune.execution.resources import Plan
+from tune.execution.resources import ResourcePlan
 from tune.run_folder import environment, paths
 from tune.run_folder.paths import RunFolder
 
@@ -17,27 +17,27 @@ _FINGERPRINTS = {"data_fingerprint": "the data", "vectors_fingerprint": "the wor
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RunManifest:
     """The two files of one run."""
 
     folder: RunFolder
-    search: search_file.SearchFile
+    config: search_file.SearchFile
     command: Sequence[str]
 
-    def write(self, corpora: Corpora, plan: Plan) -> None:
+    def write(self, corpora: Corpora, plan: ResourcePlan) -> None:
         """Write both files for a new run."""
-        paths.write_text(self.folder.space, search_file.dump(self.search))
+        paths.write_text(self.folder.space, search_file.dump_search(self.config))
         notices = [notice for each in corpora.values() for notice in each.provenance["notices"]]
         described = environment.describe(
             command=self.command,
-            seed=self.search.search.seed,
+            seed=self.config.search.seed,
             corpora=_provenance(corpora),
             resources=asdict(plan),
             notices=list(dict.fromkeys([*notices, *([plan.notice] if plan.notice else [])])),
         )
         paths.write_json(self.folder.environment, described)
 
-    def take_up(self, corpora: Corpora) -> None:
+    def append_resume(self, corpora: Corpora) -> None:
         """Note that the run goes on.
 
         Raises `SearchError` when texts or vectors are not what they were.
@@ -47,7 +47,7 @@ class Record:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         resumed = {"at": now, "command": list(self.command)}
         described.setdefault("resumed", []).append(resumed)
-        paths.write_text(self.folder.space, search_file.dump(self.search))
+        paths.write_text(self.folder.space, search_file.dump_search(self.config))
         paths.write_json(self.folder.environment, described)
 
     def _check(self, before: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:

@@ -1,21 +1,18 @@
-"""Who goes on at a rung: asynchronous successive halving, Hyperband, the median rule.
+"""Decide at a rung which trials go on: asynchronous successive halving, Hyperband, the median rule.
 
-Nothing here knows of an executor. `Rungs` is successive halving; the others differ from it in
-whom they let go on.
-
-The stopping variant of ASHA (Li et al., 2020, https://arxiv.org/abs/1810.05934): a trial that
-reaches a rung goes on when its value is among the best 1 / `reduction_factor` of all values
-recorded there so far, its own included. Nobody waits and nobody is paused. The decision depends
-on nothing but the order of the reports, so the same reports give the same decisions, and the
-records can be refilled from a study.
+Nothing here knows of an executor. The same reports in the same order give the same decisions, so a
+scheduler can be refilled from a study's records when a search is resumed.
 """
 
 import math
 import statistics
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 
-def milestones(grace_period: float, reduction_factor: float, epochs: float) -> tuple[float, ...]:
+def rung_milestones(
+    grace_period: float, reduction_factor: float, epochs: float
+) -> tuple[float, ...]:
     """The epochs at which a trial reports: `grace_period` * `reduction_factor`^k, then `epochs`.
 
     A rung in the last tenth before the end is left out: it would cost an evaluation and save next
@@ -31,17 +28,17 @@ def milestones(grace_period: float, reduction_factor: float, epochs: float) -> t
     return (*rungs, epochs)
 
 
-class Rungs:
-    """What each trial reached at each rung, and who goes on.
+class Scheduler(ABC):
+    """Records what each trial reached at each rung and decides whether it continues.
 
-    At the last rung a trial is complete, so no decision is taken there.
+    At the last rung a trial is complete, so no decision is taken there. A subclass decides in
+    `_continues`; add its name to `create_scheduler` and to `SchedulerConfig.name`.
     """
 
-    def __init__(self, count: int, reduction_factor: float) -> None:
-        self._reduction_factor = reduction_factor
+    def __init__(self, count: int) -> None:
         self._values: list[dict[int, float]] = [{} for _ in range(count)]
 
-    def report(self, trial: int, rung: int, value: float) -> bool:
+    def should_continue(self, trial: int, rung: int, value: float) -> bool:
         """Record a trial's value at a rung, counted from 0; True when the trial goes on.
 
         A value that is not a number never goes on.
@@ -50,14 +47,11 @@ class Rungs:
         values[trial] = value
         if rung == len(self._values) - 1:
             return True
-        return not math.isnan(value) and self._goes_on(trial, rung, value)
+        return not math.isnan(value) and self._continues(trial, rung, value)
 
-    def _goes_on(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
-        return self._is_among_best(value, list(self._values[rung].values()))
-
-    def _is_among_best(self, value: float, values: Sequence[float]) -> bool:
-        better = sum(other > value for other in values)
-        return better < math.ceil(len(values) / self._reduction_factor)
+    @abstractmethod
+    def _continues(self, trial: int, rung: int, value: float) -> bool:
+        """Decide at a rung that is not the last one, once the value is recorded."""
 
     def refill(self, trial: int, values: Iterable[float]) -> None:
         """Record a trial's values at rungs 0, 1, ... without a decision."""
@@ -70,11 +64,30 @@ class Rungs:
             values.pop(trial, None)
 
     def counts(self) -> Sequence[int]:
-        """How many trials reached each rung."""
+        """Count the trials that reached each rung."""
         return [len(values) for values in self._values]
 
 
-class Hyperband(Rungs):
+class SuccessiveHalving(Scheduler):
+    """Lets the best 1 / `reduction_factor` of those seen so far pass each rung (ASHA).
+
+    The stopping variant of Li et al., 2020, https://arxiv.org/abs/1810.05934: nobody waits and
+    nobody is paused. The decision depends on nothing but the order of the reports.
+    """
+
+    def __init__(self, count: int, reduction_factor: float) -> None:
+        super().__init__(count)
+        self._reduction_factor = reduction_factor
+
+    def _continues(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
+        return self._is_among_best(value, list(self._values[rung].values()))
+
+    def _is_among_best(self, value: float, values: Sequence[float]) -> bool:
+        better = sum(other > value for other in values)
+        return better < math.ceil(len(values) / self._reduction_factor)
+
+
+class Hyperband(SuccessiveHalving):
     """Successive halving at several levels of patience (Li et al., 2018), asynchronously.
 
     Each trial belongs to a bracket, and bracket b takes no decision before rung b; the last one
@@ -94,7 +107,7 @@ class Hyperband(Rungs):
         """The rung at which a trial is compared for the first time."""
         return self._turns[trial % len(self._turns)]
 
-    def _goes_on(self, trial: int, rung: int, value: float) -> bool:
+    def _continues(self, trial: int, rung: int, value: float) -> bool:
         mine = self.bracket(trial)
         if rung < mine:
             return True
@@ -102,18 +115,22 @@ class Hyperband(Rungs):
         return self._is_among_best(value, [v for t, v in values if self.bracket(t) == mine])
 
 
-class Median(Rungs):
+class Median(Scheduler):
     """Stops a trial below the median of what all reached at the rung (Golovin et al., 2017).
 
     The first `reduction_factor` trials of a rung go on: there is nothing to compare with.
     """
 
-    def _goes_on(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
+    def __init__(self, count: int, reduction_factor: float) -> None:
+        super().__init__(count)
+        self._reduction_factor = reduction_factor
+
+    def _continues(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
         values = list(self._values[rung].values())
         return len(values) <= self._reduction_factor or value >= statistics.median(values)
 
 
-class TopK(Rungs):
+class TopK(Scheduler):
     """Lets the best so far pass the first rung and decides nothing afterwards: a baseline.
 
     What people do by hand: everything for an epoch, then the best few to the end. Nobody waits for
@@ -121,15 +138,17 @@ class TopK(Rungs):
     """
 
     def __init__(self, count: int, keep: int) -> None:
-        super().__init__(count, reduction_factor=1)
+        super().__init__(count)
         self._keep = keep
 
-    def _goes_on(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
+    def _continues(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
         better = sum(other > value for other in self._values[rung].values())
         return rung > 0 or better < self._keep
 
 
-def make(name: str, count: int, *, reduction_factor: int, keep: int) -> Rungs | None:
+def create_scheduler(
+    name: str, count: int, *, reduction_factor: int, keep: int
+) -> Scheduler | None:
     """The scheduler of that name over `count` rungs; None for `none`, which decides nothing."""
     match name:
         case "hyperband":
@@ -141,7 +160,7 @@ def make(name: str, count: int, *, reduction_factor: int, keep: int) -> Rungs | 
         case "none":
             return None
         case _:
-            return Rungs(count, reduction_factor)
+            return SuccessiveHalving(count, reduction_factor)
 
 
 def _spread(shares: Sequence[int]) -> list[int]:

@@ -89,7 +89,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     if options.track:
         from tune.monitor import trackers
 
-        trackers.check(options.track)
+        trackers.check_trackers(options.track)
     if options.dashboard_host is not None:
         ray_connect.check_dashboard(options.dashboard_host, address)
     overrides: list[str | Override] = [
@@ -123,11 +123,11 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
 
         if database not in (None, folder.study):
             raise ConfigError(f"--storage {database}: but the run's study lies at {folder.study}")
-        study.read(folder.study, folder.name)  # what cannot go on is left as it is
-        search = search_file.load(options.space or folder.space, overrides)
-        check_unchanged(search_file.load(folder.space), search)
+        study.read_study(folder.study, folder.name)  # what cannot go on is left as it is
+        search = search_file.load_search(options.space or folder.space, overrides)
+        check_unchanged(search_file.load_search(folder.space), search)
     else:
-        search = search_file.load(options.space, overrides)
+        search = search_file.load_search(options.space, overrides)
         name = options.name or paths.default_name(options.space, datetime.now().astimezone())
         folder = paths.create(runs_dir, name)
     return Request(

@@ -6,40 +6,40 @@ from textcls.exceptions import ConfigError
 from tune import schedulers
 from tune.config import grid, optuna_space
 from tune.config.search_file import SearchFile
-from tune.execution.controller import Conductor
+from tune.execution.controller import SearchController
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
 from tune.samplers import factory
-from tune.schedulers import Rungs
+from tune.schedulers import Scheduler
 from tune.study import study
 from tune.study.callback import Callback
 from tune.study.study import SearchStudy, Suggest
-from tune.warm_start import Earlier
+from tune.warm_start import WarmStart
 
 
-def rungs_of(search: SearchFile, texts: int) -> tuple[float, ...]:
+def rung_epochs(config: SearchFile, texts: int) -> tuple[float, ...]:
     """The epochs at which each trial reports; `texts` are those of the train split."""
-    scheduler = search.search.scheduler
+    scheduler = config.search.scheduler
     grace_period = scheduler.grace_period
     if scheduler.grace_texts is not None:
         grace_period = scheduler.grace_texts / texts
-    epochs = search.train.epochs_on(texts)
-    return schedulers.milestones(grace_period, scheduler.reduction_factor, epochs)
+    epochs = config.train.epochs_on(texts)
+    return schedulers.rung_milestones(grace_period, scheduler.reduction_factor, epochs)
 
 
-def stopping(search: SearchFile, count: int) -> Rungs | None:
+def scheduler_of(config: SearchFile, count: int) -> Scheduler | None:
     """Who says which trials go on at the `count` rungs; None where all do."""
-    scheduler = search.search.scheduler
-    return schedulers.make(
+    scheduler = config.search.scheduler
+    return schedulers.create_scheduler(
         scheduler.name, count, reduction_factor=scheduler.reduction_factor, keep=scheduler.keep
     )
 
 
 def new_study(
-    search: SearchFile,
+    config: SearchFile,
     folder: RunFolder,
     texts: int,
-    earlier: Earlier | None = None,
+    earlier: WarmStart | None = None,
     database: str | None = None,
 ) -> SearchStudy:
     """A study with what is to be tried first: named configurations, points, or a grid's points.
@@ -48,68 +48,68 @@ def new_study(
     `earlier`: trials of another search, for the sampler alone. `database`: its URL, where the
     study is to lie there and not in the run folder.
     """
-    made = study.create(
+    made = study.create_study(
         database or folder.journal,
         folder.name,
-        metric=search.search.metric,
-        milestones=rungs_of(search, texts),
-        sampler=_sampler(search, 0),
-        fill=lambda made: _fill(made, search, earlier),
+        metric=config.search.metric,
+        milestones=rung_epochs(config, texts),
+        sampler=_sampler(config, 0),
+        fill=lambda made: _fill(made, config, earlier),
     )
     if database is not None:
         paths.write_json(folder.database, {"storage": database, "study_name": folder.name})
     return made
 
 
-def _fill(made: SearchStudy, search: SearchFile, earlier: Earlier | None) -> None:
+def _fill(made: SearchStudy, config: SearchFile, earlier: WarmStart | None) -> None:
     if earlier is not None:
-        made.inherit(earlier.records, earlier.milestones, optuna_space.distributions(search))
-    first = optuna_space.points(search)
-    names: list[str | None] = [*search.configurations] or [None] * len(first)
+        made.inherit(earlier.records, earlier.milestones, optuna_space.optuna_distributions(config))
+    first = optuna_space.initial_points(config)
+    names: list[str | None] = [*config.configurations] or [None] * len(first)
     for name, params in zip(names, first, strict=True):
-        made.enqueue(optuna_space.encode(params), name=name)
-    if search.search.sampler == "grid" and not search.configurations:
-        for params in grid.shuffled(optuna_space.searched(search), search.search.seed):
+        made.enqueue(optuna_space.encode_params(params), name=name)
+    if config.search.sampler == "grid" and not config.configurations:
+        for params in grid.shuffled(optuna_space.searched(config), config.search.seed):
             if params not in first:
-                made.enqueue(optuna_space.encode(params))
+                made.enqueue(optuna_space.encode_params(params))
 
 
-def taken_up(search: SearchFile, folder: RunFolder) -> SearchStudy:
+def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
     """The study of an earlier run; trials that were cut off wait to be tried again."""
-    found = study.resume(folder.study, folder.name, lambda trials: _sampler(search, trials))
+    found = study.resume_study(folder.study, folder.name, lambda trials: _sampler(config, trials))
     found.end_cut_off()
     for number in found.cut_off():
         found.requeue(number)
     return found
 
 
-def conductor(
-    search: SearchFile, made: SearchStudy, folder: RunFolder, watcher: Callback
-) -> Conductor:
+def create_controller(
+    config: SearchFile, made: SearchStudy, folder: RunFolder, watcher: Callback
+) -> SearchController:
     """Who says what runs next."""
-    return Conductor(
+    return SearchController(
         made,
-        suggest(search),
-        stopping(search, len(made.milestones)),
-        samples(search),
+        suggester(config),
+        scheduler_of(config, len(made.milestones)),
+        trial_count(config),
         folder,
         watcher,
-        leaders=search.search.ensemble,
+        leaders=config.search.ensemble,
     )
 
 
-def samples(search: SearchFile) -> int:
+def trial_count(config: SearchFile) -> int:
     """How many trials the search has."""
-    if search.configurations:
-        return len(search.configurations)
-    if search.search.sampler == "grid":
-        return min(search.search.samples, len(grid.shuffled(search.space, 0)))
-    return search.search.samples
+    if config.configurations:
+        return len(config.configurations)
+    if config.search.sampler == "grid":
+        return min(config.search.samples, len(grid.shuffled(config.space, 0)))
+    return config.search.samples
 
 
-def suggest(search: SearchFile) -> Suggest:
+def suggester(config: SearchFile) -> Suggest:
     """How a trial's parameters are drawn."""
-    searched = optuna_space.searched(search)
+    searched = optuna_space.searched(config)
     return lambda trial: optuna_space.suggest(trial, searched)
 
 
@@ -143,8 +143,8 @@ def _differences(path: str, before: object, after: object) -> list[tuple[str, ob
     return [] if before == after else [(path, before, after)]
 
 
-def _sampler(search: SearchFile, trials: int) -> BaseSampler:
-    settings = search.search
-    return factory.make(
-        settings.sampler, optuna_space.searched(search), seed=settings.seed + trials
+def _sampler(config: SearchFile, trials: int) -> BaseSampler:
+    settings = config.search
+    return factory.create_sampler(
+        settings.sampler, optuna_space.searched(config), seed=settings.seed + trials
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tune.analysis.run_data import History
-    from tune.monitor.search_state import Course
+    from tune.analysis.run_data import RunData
+    from tune.monitor.search_state import SearchState
 
 _RUNNING = 8  # trials that are named
 
@@ -24,14 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tune.run_folder import paths
 
     try:
-        show(run_data.read(paths.find(paths.runs_dir(options.runs_dir), options.run)))
+        show(run_data.load_run(paths.find(paths.runs_dir(options.runs_dir), options.run)))
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def show(found: "History") -> None:
+def show(found: "RunData") -> None:
     """Print a search's state as a table of two columns."""
     from rich.console import Console
     from rich.table import Table
@@ -48,41 +48,41 @@ def show(found: "History") -> None:
     console.print(table)
 
 
-def rows(found: "History", now: datetime) -> Iterator[tuple[str, str]]:
+def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     """What there is to say of a search, label by label; `now` is local time without a zone."""
     from tune import setup
     from tune.analysis import run_data
-    from tune.formatting import whole
+    from tune.formatting import duration_in_seconds
     from tune.run_folder import paths
 
     running = found.state == run_data.RUNNING
     yield "Run", paths.shown(found.folder.root)
     yield "State", found.state + (f", {_holder(found)}" if running else "")
-    asked = setup.samples(found.search)
+    asked = setup.trial_count(found.config)
     counts = Counter(str(record.state) for record in found.records)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items())
     yield "Trials", f"{len(found.records)} of {asked}" + (f": {ends}" if ends else "")
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
     seconds = _elapsed_s(found, now)
-    yield "Elapsed", "no trial yet" if seconds is None else whole(seconds)
+    yield "Elapsed", "no trial yet" if seconds is None else duration_in_seconds(seconds)
     if running:
         from tune.monitor.terminal import time_left
 
-        course = _course(found, asked, now)
-        yield "Running", _running(course)
-        yield "Left", "".join(time_left(course))
+        search_state = _state(found, asked, now)
+        yield "Running", _running(search_state)
+        yield "Left", "".join(time_left(search_state))
     elif found.state in (run_data.CUT_OFF, "interrupted"):
         yield "Go on with", f"python -m tune.search --resume {paths.shown(found.folder.root)}"
 
 
-def _holder(found: "History") -> str:
+def _holder(found: "RunData") -> str:
     """Which process searches, as the lock file names it."""
     text = (found.folder.root / ".lock").read_text(encoding="utf-8").strip()
     return f"held by {text or 'a process that has just started'}"
 
 
-def _rungs(found: "History") -> str:
+def _rungs(found: "RunData") -> str:
     """How many trials reached each rung."""
     reached = [
         f"{sum(len(record.values) > rung for record in found.records)} at {epoch:.3g}"
@@ -91,7 +91,7 @@ def _rungs(found: "History") -> str:
     return ", ".join(reached) + " epochs"
 
 
-def _best(found: "History") -> str:
+def _best(found: "RunData") -> str:
     if found.best is None or found.best.value is None:
         return "none yet"
     params = "  ".join(
@@ -101,7 +101,7 @@ def _best(found: "History") -> str:
     return f"trial {found.best.number}, {found.metric} {found.best.value:.4f}  {params}".rstrip()
 
 
-def _elapsed_s(found: "History", now: datetime) -> float | None:
+def _elapsed_s(found: "RunData", now: datetime) -> float | None:
     """Seconds from the first trial's start to now or, of a search that ended, to its last word."""
     from tune.analysis import run_data
 
@@ -120,40 +120,44 @@ def _changed(path: Path) -> float:
     return path.stat().st_mtime if path.exists() else 0.0
 
 
-def _course(found: "History", asked: int, now: datetime) -> "Course":
+def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":
     """The search as the process that runs it sees it, since it took the run up."""
-    from tune.monitor.search_state import Course, Outlook
-    from tune.run_folder.heartbeat import Pulses
+    from tune.monitor.search_state import SearchPlan, SearchState
+    from tune.run_folder.heartbeat import HeartbeatReader
     from tune.study.records import Proposal, State
 
     clock = [(found.folder.root / ".lock").stat().st_mtime]
     running = [each for each in found.records if each.state == State.RUNNING and each.started]
     plan = found.environment.get("resources")
     slots = plan.get("concurrent") if isinstance(plan, dict) else None
-    outlook = Outlook(
+    search_plan = SearchPlan(
         metric=found.metric,
         samples=asked,
         milestones=found.milestones,
         slots=slots if isinstance(slots, int) else len(running),
-        budget_s=found.search.search.time_budget_s,
+        budget_s=found.config.search.time_budget_s,
     )
-    course = Course(outlook, now=lambda: clock[0], pulses=Pulses(found.folder.pulse).read)
+    search_state = SearchState(
+        search_plan, now=lambda: clock[0], heartbeats=HeartbeatReader(found.folder.heartbeat).read
+    )
     ended = [each for each in found.records if each.ended is not None]
-    course.recall(sorted(ended, key=lambda each: each.ended or now))
+    search_state.recall(sorted(ended, key=lambda each: each.ended or now))
     for each in running:
         clock[0] = started = each.started.timestamp() if each.started else 0.0
-        course.start(Proposal(each.number, each.params, each.name, each.continues, each.number))
+        search_state.on_trial_start(
+            Proposal(each.number, each.params, each.name, each.continues, each.number)
+        )
         for rung, point in enumerate(each.curve):
             clock[0] = min(started + point.get("seconds", 0.0), now.timestamp())
-            course.report(each.number, rung, point)
+            search_state.on_trial_report(each.number, rung, point)
     clock[0] = now.timestamp()
-    return course
+    return search_state
 
 
-def _running(course: "Course") -> str:
+def _running(search_state: "SearchState") -> str:
     """Which trials run and how far each is."""
-    epochs = course.outlook.milestones[-1:] or (0.0,)
-    found = [f"{each.number} at {max(each.epoch, each.live):.2f}" for each in course.running]
+    epochs = search_state.plan.milestones[-1:] or (0.0,)
+    found = [f"{each.number} at {max(each.epoch, each.live):.2f}" for each in search_state.running]
     more = f" and {len(found) - _RUNNING} more" if len(found) > _RUNNING else ""
     return f"trial {', '.join(found[:_RUNNING])}{more} of {epochs[0]:g} epochs" if found else "none"
 

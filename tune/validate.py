@@ -7,7 +7,7 @@ from pathlib import Path
 
 from textcls.exceptions import ConfigError
 from tune.config import json_schema, reference
-from tune.config.search_file import load, summary
+from tune.config.search_file import load_search, summarise_search
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,9 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--keys", action="store_true", help="print every key, as Markdown")
     arguments = parser.parse_args(argv)
     if arguments.keys:
-        print(reference.page(), end="")
+        print(reference.keys_page(), end="")
     elif arguments.schema:
-        print(json_schema.text(), end="")
+        print(json_schema.schema_text(), end="")
     elif not arguments.files:
         parser.error("name at least one FILE, or --schema")
     faults = [path for path in arguments.files if not _is_good(path)]
@@ -34,11 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _is_good(path: Path) -> bool:
     try:
-        search = load(path)
+        search = load_search(path)
     except ConfigError as error:
         print(error)
         return False
-    print(f"{path}: {summary(search)}")
+    print(f"{path}: {summarise_search(search)}")
     return True
 
 

@@ -21,7 +21,7 @@ _TELLING = (State.COMPLETE, State.PRUNED)
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class WarmStart:
     """The trials of an earlier search that the new one can have."""
 
     name: str
@@ -41,16 +41,16 @@ class Earlier:
         return text + "."
 
 
-def read(folder: RunFolder, search: SearchFile, run: RunFolder) -> Earlier:
+def read_warm_start(folder: RunFolder, config: SearchFile, run: RunFolder) -> WarmStart:
     """The trials of `folder` that fit `search`, whose own run folder is `run`.
 
     Raises `SearchError` where their values mean something else: another metric, other data.
     """
-    told = run_data.read(folder)
-    if told.metric != search.search.metric:
+    told = run_data.load_run(folder)
+    if told.metric != config.search.metric:
         raise SearchError(
             f"--warm-start {told.folder.name}: its metric is {told.metric}, but this search's is "
-            f"{search.search.metric}, so the values cannot be compared"
+            f"{config.search.metric}, so the values cannot be compared"
         )
     before, now = (_fingerprints(each) for each in (folder, run))
     if before != now:
@@ -59,14 +59,14 @@ def read(folder: RunFolder, search: SearchFile, run: RunFolder) -> Earlier:
             f"recorded, {', '.join(now)} here), so the values cannot be compared"
         )
     worth = [record for record in told.records if record.state in _TELLING and record.values]
-    fitting = [record for record in worth if _fits(told.params(record), search)]
+    fitting = [record for record in worth if _fits(told.params(record), config)]
     differing = (
         f"{section}.{key}"
         for section in SECTIONS
-        for key, value in getattr(search, section).model_dump().items()
-        if value != getattr(getattr(told.search, section), key)
+        for key, value in getattr(config, section).model_dump().items()
+        if value != getattr(getattr(told.config, section), key)
     )
-    return Earlier(
+    return WarmStart(
         told.folder.name,
         told.milestones,
         tuple(fitting),
@@ -75,9 +75,9 @@ def read(folder: RunFolder, search: SearchFile, run: RunFolder) -> Earlier:
     )
 
 
-def _fits(params: dict[str, Any], search: SearchFile) -> bool:
+def _fits(params: dict[str, Any], config: SearchFile) -> bool:
     """Whether a trial of this search could have these parameters."""
-    known = optuna_space.searched(search)
+    known = optuna_space.searched(config)
     try:
         whole = complete(known, params, defaults={})
     except KeyError:  # it lacks a parameter

@@ -45,7 +45,7 @@ class Hill:
 
 @pytest.fixture(scope="module")
 def search() -> SearchFile:
-    return search_file.load(replay.SPACE)
+    return search_file.load_search(replay.SPACE)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_plain_ray_tells_a_stopped_trial_as_complete_and_ours_as_pruned(
             number, rung = player.propose().number, 0
             while player.report(number, rung, value):
                 rung += 1
-    told, known = plain._searcher._ot_study.trials, ours._conductor._study.records()
+    told, known = plain._searcher._ot_study.trials, ours._controller._study.records()
     assert told[-1].state == TrialState.COMPLETE
     assert told[-1].value == 0.5
     assert [record.state for record in known][-1] == "pruned"

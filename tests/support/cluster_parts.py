@@ -110,7 +110,7 @@ def run_search(address: str, place: str, trials: str, array_bytes: str) -> None:
     """Run trials that read an array; print where they ran and what each node took in."""
     from tune.execution import ray_connect
 
-    ray_connect.prepare(address)
+    ray_connect.configure_ray(address)
     import numpy as np
     import optuna
     import ray
@@ -118,10 +118,10 @@ def run_search(address: str, place: str, trials: str, array_bytes: str) -> None:
 
     from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
     from tune.execution import ray_cluster
-    from tune.execution.controller import Conductor
+    from tune.execution.controller import SearchController
     from tune.execution.ray_runner import run_trials
-    from tune.execution.resources import plan
-    from tune.execution.stop import Brake
+    from tune.execution.resources import plan_resources
+    from tune.execution.stop import StopSignal
     from tune.execution.task import Arrays, Objective, Task
     from tune.execution.worker import Workload
     from tune.run_folder import paths
@@ -139,8 +139,10 @@ def run_search(address: str, place: str, trials: str, array_bytes: str) -> None:
 
     made = paths.create(Path(place), "run")
     sampler = optuna.samplers.RandomSampler(seed=0)
-    kept = study.create(made.journal, "run", metric="accuracy", milestones=(1.0,), sampler=sampler)
-    boss = Conductor(
+    kept = study.create_study(
+        made.journal, "run", metric="accuracy", milestones=(1.0,), sampler=sampler
+    )
+    controller = SearchController(
         kept,
         lambda trial: {"x": trial.suggest_float("x", 0, 1)},
         None,
@@ -154,7 +156,7 @@ def run_search(address: str, place: str, trials: str, array_bytes: str) -> None:
             objective(), lambda _params: (ModelConfig(), EmbeddingConfig(), TrainConfig()),
             {EmbeddingConfig(): Arrays({}, matrix, 2)}, (1.0,), "accuracy", made, 1, "cpu",
         )  # fmt: skip
-        run_trials(boss, Brake(), load, plan(1, 0, joined.nodes))
+        run_trials(controller, StopSignal(), load, plan_resources(1, 0, joined.nodes))
         moved = {node["NodeID"]: _taken_in(node) for node in ray.nodes()}
     records = kept.records()
     assert {record.value for record in records} == {0.5}
@@ -165,7 +167,7 @@ def outlive(address: str, place: str, trials: str) -> None:
     """Run trials of three rungs of which those away from the head wait for the loss of a node."""
     from tune.execution import ray_connect
 
-    ray_connect.prepare(address)
+    ray_connect.configure_ray(address)
     import numpy as np
     import optuna
     import ray
@@ -173,10 +175,10 @@ def outlive(address: str, place: str, trials: str) -> None:
 
     from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
     from tune.execution import ray_cluster
-    from tune.execution.controller import Conductor
+    from tune.execution.controller import SearchController
     from tune.execution.ray_runner import run_trials
-    from tune.execution.resources import plan
-    from tune.execution.stop import Brake
+    from tune.execution.resources import plan_resources
+    from tune.execution.stop import StopSignal
     from tune.execution.task import Arrays, Objective, Task
     from tune.execution.worker import Workload
     from tune.run_folder import paths
@@ -204,10 +206,10 @@ def outlive(address: str, place: str, trials: str) -> None:
 
     made = paths.create(Path(place), "run")
     sampler = optuna.samplers.RandomSampler(seed=0)
-    kept = study.create(
+    kept = study.create_study(
         made.journal, "run", metric="accuracy", milestones=milestones, sampler=sampler
     )
-    boss = Conductor(
+    controller = SearchController(
         kept,
         lambda trial: {"x": trial.suggest_float("x", 0, 1)},
         None,
@@ -222,7 +224,7 @@ def outlive(address: str, place: str, trials: str) -> None:
             {EmbeddingConfig(): Arrays({}, np.zeros((1, 1)), 2)}, milestones, "accuracy", made, 1,
             "cpu",
         )  # fmt: skip
-        run_trials(boss, Brake(), load, plan(1, 0, joined.nodes))
+        run_trials(controller, StopSignal(), load, plan_resources(1, 0, joined.nodes))
     for record in kept.records():
         ran_on = ["head" if rung["node"] == head else "lost" for rung in record.curve]
         print(json.dumps([record.number, record.state.value, *ran_on]))

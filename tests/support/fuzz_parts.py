@@ -20,8 +20,8 @@ from textcls.exceptions import TextclsError
 from textcls.vectors._files import read_vectors
 from tune import search, status
 from tune.config import search_file
-from tune.config.search_file import summary
-from tune.report import writer
+from tune.config.search_file import summarise_search
+from tune.report import __main__ as report_command
 from tune.study.records import State
 
 SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
@@ -92,10 +92,10 @@ def check_yaml(case: tuple[bytes, list[Mutation]]) -> str:
         path.write_bytes(mutated(*case))
 
         def use() -> None:
-            found = search_file.load(path)
-            assert summary(found)
-            path.write_text(search_file.dump(found), encoding="utf-8")
-            assert search_file.load(path) == found
+            found = search_file.load_search(path)
+            assert summarise_search(found)
+            path.write_text(search_file.dump_search(found), encoding="utf-8")
+            assert search_file.load_search(path) == found
 
         return ended(path, use)
 
@@ -214,7 +214,7 @@ def check_run_folder(case: tuple[str, list[Mutation]]) -> str:
         path = folder.root / name
         path.write_bytes(mutated(path.read_bytes(), changes))
         codes = []
-        for command in (status.main, writer.main):
+        for command in (status.main, report_command.main):
             said, printed = io.StringIO(), io.StringIO()
             with contextlib.redirect_stderr(said), contextlib.redirect_stdout(printed):
                 codes.append(command([str(folder.root)]))

@@ -17,7 +17,7 @@ from tune.config import optuna_space, search_file
 from tune.config.search_file import SearchFile
 from tune.run_folder import leaderboard
 from tune.run_folder.paths import RunFolder
-from tune.schedulers import milestones
+from tune.schedulers import rung_milestones
 from tune.study import study
 from tune.study.records import State
 
@@ -50,7 +50,7 @@ def make_search(**keys: Any) -> SearchFile:
 
 
 def trial(
-    search: SearchFile,
+    config: SearchFile,
     state: State,
     values: list[float],
     params: Mapping[str, Any],
@@ -60,9 +60,9 @@ def trial(
     **attrs: Any,
 ) -> FrozenTrial:
     """A trial as the study keeps it; rung r is reached at (r + 1) * `rung_s`."""
-    rungs = epochs_of(search)
-    known = optuna_space.distributions(search)
-    split = search.search.metric.split("_")[0]
+    rungs = epochs_of(config)
+    known = optuna_space.optuna_distributions(config)
+    split = config.search.metric.split("_")[0]
     reports: dict[str, Any] = {
         f"rung {rung}": {
             "epoch": rungs[rung],
@@ -73,7 +73,7 @@ def trial(
             "texts_per_second": 5_000.0,
             "tokens_per_second": 200_000.0,
             f"{split}_loss": 1.3 - value,
-            search.search.metric: value,
+            config.search.metric: value,
         }
         for rung, value in enumerate(values)
     }
@@ -94,10 +94,10 @@ def trial(
     return made
 
 
-def epochs_of(search: SearchFile) -> tuple[float, ...]:
+def epochs_of(config: SearchFile) -> tuple[float, ...]:
     """The rungs of a search."""
-    scheduler = search.search.scheduler
-    return milestones(scheduler.grace_period, scheduler.reduction_factor, search.train.epochs)
+    scheduler = config.search.scheduler
+    return rung_milestones(scheduler.grace_period, scheduler.reduction_factor, config.train.epochs)
 
 
 class Lines(BaseJournalBackend):
@@ -115,7 +115,7 @@ class Lines(BaseJournalBackend):
 
 def write_run(
     root: Path,
-    search: SearchFile,
+    config: SearchFile,
     trials: list[FrozenTrial],
     *,
     state: str | None = "complete",
@@ -125,24 +125,24 @@ def write_run(
     """Write a run folder; without a `state` there is no result, as after a kill."""
     root.mkdir(parents=True)
     folder = RunFolder(root)
-    folder.space.write_text(search_file.dump(search), encoding="utf-8")
+    folder.space.write_text(search_file.dump_search(config), encoding="utf-8")
     lines = Lines()
     storage = JournalStorage(lines)
     made = optuna.create_study(study_name=root.name, storage=storage, direction="maximize")
     made.set_user_attr("format", study.FORMAT)
-    made.set_user_attr("metric", search.search.metric)
-    made.set_user_attr("milestones", list(epochs_of(search)))
+    made.set_user_attr("metric", config.search.metric)
+    made.set_user_attr("milestones", list(epochs_of(config)))
     made.add_trials(trials)
     content = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in lines.logs)
     folder.journal.write_text(content, encoding="utf-8")
     described = about() | dict(environment or {})
     folder.environment.write_text(json.dumps(described), encoding="utf-8")
     if state is not None:
-        records = study.read(folder.journal, root.name).records()
-        leaderboard.write(folder.leaderboard, records, search.search.metric, 3)
+        records = study.read_study(folder.journal, root.name).records()
+        leaderboard.write_leaderboard(folder.leaderboard, records, config.search.metric, 3)
         number = result.pop("number", None)
         best = None if number is None else {"number": number}
-        told = leaderboard.result(state, search.search.metric, records, best, 120.0)
+        told = leaderboard.result_json(state, config.search.metric, records, best, 120.0)
         folder.result.write_text(json.dumps(told | result), encoding="utf-8")
     return folder
 
@@ -186,13 +186,13 @@ def usual(params: Mapping[str, Any], epoch: float) -> float:
 
 
 def many_trials(
-    search: SearchFile, count: int, accuracy: Accuracy = usual, slots: int = 4, seed: int = 0
+    config: SearchFile, count: int, accuracy: Accuracy = usual, slots: int = 4, seed: int = 0
 ) -> list[FrozenTrial]:
     """Trials at random places; two thirds stop at each rung, some fail, diverge or learn nothing.
 
     `slots` run at a time, each after the other.
     """
-    random, rungs = Random(seed), epochs_of(search)
+    random, rungs = Random(seed), epochs_of(config)
     free = [0.0] * slots
     made = []
     for _ in range(count):
@@ -217,7 +217,7 @@ def many_trials(
             state, values = State.PRUNED, values[:2]
         slot = free.index(min(free))
         attrs = {"message": message} if message else {}
-        made.append(trial(search, state, values, params, begin_s=free[slot], **attrs))
+        made.append(trial(config, state, values, params, begin_s=free[slot], **attrs))
         free[slot] += 10.0 * len(values) + 1.3
     return made
 
@@ -229,7 +229,7 @@ NASTY = "<script>alert(1)</script>"
 def write_real_run(root: Path, trials: int = 4) -> RunFolder:
     """A run on a CSV file, with a classifier in best/; its texts and one class hold HTML."""
     from textcls import bundle
-    from textcls.corpus import prepare
+    from textcls.corpus import prepare_corpus
     from textcls.training.trainer import Training
 
     data = root.parent / f"{root.name}-data"
@@ -244,14 +244,18 @@ def write_real_run(root: Path, trials: int = 4) -> RunFolder:
         model={"hidden_size": 3},
         search={"samples": trials},
     )
-    prepared = prepare(search.data, search.embeddings, cache_dir=root.parent, say=lambda _: None)
+    prepared = prepare_corpus(
+        search.data, search.embeddings, cache_dir=root.parent, say=lambda _: None
+    )
     made = many_trials(search, trials, slots=2)
     environment = {"corpora": [prepared.provenance], "notices": [f"used {NASTY} instead"]}
     folder = write_run(root, search, made, environment=environment, number=_leading(made))
     training = Training(prepared.splits, prepared.embeddings, 2, search.model, search.train)
     training.save(root / "checkpoint")
     found = {"search": {"run": root.name, "trial": _leading(made)}}
-    bundle.export(root / "checkpoint", search.model, prepared, search.data, folder.best, found)
+    bundle.export_bundle(
+        root / "checkpoint", search.model, prepared, search.data, folder.best, found
+    )
     return folder
 
 

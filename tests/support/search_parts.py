@@ -14,13 +14,13 @@ class Witness:
     def __init__(self) -> None:
         self.seen: list[tuple[str, int]] = []
 
-    def started(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         self.seen.append(("started", proposal.number))
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002
         self.seen.append((f"rung {rung}", number))
 
-    def ended(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         self.seen.append((record.state, record.number))
 
 

@@ -34,24 +34,26 @@ def exported(request, tmp_path) -> tuple[Path, Training]:
     list(training.fit([]))
     training.save(tmp_path / "checkpoint.safetensors")
     out = tmp_path / "best"
-    bundle.export(tmp_path / "checkpoint.safetensors", model, corpus(), DATA, out, {"seed": 0})
+    bundle.export_bundle(
+        tmp_path / "checkpoint.safetensors", model, corpus(), DATA, out, {"seed": 0}
+    )
     return out, training
 
 
 def test_a_loaded_bundle_gives_the_trained_logits(exported) -> None:
     folder, training = exported
-    loaded = bundle.load(folder)
+    loaded = bundle.load_bundle(folder)
     batch_of_one = loaded.encode(TEXTS)
-    from textcls.training.trainer import predict as logits
+    from textcls.training.trainer import predict_logits as logits
 
     expected = logits(training.classifier, batch_of_one, "cpu")
     torch.testing.assert_close(loaded.logits(TEXTS), expected, rtol=1e-4, atol=1e-5)
-    compiled = bundle.load(folder, compiled=True)
+    compiled = bundle.load_bundle(folder, compiled=True)
     torch.testing.assert_close(compiled.logits(TEXTS), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_probabilities_do_not_depend_on_the_other_texts(exported) -> None:
-    loaded = bundle.load(exported[0])
+    loaded = bundle.load_bundle(exported[0])
     together = loaded.probabilities(TEXTS)
     assert np.allclose(together.sum(axis=1), 1)
     for text, row in zip(TEXTS, together, strict=True):
@@ -59,18 +61,18 @@ def test_probabilities_do_not_depend_on_the_other_texts(exported) -> None:
 
 
 def test_texts_are_cut_and_looked_up_as_in_training(exported) -> None:
-    encoded = bundle.load(exported[0]).encode(["The MATCH . . . . .", "", "unheard"])
+    encoded = bundle.load_bundle(exported[0]).encode(["The MATCH . . . . .", "", "unheard"])
     assert encoded.tokens.tolist() == [6, 3, 7, 7, 7, 1, 1]
     assert encoded.offsets.tolist() == [0, 5, 6, 7]
 
 
 def test_no_texts_give_no_rows(exported) -> None:
-    assert bundle.load(exported[0]).probabilities([]).shape == (0, 2)
+    assert bundle.load_bundle(exported[0]).probabilities([]).shape == (0, 2)
 
 
 def test_the_folder_says_where_it_comes_from_and_replaces_an_older_one(exported, tmp_path) -> None:
     folder, _ = exported
-    assert bundle.load(folder).about == {"seed": 0}
+    assert bundle.load_bundle(folder).about == {"seed": 0}
     assert sorted(p.name for p in folder.iterdir()) == [
         "bundle.json",
         "classifier.safetensors",
@@ -89,7 +91,7 @@ def test_another_process_predicts_the_same(exported) -> None:
     done = run_predict(str(folder), stdin="\n".join(TEXTS).encode())
     assert done.returncode == 0, done.stderr
     lines = [line.split("\t") for line in done.stdout.decode().splitlines()]
-    loaded = bundle.load(folder)
+    loaded = bundle.load_bundle(folder)
     rows = loaded.probabilities(TEXTS)
     assert [line[0] for line in lines] == [loaded.label_names[r.argmax()] for r in rows]
     assert [line[1] for line in lines] == [f"{r.max():.4f}" for r in rows]
@@ -126,4 +128,4 @@ def test_a_damaged_bundle_is_refused(exported, name, content) -> None:
     folder, _ = exported
     (folder / name).write_text(content)
     with pytest.raises(BundleError, match=str(folder)):
-        bundle.load(folder)
+        bundle.load_bundle(folder)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from textcls.config.models import DataConfig, EmbeddingConfig
-from textcls.corpus import Corpus, EncodedSplit, prepare
+from textcls.corpus import Corpus, EncodedSplit, prepare_corpus
 from textcls.data import dataset
 from textcls.exceptions import EmbeddingError
 from textcls.text.tokenizer import tokenize
@@ -75,7 +75,7 @@ def assert_same(one: Corpus, other: Corpus) -> None:
 def test_texts_labels_and_vectors_come_together(
     data: DataConfig, vectors: EmbeddingConfig, tmp_path: Path
 ) -> None:
-    corpus = prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    corpus = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     assert corpus.label_names == ("money", "sport")
     assert words_of(corpus, "train") == [tokenize(text, 128) for text, _ in TRAIN]
     # Of the words that train never saw, the vectors know "derby" alone.
@@ -95,7 +95,7 @@ def test_the_provenance_says_what_was_prepared_and_is_json(
     data: DataConfig, vectors: EmbeddingConfig, tmp_path: Path
 ) -> None:
     said: list[str] = []
-    corpus = prepare(data, vectors, cache_dir=tmp_path / "cache", say=said.append)
+    corpus = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=said.append)
     known = corpus.provenance
     assert json.loads(json.dumps(known)) == known
     assert known["texts"] == {"train": 20, "test": 2}
@@ -113,14 +113,14 @@ def test_the_provenance_says_what_was_prepared_and_is_json(
 def test_a_second_start_reads_neither_texts_nor_vectors_again(
     data: DataConfig, vectors: EmbeddingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cold = prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    cold = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
 
     def again(*_: object) -> None:
         raise AssertionError("read again")
 
     monkeypatch.setattr(dataset.Source, "read", again)
     monkeypatch.setattr("textcls.vectors.embeddings.read_vectors", again)
-    warm = prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    warm = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     assert_same(warm, cold)
     for corpus in (cold, warm):
         arrays = [corpus.embeddings, *(s.tokens for s in corpus.splits.values())]
@@ -131,10 +131,10 @@ def test_a_second_start_reads_neither_texts_nor_vectors_again(
 
 def test_a_second_start_needs_neither_gensim_nor_a_parser(data: DataConfig, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from textcls.corpus import prepare\n"
+        "import sys; from pathlib import Path; from textcls.corpus import prepare_corpus\n"
         "from textcls.config.models import DataConfig, EmbeddingConfig\n"
         f"data, vectors = DataConfig(name={data.name!r}), EmbeddingConfig(name='corpus', dim=4)\n"
-        f"prepare(data, vectors, cache_dir=Path({str(tmp_path / 'cache')!r}))\n"
+        f"prepare_corpus(data, vectors, cache_dir=Path({str(tmp_path / 'cache')!r}))\n"
         "print(*sorted({'gensim', 'nltk', 'torch', 'datasets'} & sys.modules.keys()))\n"
     )
     runs = [
@@ -152,7 +152,7 @@ def test_a_second_start_needs_neither_gensim_nor_a_parser(data: DataConfig, tmp_
 def test_a_damaged_cache_is_rebuilt_to_the_same_corpus(
     data: DataConfig, vectors: EmbeddingConfig, tmp_path: Path, victim: str, damage: str
 ) -> None:
-    cold = prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    cold = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     (folder,) = (tmp_path / "cache" / victim).iterdir()
     for file in folder.glob("*.npy"):
         content = file.read_bytes()
@@ -160,16 +160,16 @@ def test_a_damaged_cache_is_rebuilt_to_the_same_corpus(
         if damage == "gone":
             continue
         file.write_bytes(content[:-1] if damage == "cut off" else content[:-1] + b"\xaa")
-    assert_same(prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet), cold)
+    assert_same(prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet), cold)
     assert len(list((tmp_path / "cache" / victim).iterdir())) == 1
 
 
 def test_changed_texts_are_read_again(
     data: DataConfig, vectors: EmbeddingConfig, tmp_path: Path
 ) -> None:
-    before = prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    before = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     write(Path(data.name), test=[("the yen rose", "money"), TEST[0]])
-    after = prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    after = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     assert words_of(after, "test")[0] == ["the", UNK, UNK]
     assert after.provenance["data_fingerprint"] != before.provenance["data_fingerprint"]
 
@@ -177,9 +177,9 @@ def test_changed_texts_are_read_again(
 def test_changed_vectors_are_read_again(
     data: DataConfig, vectors: EmbeddingConfig, tmp_path: Path
 ) -> None:
-    prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     Path(vectors.name).write_text(VECTORS.replace("derby", "yen"))
-    after = prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    after = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     assert after.vocabulary.words[-1] == "yen"
     assert words_of(after, "test")[1] == ["the", "yen", "fell"]
 
@@ -188,7 +188,7 @@ def test_settings_make_corpora_of_their_own(
     data: DataConfig, vectors: EmbeddingConfig, tmp_path: Path
 ) -> None:
     def made(data_changes: dict[str, int], **vector_changes: int) -> Corpus:
-        return prepare(
+        return prepare_corpus(
             data.model_copy(update=data_changes),
             vectors.model_copy(update=vector_changes),
             cache_dir=tmp_path / "cache",
@@ -206,13 +206,13 @@ def test_a_validation_split_is_carved_and_encoded(
     data: DataConfig, vectors: EmbeddingConfig, tmp_path: Path
 ) -> None:
     carved = data.model_copy(update={"validation_fraction": 0.2})
-    corpus = prepare(carved, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    corpus = prepare_corpus(carved, vectors, cache_dir=tmp_path / "cache", say=quiet)
     assert {name: len(split) for name, split in corpus.splits.items()} == {
         "train": 16,
         "validation": 4,
         "test": 2,
     }
-    assert_same(prepare(carved, vectors, cache_dir=tmp_path / "cache", say=quiet), corpus)
+    assert_same(prepare_corpus(carved, vectors, cache_dir=tmp_path / "cache", say=quiet), corpus)
 
 
 def test_notices_are_said_once_at_every_start_and_recorded(
@@ -222,7 +222,7 @@ def test_notices_are_said_once_at_every_start_and_recorded(
     skipping = data.model_copy(update={"bad_rows": "skip"})
     for _ in range(2):
         said: list[str] = []
-        corpus = prepare(skipping, vectors, cache_dir=tmp_path / "cache", say=said.append)
+        corpus = prepare_corpus(skipping, vectors, cache_dir=tmp_path / "cache", say=said.append)
         notices = corpus.provenance["notices"]
         assert len(notices) == 1
         assert said.count(notices[0]) == 1
@@ -233,7 +233,7 @@ def test_one_error_for_vectors_that_cannot_be_used_and_no_cache_of_them(
 ) -> None:
     Path(vectors.name).write_text(VECTORS + "cut 1\n")
     with pytest.raises(EmbeddingError, match="line 5: expected a word and 3 numbers"):
-        prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+        prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     assert not list((tmp_path / "cache").glob("vectors/*"))
 
 
@@ -241,16 +241,18 @@ def test_vectors_that_mean_nothing_are_refused_before_the_texts_are_read(
     data: DataConfig, tmp_path: Path
 ) -> None:
     with pytest.raises(EmbeddingError, match="did you mean glove-twitter-50"):
-        prepare(data, EmbeddingConfig(name="glove-twiter-50"), cache_dir=tmp_path / "c", say=quiet)
+        prepare_corpus(
+            data, EmbeddingConfig(name="glove-twiter-50"), cache_dir=tmp_path / "c", say=quiet
+        )
     assert not (tmp_path / "c").exists()
 
 
 def test_processes_that_prepare_at_once_agree(data: DataConfig, tmp_path: Path) -> None:
     program = (
-        "import sys; from textcls.corpus import prepare; from zlib import crc32\n"
+        "import sys; from textcls.corpus import prepare_corpus; from zlib import crc32\n"
         "from textcls.config.models import DataConfig, EmbeddingConfig\n"
         f"data, vectors = DataConfig(name={data.name!r}), EmbeddingConfig(name='random')\n"
-        "corpus = prepare(data, vectors, say=lambda _: None)\n"
+        "corpus = prepare_corpus(data, vectors, say=lambda _: None)\n"
         "print(crc32(corpus.embeddings.tobytes()), crc32(corpus.splits['train'].tokens.tobytes()))"
     )
     environment = {**os.environ, "TEXTCLS_CACHE": str(tmp_path / "cache")}
@@ -270,7 +272,7 @@ def test_processes_that_prepare_at_once_agree(data: DataConfig, tmp_path: Path) 
 def test_the_embedded_corpus_with_vectors_of_its_own(tmp_path: Path) -> None:
     data = DataConfig(name="synthetic", train_size=300, test_size=60)
     vectors = EmbeddingConfig(name="corpus", dim=6)
-    corpus = prepare(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
+    corpus = prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=quiet)
     assert [len(split) for split in corpus.splits.values()] == [300, 60]
     assert corpus.embeddings.shape == (len(corpus.vocabulary), 6)
     assert corpus.provenance["coverage"]["occurrences"] > 0.9
@@ -284,7 +286,7 @@ def test_real_vectors_cover_real_news_as_they_were_counted(tmp_path: Path) -> No
     (tmp_path / "news").mkdir()
     (tmp_path / "news/train.csv").write_bytes(news.read_bytes())
     (tmp_path / "news/test.csv").write_bytes(news.read_bytes())
-    corpus = prepare(
+    corpus = prepare_corpus(
         DataConfig(name=str(tmp_path / "news")),
         EmbeddingConfig(name=str(vectors)),
         cache_dir=tmp_path / "cache",
@@ -297,7 +299,7 @@ def test_real_vectors_cover_real_news_as_they_were_counted(tmp_path: Path) -> No
 def test_scale_multiplies_the_vectors(tmp_path: Path) -> None:
     data = DataConfig(name="synthetic", train_size=40, test_size=40)
     plain, scaled = (
-        prepare(
+        prepare_corpus(
             data,
             EmbeddingConfig(name="random", scale=scale),
             cache_dir=tmp_path,

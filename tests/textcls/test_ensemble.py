@@ -21,10 +21,10 @@ from textcls.exceptions import BundleError
 def test_what_is_no_ensemble_is_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "ensemble.json").write_text(content)
     with pytest.raises(BundleError, match=message):
-        ensemble.load(tmp_path)
+        ensemble.load_ensemble(tmp_path)
 
 
 def test_what_is_written_names_its_members(tmp_path: Path) -> None:
-    ensemble.write(tmp_path, ["4", "7"], {"run": "x"})
+    ensemble.write_ensemble(tmp_path, ["4", "7"], {"run": "x"})
     content = json.loads((tmp_path / "ensemble.json").read_text())
     assert content == {"format": 1, "members": ["4", "7"], "about": {"run": "x"}}

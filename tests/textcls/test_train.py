@@ -37,7 +37,7 @@ def test_it_trains_prints_and_writes(data, tmp_path, capsys) -> None:
     )
     assert results[-1]["test_accuracy"] == 1.0
     assert "epoch 2.00 step 30" in capsys.readouterr().out
-    loaded = bundle.load(tmp_path / "best")
+    loaded = bundle.load_bundle(tmp_path / "best")
     assert loaded.label_names[loaded.probabilities(["the team had a goal"])[0].argmax()] == "sports"
     assert loaded.about["result"] == results[-1]
 

@@ -26,11 +26,11 @@ def folders(tmp_path: Path) -> list[RunFolder]:
 
 
 def found(folders: list[RunFolder]) -> list[Contender]:
-    return comparison.contenders([run_data.read(folder) for folder in folders])
+    return comparison.contenders([run_data.load_run(folder) for folder in folders])
 
 
 def rows(folders: list[RunFolder], title: str) -> dict[str, tuple[str, ...]]:
-    return dict(dict(comparison.sections(found(folders)))[title])
+    return dict(dict(comparison.comparison_sections(found(folders)))[title])
 
 
 def test_spaces_stand_side_by_side_with_what_the_other_fixed(folders: list[RunFolder]) -> None:
@@ -77,13 +77,13 @@ def test_cost_counts_trials_time_and_texts(folders: list[RunFolder]) -> None:
 
 
 def test_a_lead_is_weighed_against_chance(folders: list[RunFolder], tmp_path: Path) -> None:
-    (sure,) = comparison.remarks(found(folders))
+    (sure,) = comparison.comparison_remarks(found(folders))
     assert sure.startswith("usual is ahead of wide by 0.0")
     assert "is more than chance" in sure
     search = make_search(space=WIDE)
     made = [trial(search, State.COMPLETE, [0.8, 0.85, 0.881], {"hidden_size": 40})]
     near = write_run(tmp_path / "near", search, made)
-    assert "may be chance" in comparison.remarks(found([folders[1], near]))[0]
+    assert "may be chance" in comparison.comparison_remarks(found([folders[1], near]))[0]
 
 
 def test_what_does_not_compare_is_said(folders: list[RunFolder], tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_does_not_compare_is_said(folders: list[RunFolder], tmp_path: Path)
     corpora = [about()["corpora"][0] | {"data_fingerprint": "1", "texts": {}}]
     made = [trial(search, State.PRUNED, [0.8], {"hidden_size": 40})]
     other = write_run(tmp_path / "other", search, made, environment={"corpora": corpora})
-    metrics, texts, unknown = comparison.remarks(found([folders[0], other]))
+    metrics, texts, unknown = comparison.comparison_remarks(found([folders[0], other]))
     assert "different metrics" in metrics
     assert "different texts" in texts
     assert "epochs stand for texts" in unknown

@@ -11,8 +11,8 @@ from tune.config import search_file
 from tune.config.distributions import IntDistribution
 from tune.config.search_file import ResourceConfig, SearchFile
 from tune.exceptions import SearchError
-from tune.execution.resources import Plan
-from tune.manifest import Record
+from tune.execution.resources import ResourcePlan
+from tune.manifest import RunManifest
 from tune.run_folder import environment, paths
 from tune.setup import check_unchanged
 
@@ -31,14 +31,14 @@ def corpora(fingerprint: str = "1", vectors: str = "2") -> Any:
     return {EmbeddingConfig(): SimpleNamespace(provenance=provenance)}
 
 
-def record(root: Path) -> Record:
-    return Record(paths.create(root, "run"), SEARCH, ["python", "-m", "tune.search"])
+def record(root: Path) -> RunManifest:
+    return RunManifest(paths.create(root, "run"), SEARCH, ["python", "-m", "tune.search"])
 
 
 def test_what_a_search_ran_on_is_written_down(tmp_path: Path) -> None:
     made = record(tmp_path)
-    made.write(corpora(), Plan(1, 0, 2, "No GPU in the cluster."))
-    assert search_file.load(made.folder.space) == SEARCH
+    made.write(corpora(), ResourcePlan(1, 0, 2, "No GPU in the cluster."))
+    assert search_file.load_search(made.folder.space) == SEARCH
     found = json.loads(made.folder.environment.read_text())
     assert found["command"] == ["python", "-m", "tune.search"]
     assert found["notices"] == ["the hub cannot be reached", "No GPU in the cluster."]
@@ -50,8 +50,8 @@ def test_what_a_search_ran_on_is_written_down(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_says_so(tmp_path: Path) -> None:
     made = record(tmp_path)
-    made.write(corpora(), Plan(1, 0, 2))
-    made.take_up(corpora())
+    made.write(corpora(), ResourcePlan(1, 0, 2))
+    made.append_resume(corpora())
     (resumed,) = json.loads(made.folder.environment.read_text())["resumed"]
     assert resumed["command"] == ["python", "-m", "tune.search"]
 
@@ -64,9 +64,9 @@ def test_other_data_or_vectors_are_refused(
     tmp_path: Path, changed: dict[str, str], what: str
 ) -> None:
     made = record(tmp_path)
-    made.write(corpora(), Plan(1, 0, 2))
+    made.write(corpora(), ResourcePlan(1, 0, 2))
     with pytest.raises(SearchError, match=f"something is not what it was: {what}"):
-        made.take_up(corpora(**changed))
+        made.append_resume(corpora(**changed))
 
 
 def test_what_may_change_when_a_run_goes_on() -> None:

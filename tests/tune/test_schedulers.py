@@ -2,7 +2,14 @@ import random
 
 import pytest
 
-from tune.schedulers import Hyperband, Median, Rungs, TopK, make, milestones
+from tune.schedulers import (
+    Hyperband,
+    Median,
+    SuccessiveHalving,
+    TopK,
+    create_scheduler,
+    rung_milestones,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,59 +23,61 @@ from tune.schedulers import Hyperband, Median, Rungs, TopK, make, milestones
     ],
 )
 def test_milestones(grace: float, factor: float, epochs: float, expected: tuple[float]) -> None:
-    assert milestones(grace, factor, epochs) == pytest.approx(expected)
+    assert rung_milestones(grace, factor, epochs) == pytest.approx(expected)
 
 
 def test_milestones_refuse_nonsense() -> None:
     with pytest.raises(ValueError, match="no rungs with grace_period=0"):
-        milestones(0, 3, 1)
+        rung_milestones(0, 3, 1)
 
 
 def test_the_best_third_goes_on() -> None:
-    rungs = Rungs(2, 3)
-    decisions = [rungs.report(trial, 0, value) for trial, value in enumerate([5, 4, 6, 5.5, 3, 7])]
+    rungs = SuccessiveHalving(2, 3)
+    decisions = [
+        rungs.should_continue(trial, 0, value) for trial, value in enumerate([5, 4, 6, 5.5, 3, 7])
+    ]
     #            first   2nd of 2  1st    2nd of 4: two may  last    first
     assert decisions == [True, False, True, True, False, True]
     assert rungs.counts() == [6, 0]
 
 
 def test_ties_go_on() -> None:
-    rungs = Rungs(2, 3)
-    assert [rungs.report(trial, 0, 0.5) for trial in range(4)] == [True] * 4
+    rungs = SuccessiveHalving(2, 3)
+    assert [rungs.should_continue(trial, 0, 0.5) for trial in range(4)] == [True] * 4
 
 
 def test_nobody_is_stopped_at_the_last_rung() -> None:
-    rungs = Rungs(2, 3)
-    assert [rungs.report(trial, 1, value) for trial, value in enumerate([0.9, 0.1, 0.2])] == [
-        True
-    ] * 3
+    rungs = SuccessiveHalving(2, 3)
+    assert [
+        rungs.should_continue(trial, 1, value) for trial, value in enumerate([0.9, 0.1, 0.2])
+    ] == [True] * 3
 
 
 def test_what_is_not_a_number_stops() -> None:
-    assert not Rungs(2, 3).report(0, 0, float("nan"))
+    assert not SuccessiveHalving(2, 3).should_continue(0, 0, float("nan"))
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7, 39])
 def test_refilled_rungs_decide_as_if_nothing_had_happened(cut: int) -> None:
     draw = random.Random(cut)
     reports = [(trial, rung, draw.random()) for trial in range(20) for rung in range(2)]
-    whole = Rungs(3, 3)
-    expected = [whole.report(*report) for report in reports]
-    first = Rungs(3, 3)
+    whole = SuccessiveHalving(3, 3)
+    expected = [whole.should_continue(*report) for report in reports]
+    first = SuccessiveHalving(3, 3)
     for report in reports[:cut]:
-        first.report(*report)
-    second = Rungs(3, 3)
+        first.should_continue(*report)
+    second = SuccessiveHalving(3, 3)
     for trial in range(20):
         second.refill(trial, [value for t, _, value in reports[:cut] if t == trial])
-    assert [second.report(*report) for report in reports[cut:]] == expected[cut:]
+    assert [second.should_continue(*report) for report in reports[cut:]] == expected[cut:]
 
 
 def test_a_forgotten_trial_no_longer_counts() -> None:
-    rungs = Rungs(2, 3)
-    rungs.report(0, 0, 0.9)
-    assert not rungs.report(1, 0, 0.5)
+    rungs = SuccessiveHalving(2, 3)
+    rungs.should_continue(0, 0, 0.9)
+    assert not rungs.should_continue(1, 0, 0.5)
     rungs.forget(0)
-    assert rungs.report(2, 0, 0.5)
+    assert rungs.should_continue(2, 0, 0.5)
 
 
 def test_hyperbands_brackets_take_turns_in_its_proportions() -> None:
@@ -85,47 +94,53 @@ def test_a_patient_bracket_is_compared_late_and_with_its_own() -> None:
     patient, impatient = by_bracket[1], by_bracket[0]
     others = [trial for trial in range(60) if rungs.bracket(trial) == 0 and trial != impatient]
     for trial in others[:5]:
-        rungs.report(trial, 0, 0.9)
-        rungs.report(trial, 1, 0.9)
-    assert rungs.report(patient, 0, 0.1)
-    assert not rungs.report(impatient, 0, 0.1)
-    assert rungs.report(patient, 1, 0.1)  # the first of its bracket there
+        rungs.should_continue(trial, 0, 0.9)
+        rungs.should_continue(trial, 1, 0.9)
+    assert rungs.should_continue(patient, 0, 0.1)
+    assert not rungs.should_continue(impatient, 0, 0.1)
+    assert rungs.should_continue(patient, 1, 0.1)  # the first of its bracket there
 
 
 def test_the_median_stops_the_lower_half_once_there_is_one() -> None:
     rungs = Median(2, 3)
-    decisions = [rungs.report(trial, 0, value) for trial, value in enumerate([1, 9, 5, 4, 6, 5])]
+    decisions = [
+        rungs.should_continue(trial, 0, value) for trial, value in enumerate([1, 9, 5, 4, 6, 5])
+    ]
     assert decisions == [True, True, True, False, True, True]
-    assert rungs.report(7, 1, 0.0)  # nobody is stopped at the last rung
+    assert rungs.should_continue(7, 1, 0.0)  # nobody is stopped at the last rung
 
 
 def test_only_the_best_so_far_pass_the_first_rung_of_top_k() -> None:
     rungs = TopK(3, 2)
-    decisions = [rungs.report(trial, 0, value) for trial, value in enumerate([5, 3, 4, 6, 4, 7])]
+    decisions = [
+        rungs.should_continue(trial, 0, value) for trial, value in enumerate([5, 3, 4, 6, 4, 7])
+    ]
     assert decisions == [True, True, True, True, False, True]
-    assert all(rungs.report(trial, 1, -trial) for trial in range(4))  # nobody is stopped later
-    assert not rungs.report(9, 0, float("nan"))
+    assert all(
+        rungs.should_continue(trial, 1, -trial) for trial in range(4)
+    )  # nobody is stopped later
+    assert not rungs.should_continue(9, 0, float("nan"))
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("asha", Rungs), ("hyperband", Hyperband), ("median", Median), ("top_k", TopK)],
+    [("asha", SuccessiveHalving), ("hyperband", Hyperband), ("median", Median), ("top_k", TopK)],
 )
-def test_schedulers_have_names(name: str, kind: type[Rungs]) -> None:
-    assert type(make(name, 3, reduction_factor=3, keep=2)) is kind
+def test_schedulers_have_names(name: str, kind: type[SuccessiveHalving]) -> None:
+    assert type(create_scheduler(name, 3, reduction_factor=3, keep=2)) is kind
 
 
 def test_without_a_scheduler_nothing_is_decided() -> None:
-    assert make("none", 3, reduction_factor=3, keep=2) is None
+    assert create_scheduler("none", 3, reduction_factor=3, keep=2) is None
 
 
 @pytest.mark.parametrize("kind", [Hyperband, Median, TopK])
-def test_refilled_rungs_decide_alike(kind: type[Rungs]) -> None:
+def test_refilled_rungs_decide_alike(kind: type[SuccessiveHalving]) -> None:
     rng = random.Random(2)
     values = [rng.random() for _ in range(40)]
     whole, again = kind(2, 3), kind(2, 3)
-    before = [whole.report(trial, 0, value) for trial, value in enumerate(values)]
+    before = [whole.should_continue(trial, 0, value) for trial, value in enumerate(values)]
     for trial, value in enumerate(values[:20]):
         again.refill(trial, [value])
-    assert [again.report(t, 0, values[t]) for t in range(20, 40)] == before[20:]
-    assert not whole.report(99, 0, float("nan"))
+    assert [again.should_continue(t, 0, values[t]) for t in range(20, 40)] == before[20:]
+    assert not whole.should_continue(99, 0, float("nan"))

@@ -65,7 +65,7 @@ class Finished:
 
     @property
     def records(self) -> list[TrialRecord]:
-        return study.read(self.folder.journal, self.folder.name).records()
+        return study.read_study(self.folder.journal, self.folder.name).records()
 
     @property
     def result(self) -> dict[str, Any]:
@@ -123,10 +123,12 @@ def test_leaderboard_and_result_agree_with_the_journal(finished: Finished) -> No
 
 def test_the_winner_predicts_as_well_as_it_was_said_to(finished: Finished) -> None:
     data = DataConfig(name="synthetic", train_size=1500, test_size=400)
-    prepared = corpus.prepare(data, EmbeddingConfig(name="random", dim=16), say=lambda _text: None)
+    prepared = corpus.prepare_corpus(
+        data, EmbeddingConfig(name="random", dim=16), say=lambda _text: None
+    )
     test = prepared.splits["test"]
-    loaded = bundle.load(finished.folder.best)
-    predictions = trainer.predict(loaded.classifier, test, "cpu").argmax(dim=1).numpy()
+    loaded = bundle.load_bundle(finished.folder.best)
+    predictions = trainer.predict_logits(loaded.classifier, test, "cpu").argmax(dim=1).numpy()
     assert (predictions == test.labels).mean() == finished.result["best"]["value"]
 
 
@@ -168,7 +170,7 @@ def test_the_run_folder(finished: Finished) -> None:
     environment = json.loads(folder.environment.read_text())
     assert environment["versions"]["ray"]
     assert environment["corpora"][0]["data"].startswith("synthetic")
-    assert search_file.load(folder.space).search.samples == 6
+    assert search_file.load_search(folder.space).search.samples == 6
 
 
 def test_a_finished_search_is_extended(finished: Finished, root: Path) -> None:
@@ -284,7 +286,7 @@ def test_five_trials_that_fail_alike_end_the_search(root: Path) -> None:
 
     folder = paths.create(root / "runs", "broken")
     overrides = ["search.samples=20", "search.scheduler.name=none"]
-    request = Request(search_file.load(root / "space.yaml", overrides), folder, ("python",))
+    request = Request(search_file.load_search(root / "space.yaml", overrides), folder, ("python",))
     with pytest.raises(SearchError, match=r"the last 5 trials failed alike.*the set-up is wrong"):
         run(request, Progress(quiet=True), broken)
     result = json.loads(folder.result.read_text())
@@ -318,10 +320,10 @@ def test_a_disk_that_fills_up(
     message = capsys.readouterr().err
     assert f"{folder.root}: cannot be written (No space left on device)" in message
     assert "Traceback" not in message
-    before = study.read(folder.journal, "full").records()  # readable still
+    before = study.read_study(folder.journal, "full").records()  # readable still
     filler.unlink()
     assert search.main(["--resume", "full", *given]) == 0, capsys.readouterr().err
-    after = study.read(folder.journal, "full").records()
+    after = study.read_study(folder.journal, "full").records()
     finished = {State.COMPLETE, State.PRUNED}
     kept = [record for record in before if record.state in finished]
     assert [after[record.number] for record in kept] == kept
@@ -364,10 +366,10 @@ def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> Non
     assert 1 <= result["trials"]["interrupted"] <= 2
     assert stopped.best.is_dir()
 
-    before = study.read(stopped.journal, "stopped").records()
+    before = study.read_study(stopped.journal, "stopped").records()
     code, printed = start(root, "--resume", "stopped")
     assert code == 0, printed
-    after = study.read(stopped.journal, "stopped").records()
+    after = study.read_study(stopped.journal, "stopped").records()
     assert after[: len(before)] == before
     ends = [record.state for record in after if record.state != State.INTERRUPTED]
     assert len(ends) == 3
@@ -395,7 +397,7 @@ def test_epochs_that_are_named_are_had_however_small_the_data(
     path.write_text(SPACE.replace("epochs: 1,", "epochs: 1, least_texts: 3000,"))
     given = ["--space", str(path), "--runs-dir", str(tmp_path), *options]
     request = search._request(search._parser().parse_args(given), given)
-    assert request.search.train.epochs_on(100) == expected
+    assert request.config.train.epochs_on(100) == expected
 
 
 @pytest.mark.usefixtures("two_cpus")

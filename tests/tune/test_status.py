@@ -7,7 +7,7 @@ import pytest
 from report_runs import make_search, many_trials, trial, write_run
 
 from tune import status
-from tune.run_folder.heartbeat import Pulse
+from tune.run_folder.heartbeat import Heartbeat
 from tune.study.records import State
 
 SEARCH = make_search()
@@ -54,7 +54,7 @@ def test_a_running_search_names_its_process(
 ) -> None:
     trials = ended(State.PRUNED, State.RUNNING)
     folder = write_run(tmp_path / "run", SEARCH, trials, state=None)
-    Pulse(folder.pulse(1)).beat(1.31)
+    Heartbeat(folder.heartbeat(1)).beat(1.31)
     hold = (
         "from pathlib import Path; from tune.run_folder.paths import RunFolder\n"
         f"with RunFolder(Path({str(folder.root)!r})).held(): print('held', flush=True); input()"

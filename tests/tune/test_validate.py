@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tune.config import json_schema
-from tune.config.search_file import dump, load
+from tune.config.search_file import dump_search, load_search
 from tune.validate import main
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
@@ -43,9 +43,9 @@ def test_a_bad_file_is_shown_with_its_problems_and_the_others_are_checked_too(tm
 
 
 def _summary(path: Path) -> str:
-    from tune.config.search_file import summary
+    from tune.config.search_file import summarise_search
 
-    return summary(load(path))
+    return summarise_search(load_search(path))
 
 
 def test_nothing_to_check_is_a_mistake(capsys):
@@ -91,7 +91,7 @@ def test_the_schema_accepts_what_we_ship_and_what_we_dump(checker, path):
     text = path.read_text()
     assert "# yaml-language-server: $schema=schema.json" in text
     checker.validate(yaml.safe_load(text))
-    checker.validate(yaml.safe_load(dump(load(path))))
+    checker.validate(yaml.safe_load(dump_search(load_search(path))))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_the_schema_marks_slips_in_the_editor(checker, text):
 
 
 def test_the_schema_explains_every_key():
-    definitions = json.loads(json_schema.text())["$defs"]
+    definitions = json.loads(json_schema.schema_text())["$defs"]
     for name, definition in definitions.items():
         for key, known in definition["properties"].items():
             assert known.get("description"), f"{name}.{key}"

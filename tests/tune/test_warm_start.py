@@ -37,8 +37,8 @@ def recorded(folder: RunFolder, fingerprint: str = "abc") -> RunFolder:
     return folder
 
 
-def inherited(tmp_path: Path, search: SearchFile) -> warm_start.Earlier:
-    return warm_start.read(earlier_run(tmp_path), search, new_run(tmp_path))
+def inherited(tmp_path: Path, search: SearchFile) -> warm_start.WarmStart:
+    return warm_start.read_warm_start(earlier_run(tmp_path), search, new_run(tmp_path))
 
 
 def test_the_sampler_sees_them_and_nobody_else_does(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_the_sampler_sees_them_and_nobody_else_does(tmp_path: Path) -> None:
     assert told[0].value == 0.9
     assert told[0].intermediate_values == {250: 0.7, 750: 0.8, 2000: 0.9}
     assert told[1].params["hidden_size"] == 200
-    proposal = made.ask(setup.suggest(search))
+    proposal = made.ask(setup.suggester(search))
     assert proposal.params["hidden_size"] == 100  # its own point comes first
-    again = setup.taken_up(search, RunFolder(tmp_path / "new"))
+    again = setup.reopen_study(search, RunFolder(tmp_path / "new"))
     assert [record.number for record in again.records()] == [2]
     assert again.waiting() == 1
 
@@ -85,6 +85,6 @@ def test_another_metric_or_other_data_are_refused(tmp_path: Path) -> None:
     folder = new_run(tmp_path)
     run = earlier_run(tmp_path)
     with pytest.raises(SearchError, match="its metric is test_accuracy, but this"):
-        warm_start.read(run, other, folder)
+        warm_start.read_warm_start(run, other, folder)
     with pytest.raises(SearchError, match="it ran on other data"):
-        warm_start.read(recorded(run, "xyz"), make_search(), folder)
+        warm_start.read_warm_start(recorded(run, "xyz"), make_search(), folder)

@@ -21,7 +21,7 @@ from textcls.config._yaml_reader import MAX_CHARACTERS, UnreadableError, parse
 from textcls.config.messages import KeyPath, Problem, fields_by_key, problems_in, shown
 from textcls.exceptions import ConfigError
 
-__all__ = ["COMMAND_LINE", "Override", "load"]
+__all__ = ["COMMAND_LINE", "Override", "load_config"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,7 +31,9 @@ COMMAND_LINE = "command line"
 _MAX_BYTES = 4 * MAX_CHARACTERS
 
 
-def load(model: type[Model], path: Path | None, overrides: Sequence[str | Override] = ()) -> Model:
+def load_config(
+    model: type[Model], path: Path | None, overrides: Sequence[str | Override] = ()
+) -> Model:
     """Read and check a file with the overrides laid over it, or the overrides alone.
 
     An override is a text `key.path=value`, its value in YAML, or a finished `Override`; a later

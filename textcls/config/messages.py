@@ -91,8 +91,8 @@ def _problem(details: ErrorDetails, data: object, model: type[BaseModel]) -> Pro
     if details["type"] == "extra_forbidden":
         return Problem(path, _unknown_key(str(path[-1]), owners, model))
     if details["type"] == "union_tag_invalid":
-        return Problem((*path, _quoted(details["ctx"]["discriminator"])[0]), wording(details))
-    return Problem(path, wording(details))
+        return Problem((*path, _quoted(details["ctx"]["discriminator"])[0]), describe(details))
+    return Problem(path, describe(details))
 
 
 def _locate(
@@ -166,7 +166,7 @@ def _unknown_key(key: str, owners: list[type[BaseModel]], root: type[BaseModel])
     return f"unknown key here; it belongs under {' or '.join(sections)}"
 
 
-def wording(details: ErrorDetails) -> str:
+def describe(details: ErrorDetails) -> str:
     """What the value must be and what it was, with a hint where the slip is a known one."""
     kind, found = details["type"], details["input"]
     context: dict[str, Any] = details.get("ctx", {})

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from textcls.config.models import DataConfig
 from textcls.data._faults import complain, counted, left_out, quoted
-from textcls.data._row_checks import Rows, in_order, seen
+from textcls.data._row_checks import CheckedRows, in_order, seen
 from textcls.data._splits import stratified
 from textcls.exceptions import DataError
 
@@ -47,7 +47,10 @@ class TextDataset:
 
 
 def assemble(
-    name: str, parts: Mapping[str, Sequence[Rows]], data: DataConfig, notices: Sequence[str] = ()
+    name: str,
+    parts: Mapping[str, Sequence[CheckedRows]],
+    data: DataConfig,
+    notices: Sequence[str] = (),
 ) -> TextDataset:
     """Make a data set of the rows read for each split; `parts` must hold "train".
 
@@ -63,7 +66,7 @@ def assemble(
         )
     for rows in everything:
         _align(rows, label_names, trained)
-    faulty = [verdict for rows in everything if (verdict := rows.verdict())]
+    faulty = [file for rows in everything if (file := rows.as_faulty_file())]
     if faulty and data.bad_rows == "error":
         raise complain(faulty)
     splits = {split: _usable(name, split, files) for split, files in parts.items()}
@@ -77,7 +80,7 @@ def assemble(
     return TextDataset(name, splits, label_names, tuple(said))
 
 
-def _label_names(train: Sequence[Rows]) -> tuple[tuple[str, ...], set[str]]:
+def _label_names(train: Sequence[CheckedRows]) -> tuple[tuple[str, ...], set[str]]:
     """Return all label names in their order, and those that usable rows of train have."""
     trained = {
         rows.values[code]
@@ -88,7 +91,7 @@ def _label_names(train: Sequence[Rows]) -> tuple[tuple[str, ...], set[str]]:
     return listed_classes or in_order(list(trained)), trained
 
 
-def _align(rows: Rows, names: tuple[str, ...], trained: set[str]) -> None:
+def _align(rows: CheckedRows, names: tuple[str, ...], trained: set[str]) -> None:
     """Turn the codes of one file into positions among `names`; blame labels that train lacks."""
     position = {label: i for i, label in enumerate(names) if label in trained}
     known = np.array([position.get(v, -1) for v in rows.values] + [-1], dtype=np.int64)
@@ -96,13 +99,13 @@ def _align(rows: Rows, names: tuple[str, ...], trained: set[str]) -> None:
     # A row of train that is bad anyway may be the only one with its label: say what is wrong once.
     unknown &= ~rows.bad
     labels = quoted([label for label in names if label in trained])
-    rows.blame(
+    rows.add_fault(
         unknown, f"a label that train lacks ({quoted(seen(rows, unknown))})", f"one of {labels}"
     )
     rows.labels, rows.values = known[rows.labels], names
 
 
-def _usable(name: str, split: str, files: Sequence[Rows]) -> Split:
+def _usable(name: str, split: str, files: Sequence[CheckedRows]) -> Split:
     """Put the good rows of a split's files together."""
     parts = [Split(rows.texts, rows.labels) for rows in files]
     for i, rows in enumerate(files):

@@ -10,7 +10,7 @@ _DIGEST_BYTES = 16
 _BLOCK = 1 << 20
 
 
-def fingerprint(settings: Mapping[str, Any], files: Iterable[tuple[str, Path]] = ()) -> str:
+def content_fingerprint(settings: Mapping[str, Any], files: Iterable[tuple[str, Path]] = ()) -> str:
     """Hash JSON-able settings and files, each under a name of its role; hexadecimal, 32 digits."""
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     digest.update(json.dumps(settings, sort_keys=True).encode())

@@ -31,7 +31,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
-class Rows:
+class CheckedRows:
     """Texts, labels as codes, and the faults found so far.
 
     `labels` (rows,) indexes `values`; -1 stands for a label that is missing or unknown. With
@@ -55,12 +55,12 @@ class Rows:
     @classmethod
     def flawless(
         cls, place: str, texts: Sequence[str], labels: Codes, names: tuple[str, ...]
-    ) -> "Rows":
+    ) -> "CheckedRows":
         """Rows that need no check."""
         chunks = pa.chunked_array([pa.array(texts, pa.string())])
         return cls(place, "row", row_numbers, chunks, labels, names, True, [], 0)
 
-    def blame(self, mask: Mask, what: str, expected: str) -> None:
+    def add_fault(self, mask: Mask, what: str, expected: str) -> None:
         """Record that the rows under `mask` (rows,) have `what` where `expected` was expected."""
         count = int(mask.sum())
         if count:
@@ -68,7 +68,7 @@ class Rows:
             self.faults.append(Fault(what, expected, count, tuple(self.number(first))))
             self.bad |= mask
 
-    def verdict(self) -> FaultyFile | None:
+    def as_faulty_file(self) -> FaultyFile | None:
         """Sum up the faults for a message; None where there is none."""
         if not self.faults:
             return None
@@ -77,11 +77,11 @@ class Rows:
         return FaultyFile(self.place, self.unit, bad, total, tuple(self.faults))
 
 
-def check(columns: Columns) -> Rows:
+def check_rows(columns: Columns) -> CheckedRows:
     """Join the text columns, encode the labels and find the rows that have no text or no label."""
     texts = text_of(columns.texts)
     codes, values = codes_of(columns.label)
-    rows = Rows(
+    rows = CheckedRows(
         columns.place,
         columns.unit,
         columns.number,
@@ -94,9 +94,9 @@ def check(columns: Columns) -> Rows:
     )
     visible = np.asarray(pc.match_substring_regex(texts, _VISIBLE), dtype=np.bool_)
     expected = f"a visible character in {quoted(columns.chosen.texts)}"
-    rows.blame(~visible, "an empty text", expected)
+    rows.add_fault(~visible, "an empty text", expected)
     if columns.classes is None:
-        rows.blame(codes < 0, "no label", f"a text or an integer in {columns.chosen.label!r}")
+        rows.add_fault(codes < 0, "no label", f"a text or an integer in {columns.chosen.label!r}")
     else:
         _name_labels(rows, columns.classes, columns.chosen.label)
     return rows
@@ -150,7 +150,7 @@ def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.int64()) if whole and exact else column
 
 
-def _name_labels(rows: Rows, classes: Classes, column: str) -> None:
+def _name_labels(rows: CheckedRows, classes: Classes, column: str) -> None:
     """Replace integer labels by positions among the classes and blame those that have none."""
     count, first = len(classes.names), classes.first
     meant = [int(v) - first if _INTEGER.fullmatch(v) else -1 for v in rows.values]
@@ -158,12 +158,12 @@ def _name_labels(rows: Rows, classes: Classes, column: str) -> None:
     expected = f"{first} to {first + count - 1} ({listed(classes.names)}) in {column!r}"
     missing = rows.labels < 0
     unknown = ~missing & (position[rows.labels] < 0)
-    rows.blame(missing, "no label", expected)
-    rows.blame(unknown, f"an unknown label ({quoted(seen(rows, unknown))})", expected)
+    rows.add_fault(missing, "no label", expected)
+    rows.add_fault(unknown, f"an unknown label ({quoted(seen(rows, unknown))})", expected)
     rows.labels, rows.values = position[rows.labels], classes.names
 
 
-def seen(rows: Rows, mask: Mask) -> list[str]:
+def seen(rows: CheckedRows, mask: Mask) -> list[str]:
     """Return the distinct labels under `mask` (rows,) in the order of their first occurrence."""
     codes, first = np.unique(rows.labels[mask], return_index=True)
     return [rows.values[code] for code in codes[np.argsort(first)]]

@@ -11,11 +11,11 @@ from pathlib import Path
 from textcls.config.models import SYNTHETIC, DataConfig
 from textcls.data._assembly import Split, TextDataset, assemble
 from textcls.data._faults import quoted
-from textcls.data._fingerprint import fingerprint
+from textcls.data._fingerprint import content_fingerprint
 from textcls.data._hub import ALIASES, HubSet, Unreachable, is_hub_name, load_hub_set
 from textcls.data._local import READERS, find_splits, read_file
 from textcls.data._parquet import typed_columns
-from textcls.data._row_checks import Rows, check
+from textcls.data._row_checks import CheckedRows, check_rows
 from textcls.exceptions import DataError, HubUnreachableError
 
 __all__ = ["Source", "Split", "TextDataset", "locate"]
@@ -25,7 +25,7 @@ READING = 1
 
 _LONGEST_NAME = 1_000
 
-Reading = tuple[dict[str, list[Rows]], list[str]]
+Reading = tuple[dict[str, list[CheckedRows]], list[str]]
 """The rows of each split, and notices."""
 
 
@@ -108,7 +108,7 @@ def _local(path: Path, data: DataConfig) -> Source:
     def rows() -> Reading:
         splits = files.splits.items()
         return {
-            split: [check(read_file(path, data)) for path in paths] for split, paths in splits
+            split: [check_rows(read_file(path, data)) for path in paths] for split, paths in splits
         }, list(files.notices)
 
     return Source(name, _content(data, "local", files.with_classes()), (), data, rows)
@@ -119,7 +119,7 @@ def _content(data: DataConfig, kind: str, files: Sequence[tuple[str, Path]]) -> 
     keys = {"text_columns", "label_column", "bad_rows", "validation_fraction", "test_fraction"}
     settings = {"reading": READING, "kind": kind, **data.model_dump(include={*keys, "seed"})}
     try:
-        return fingerprint(settings, files)
+        return content_fingerprint(settings, files)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror or error}") from error
 
@@ -131,7 +131,7 @@ def _hub(found: HubSet, data: DataConfig) -> Source:
     def rows() -> Reading:
         parts, notices = {}, []
         for split, dataset in found.splits.items():
-            part = check(typed_columns(dataset, f"{found.repository}, split {split}", data))
+            part = check_rows(typed_columns(dataset, f"{found.repository}, split {split}", data))
             if split != "train" and (part.labels < 0).all():
                 # Competitions keep the labels of their test split to themselves.
                 notices.append(f"{found.repository}: left aside {split}, which has no labels")
@@ -152,11 +152,13 @@ def _synthetic(data: DataConfig) -> Source:
             "test": (corpus.test_texts, corpus.test_labels),
         }
         return {
-            split: [Rows.flawless(f"{SYNTHETIC} {split}", texts, labels, generator.LABEL_NAMES)]
+            split: [
+                CheckedRows.flawless(f"{SYNTHETIC} {split}", texts, labels, generator.LABEL_NAMES)
+            ]
             for split, (texts, labels) in splits.items()
         }, []
 
     settings = data.model_dump(include={"train_size", "test_size", "seed", "validation_fraction"})
-    content = fingerprint({"kind": SYNTHETIC, "version": generator.VERSION, **settings})
+    content = content_fingerprint({"kind": SYNTHETIC, "version": generator.VERSION, **settings})
     sizes = f"{data.train_size:,} / {data.test_size:,} embedded texts"
     return Source(f"{SYNTHETIC} ({sizes})", content, (), data, rows)

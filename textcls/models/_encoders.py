@@ -24,7 +24,7 @@ RNN_MEMORY = 0.5
 learning rate of 1e-2 and 0.86 at 1e-3; an orthogonal matrix gives 0.64 and 0.85."""
 
 
-def build(input_dim: int, model: ModelConfig, *, compiled: bool) -> "Encoder":
+def build_encoder(input_dim: int, model: ModelConfig, *, compiled: bool) -> "Encoder":
     """The encoder that `model` names; `compiled` picks the kernels for the CPU."""
     if model.name == "cnn":
         return ConvolutionalEncoder(input_dim, model, compiled=compiled)
@@ -154,7 +154,7 @@ class ConvolutionalEncoder(Encoder):
         states, lengths = rows, batch.lengths
         index: Tensor | None = batch.index
         for block in blocks:
-            window, lengths, sizes = neighbourhoods(lengths, block.kernel_size)
+            window, lengths, sizes = batch_neighbourhoods(lengths, block.kernel_size)
             states = block(states, index, window)
             index = None
         shorter = Batch(batch.rows, batch.index, sizes, lengths, batch.labels)
@@ -192,7 +192,7 @@ class _ConvolutionBlock(nn.Module):
         return functional.relu(self.norm(out))
 
 
-def neighbourhoods(lengths: Tensor, kernel_size: int) -> tuple[Tensor, Tensor, Tensor]:
+def batch_neighbourhoods(lengths: Tensor, kernel_size: int) -> tuple[Tensor, Tensor, Tensor]:
     """What a convolution of stride 2 sees, texts packed by time.
 
     (batch,) descending -> packed positions (outputs, kernel_size), -1 outside of the text; the

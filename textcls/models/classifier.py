@@ -29,7 +29,7 @@ class Classifier(nn.Module):
         self.embedding_dropout = model.embedding_dropout
         self.word_dropout = model.word_dropout
         self.linear_weight = model.linear_weight
-        self.encoder = _encoders.build(embeddings.shape[1], model, compiled=compiled)
+        self.encoder = _encoders.build_encoder(embeddings.shape[1], model, compiled=compiled)
         self.dropout = nn.Dropout(model.dropout)
         self.output = nn.Linear(self.encoder.output_dim, num_classes)
         self.ngrams = (
@@ -56,7 +56,7 @@ class Classifier(nn.Module):
         return logits if self.ngrams is None else logits + self.ngrams(batch)
 
 
-def create(
+def create_classifier(
     embeddings: np.ndarray,
     num_classes: int,
     model: ModelConfig,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from textcls.text.tokenizer import lowered, written
-from textcls.text.vocabulary import UNK, UNK_ID, Vocabulary, build
+from textcls.text.tokenizer import lower_case, tokenize_cased
+from textcls.text.vocabulary import UNK, UNK_ID, Vocabulary, build_vocabulary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,7 +82,7 @@ class _Ids(dict[str, int]):
         return number
 
 
-def encode(dataset: "TextDataset", max_length: int, min_count: int) -> Encoding:
+def encode_texts(dataset: "TextDataset", max_length: int, min_count: int) -> Encoding:
     """Encode every split; words that occur in train fewer than `min_count` times are `<unk>`."""
     ids = _Ids({UNK: 0})
     # Train goes first, so that its words have the lowest numbers.
@@ -94,7 +94,7 @@ def encode(dataset: "TextDataset", max_length: int, min_count: int) -> Encoding:
     words = list(ids)
     occurrences = count(drafts[TRAIN][0], seen)
     counts = dict(zip(words[1:seen], occurrences[1:].tolist(), strict=True))
-    vocabulary = build(counts, min_count, extra=words[seen:])
+    vocabulary = build_vocabulary(counts, min_count, extra=words[seen:])
     final = np.array([vocabulary.index.get(word, UNK_ID) for word in words], dtype=np.int32)
     splits = {
         name: EncodedSplit(
@@ -137,8 +137,8 @@ def _draft(
     number = ids.__getitem__
     tokens, ends, capitals = array("i"), array("q", [0]), bytearray()
     for text in _stream(texts):
-        words = written(text, max_length) or (UNK,)
-        lower = lowered(words)
+        words = tokenize_cased(text, max_length) or (UNK,)
+        lower = lower_case(words)
         tokens.extend(map(number, lower))
         capitals.extend(map(ne, words, lower))
         ends.append(len(tokens))

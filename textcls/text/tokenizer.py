@@ -24,10 +24,10 @@ def tokenize(text: str, max_length: int) -> list[str]:
 
     A text of white space alone has none.
     """
-    return lowered(written(text, max_length))
+    return lower_case(tokenize_cased(text, max_length))
 
 
-def lowered(tokens: Iterable[str]) -> list[str]:
+def lower_case(tokens: Iterable[str]) -> list[str]:
     """The tokens in lower case, each by itself.
 
     "İ" grows a combining dot, and a sigma's form depends on what follows it.
@@ -35,7 +35,7 @@ def lowered(tokens: Iterable[str]) -> list[str]:
     return list(map(str.lower, tokens))
 
 
-def written(text: str, max_length: int) -> list[str]:
+def tokenize_cased(text: str, max_length: int) -> list[str]:
     """Return the first `max_length` WordPunct tokens of `text` as they are written."""
     head = text[: _HEAD * max_length]
     tokens = _split(head)

@@ -38,7 +38,9 @@ class Vocabulary:
         return [index.get(token, UNK_ID) for token in tokens] or [UNK_ID]
 
 
-def build(counts: Mapping[str, int], min_count: int = 1, extra: Iterable[str] = ()) -> Vocabulary:
+def build_vocabulary(
+    counts: Mapping[str, int], min_count: int = 1, extra: Iterable[str] = ()
+) -> Vocabulary:
     """Return the words that occur `min_count` times, most frequent first, ties alphabetical.
 
     The words of `extra` follow alphabetically, those that `counts` holds left out: a word that

@@ -49,7 +49,7 @@ class Optimizer(Protocol):
         """Go on from what `state()` gave."""
 
 
-def create(
+def create_optimizer(
     parameters: Sequence[nn.Parameter], embeddings: Tensor, max_grad_norm: float, *, compiled: bool
 ) -> Optimizer:
     """The optimizer of parameters and embeddings (vocabulary, dim); updates them in place."""

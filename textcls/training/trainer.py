@@ -104,10 +104,10 @@ class Training:
         epochs = train.epochs_on(len(self.lengths))
         self.total_steps = max(1, round(epochs * self.steps_per_epoch))
         self.frozen_steps = train.frozen_steps(self.total_steps)
-        self.classifier = classifier.create(
+        self.classifier = classifier.create_classifier(
             embeddings, num_classes, model, seed=train.seed, device=device, compiled=compiled
         )
-        self.optimizer = _optimizer.create(
+        self.optimizer = _optimizer.create_optimizer(
             list(self.classifier.parameters()),
             self.classifier.embeddings,
             train.max_grad_norm,
@@ -214,7 +214,7 @@ class Training:
 
     def evaluate(self, split: EncodedSplit) -> dict[str, float]:
         """Mean loss, accuracy and macro F1 on a split."""
-        logits = predict(self.classifier, split, self.device)
+        logits = predict_logits(self.classifier, split, self.device)
         labels = torch.from_numpy(np.array(split.labels))
         confusion = metrics.confusion_matrix(
             labels.numpy(), logits.argmax(dim=1).numpy(), self.num_classes
@@ -299,7 +299,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]
 
 
 @torch.inference_mode()
-def predict(model: classifier.Classifier, split: EncodedSplit, device: str) -> torch.Tensor:
+def predict_logits(model: classifier.Classifier, split: EncodedSplit, device: str) -> torch.Tensor:
     """Logits (texts, classes) of a split, in its order, on the CPU.
 
     Where the model wants them, a linear classifier's scores are added to the encoder's

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from textcls.exceptions import EmbeddingError
 from textcls.vectors._keyed_vectors import PICKLE_MAGIC, read_keyed_vectors
-from textcls.vectors._word_rows import Collector, Rows
+from textcls.vectors._word_rows import Collector, WordVectors
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -42,7 +42,7 @@ class _Reader:
         raise EmbeddingError(f"{self.path}: line {self.line}: {problem}")
 
 
-def read_vectors(path: Path, words: Sequence[str]) -> Rows:
+def read_vectors(path: Path, words: Sequence[str]) -> WordVectors:
     """Return the rows that the file has for `words`; of a word given twice, the first.
 
     Takes word2vec's format (a first line with the number of vectors and their length; text or
@@ -64,7 +64,7 @@ def read_vectors(path: Path, words: Sequence[str]) -> Rows:
         raise EmbeddingError(f"{path}: the vectors cannot be read: {reason}") from error
 
 
-def _read(reader: _Reader) -> Rows:
+def _read(reader: _Reader) -> WordVectors:
     try:
         first = reader.stream.readline(_LONGEST_LINE).removeprefix(_BOM)
         reader.line = 1

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textcls.exceptions import EmbeddingError
-from textcls.vectors._word_rows import Collector, Rows
+from textcls.vectors._word_rows import Collector, WordVectors
 
 PICKLE_MAGIC = b"\x80"
 
@@ -23,7 +23,7 @@ _CLASSES = ("KeyedVectors", "Word2VecKeyedVectors", "EuclideanKeyedVectors")  # 
 _RECONSTRUCT = np.ndarray(0).__reduce__()[0]
 
 
-def read_keyed_vectors(path: Path, words: Sequence[str]) -> Rows:
+def read_keyed_vectors(path: Path, words: Sequence[str]) -> WordVectors:
     """Return the rows that a `.kv` file, and the `.npy` that gensim puts beside a large one, has.
 
     Raises EmbeddingError for any other pickle and for one that is cut off or damaged.

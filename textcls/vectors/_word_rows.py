@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Rows(NamedTuple):
+class WordVectors(NamedTuple):
     """Vectors for a list of words, and which of the words have one."""
 
     known: NDArray[np.bool_]
@@ -24,7 +24,9 @@ class Collector:
 
     def __init__(self, words: Sequence[str]) -> None:
         self.index = {word.encode("utf-8", "surrogatepass"): i for i, word in enumerate(words)}
-        self.rows = Rows(np.zeros(len(words), np.bool_), np.zeros((len(words), 0), np.float32))
+        self.rows = WordVectors(
+            np.zeros(len(words), np.bool_), np.zeros((len(words), 0), np.float32)
+        )
 
     def add(self, word: bytes, row: NDArray[np.float32]) -> None:
         """Keep the row of a word in `index`, unless it has one."""

@@ -16,7 +16,7 @@ from textcls.text.vocabulary import PAD_ID, UNK_ID, Vocabulary
 from textcls.vectors import _gensim_hub
 from textcls.vectors._files import read_vectors
 from textcls.vectors._trained import recipe, train_vectors
-from textcls.vectors._word_rows import Rows
+from textcls.vectors._word_rows import WordVectors
 
 RANDOM_STD = 0.1
 """Standard deviation of "random" vectors.
@@ -57,7 +57,7 @@ class Vectors(Protocol):
         """A sentence to say before `rows`, which may take a while."""
         ...
 
-    def rows(self, encoding: Encoding) -> Rows:
+    def rows(self, encoding: Encoding) -> WordVectors:
         """Return the vectors for the words of the encoding's vocabulary."""
         ...
 
@@ -90,7 +90,7 @@ class FileVectors:
         """A sentence to say before `rows`."""
         return f"Reading the vectors {self.path}."
 
-    def rows(self, encoding: Encoding) -> Rows:
+    def rows(self, encoding: Encoding) -> WordVectors:
         """Stream the file; raises EmbeddingError when it cannot be used or knows no word."""
         rows = read_vectors(self.path, encoding.vocabulary.words)
         if not rows.known[UNK_ID + 1 :].any():
@@ -108,14 +108,14 @@ class CorpusVectors:
     name: str = CORPUS_VECTORS
     announcement: str = "Training vectors on the train split."
 
-    def rows(self, encoding: Encoding) -> Rows:
+    def rows(self, encoding: Encoding) -> WordVectors:
         """Train; all words of train are known then, and no others."""
         n = encoding.train_words
         trained = train_vectors(encoding.splits[TRAIN], n, self.dim, self.seed)
         unseen = len(encoding.vocabulary) - n
         known = np.arange(n + unseen) < n
         known[: UNK_ID + 1] = False
-        return Rows(known, np.pad(trained, ((0, unseen), (0, 0))))
+        return WordVectors(known, np.pad(trained, ((0, unseen), (0, 0))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +127,10 @@ class RandomVectors:
     name: str = RANDOM_VECTORS
     announcement: str = "Drawing random vectors."
 
-    def rows(self, encoding: Encoding) -> Rows:
+    def rows(self, encoding: Encoding) -> WordVectors:
         """Know nothing."""
         words = len(encoding.vocabulary)
-        return Rows(np.zeros(words, np.bool_), np.zeros((words, self.dim), np.float32))
+        return WordVectors(np.zeros(words, np.bool_), np.zeros((words, self.dim), np.float32))
 
 
 def locate(config: EmbeddingConfig, corpus_key: str) -> tuple[Vectors, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tune.analysis.run_data import SPLITS, History
+from tune.analysis.run_data import SPLITS, RunData
 from tune.analysis.winner_score import error_of_difference
 from tune.study.records import State, TrialRecord
 
@@ -47,17 +47,15 @@ class Shape:
         return self.later_gain < max(self.noise / 2, _FLAT)
 
 
-def shape(history: History) -> Shape | None:
+def shape(run: RunData) -> Shape | None:
     """Describe the best complete curves; None where none has two rungs."""
     curves = [
-        record
-        for record in history.ranked
-        if record.state == State.COMPLETE and len(record.values) > 1
+        record for record in run.ranked if record.state == State.COMPLETE and len(record.values) > 1
     ][:BEST]
     if not curves:
         return None
     first, last = curves[0].curve[-2:]
-    texts = history.texts(history.chosen_on)
+    texts = run.texts(run.chosen_on)
     value = _mean([record.values[-1] for record in curves])
     error = error_of_difference(value, texts) if texts else 0.01
     return Shape(
@@ -68,25 +66,25 @@ def shape(history: History) -> Shape | None:
         later_gain=_mean([max(record.values) - record.values[0] for record in curves]),
         fall=_mean([max(record.values) - record.values[-1] for record in curves]),
         noise=error * 2 / len(curves) ** 0.5,
-        loss_rises=sum(_loss_rises(record, f"{history.chosen_on}_loss") for record in curves),
+        loss_rises=sum(_loss_rises(record, f"{run.chosen_on}_loss") for record in curves),
     )
 
 
-def at_chance(history: History) -> tuple[list[TrialRecord], float] | None:
+def at_chance(run: RunData) -> tuple[list[TrialRecord], float] | None:
     """The trials that never got beyond guessing, and what guessing gives.
 
     Guessing is naming the most frequent class always, or any class by the throw of a die: whichever
     is right more often. None where the classes are not known or the metric is no accuracy.
     """
-    per_class = history.corpus.get("texts_per_class", {})
-    split = SPLITS[history.chosen_on]
+    per_class = run.corpus.get("texts_per_class", {})
+    split = SPLITS[run.chosen_on]
     counts: Sequence[int] = list(per_class.get(split, {}).values())
-    if not counts or not history.metric.endswith("_accuracy"):
+    if not counts or not run.metric.endswith("_accuracy"):
         return None
     texts = sum(counts)
     chance = max(counts) / texts
     limit = chance + 2 * error_of_difference(chance, texts)
-    stuck = [record for record in history.records if record.value and record.value < limit]
+    stuck = [record for record in run.records if record.value and record.value < limit]
     return stuck, chance
 
 

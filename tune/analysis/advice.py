@@ -8,9 +8,9 @@ from typing import Literal
 import yaml
 
 from tune.analysis._curves import at_chance, shape
-from tune.analysis.boundaries import Crowd, crowds
-from tune.analysis.run_data import CUT_OFF, RUNNING, History
-from tune.analysis.winner_score import Verdict
+from tune.analysis.boundaries import BoundaryHit, boundary_hits
+from tune.analysis.run_data import CUT_OFF, RUNNING, RunData
+from tune.analysis.winner_score import WinnerScore
 from tune.study.records import State
 
 _MANY = 0.2  # of the trials
@@ -27,49 +27,49 @@ class Advice:
     """A line for the search file, or nothing."""
 
 
-def advice(history: History, judged: Verdict | None) -> list[Advice]:
+def advise(run: RunData, judged: WinnerScore | None) -> list[Advice]:
     """Everything worth saying about a search, warnings first."""
     found = [
-        *_about_state(history),
-        *_about_notices(history),
-        *_about_trials(history),
-        *_about_selection(history, judged),
-        *(_about_edge(crowd) for crowd in crowds(history)),
-        *_about_curves(history),
+        *_about_state(run),
+        *_about_notices(run),
+        *_about_trials(run),
+        *_about_selection(run, judged),
+        *(_about_edge(hit) for hit in boundary_hits(run)),
+        *_about_curves(run),
     ]
     return sorted(found, key=lambda each: each.kind != "warning")
 
 
-def range_yaml(crowd: Crowd) -> str:
+def range_yaml(hit: BoundaryHit) -> str:
     """The wider range as a line of a search file."""
-    written = crowd.wider.model_dump(mode="json", exclude_defaults=True)
-    kept = {"type": crowd.wider.type, **written}
+    written = hit.wider.model_dump(mode="json", exclude_defaults=True)
+    kept = {"type": hit.wider.type, **written}
     line: str = yaml.safe_dump(kept, default_flow_style=True, sort_keys=False, width=10_000)
-    return f"{crowd.name}: {line.strip()}"
+    return f"{hit.name}: {line.strip()}"
 
 
-def _about_notices(history: History) -> Iterator[Advice]:
-    notices = [str(notice) for notice in history.environment.get("notices", ())]
+def _about_notices(run: RunData) -> Iterator[Advice]:
+    notices = [str(notice) for notice in run.environment.get("notices", ())]
     if notices:
         text = "\n\n".join(f"{notice[:1].upper()}{notice[1:]}" for notice in notices)
         yield Advice("warning", "Not everything was as asked for", text)
 
 
-def _about_state(history: History) -> Iterator[Advice]:
-    name = history.folder.name
+def _about_state(run: RunData) -> Iterator[Advice]:
+    name = run.folder.name
     goes_on = f"python -m tune.search --resume {name} goes on from there."
-    if history.state == RUNNING:
+    if run.state == RUNNING:
         text = "This page shows what was known when it was written."
         yield Advice("warning", "The search is still running", text)
-    elif history.state == CUT_OFF:
+    elif run.state == CUT_OFF:
         text = f"It ended without writing its result; what had been reported is here. {goes_on}"
         yield Advice("warning", "The search was cut off", text)
-    elif history.state == "interrupted":
+    elif run.state == "interrupted":
         yield Advice("warning", "The search was stopped before its end", goes_on)
 
 
-def _about_trials(history: History) -> Iterator[Advice]:
-    total = len(history.records)
+def _about_trials(run: RunData) -> Iterator[Advice]:
+    total = len(run.records)
     if total == 0:
         yield Advice("warning", "No trials yet", "Nothing has been started.")
         return
@@ -78,10 +78,10 @@ def _about_trials(history: History) -> Iterator[Advice]:
         State.DIVERGED: "Their loss was no longer a number: a lower learning rate or a stricter "
         "max_grad_norm avoids that.",
     }.items():
-        count = sum(record.state == state for record in history.records)
+        count = sum(record.state == state for record in run.records)
         if count >= max(1, math.ceil(_MANY * total)):
             yield Advice("warning", f"{count} of {total} trials {state}", hint)
-    stuck = at_chance(history)
+    stuck = at_chance(run)
     if stuck is not None and len(stuck[0]) >= max(2, math.ceil(_MANY * total)):
         trials, chance = stuck
         title = f"{len(trials)} of {total} trials never got beyond guessing"
@@ -92,7 +92,7 @@ def _about_trials(history: History) -> Iterator[Advice]:
         yield Advice("warning", title, text)
 
 
-def _about_selection(history: History, judged: Verdict | None) -> Iterator[Advice]:
+def _about_selection(run: RunData, judged: WinnerScore | None) -> Iterator[Advice]:
     if judged is None:
         return
     if judged.selected_on_test and judged.candidates > 1:
@@ -100,48 +100,48 @@ def _about_selection(history: History, judged: Verdict | None) -> Iterator[Advic
             "The trials were compared on the test split, so the winner's score there is the best "
             f"of {judged.candidates}, not a measurement of a classifier chosen beforehand."
         )
-        clean = f"metric: {history.metric.replace('test', 'val')}"
-        extra = "" if history.texts("val") else ", with data.validation_fraction: 0.1"
+        clean = f"metric: {run.metric.replace('test', 'val')}"
+        extra = "" if run.texts("val") else ", with data.validation_fraction: 0.1"
         text += f" For a clean figure search with {clean}{extra}."
         yield Advice("advice", "The test split chose the winner", text)
     if judged.record.state == State.PRUNED:
         reached = judged.record.curve[-1]["epoch"]
         text = (
-            f"It led at epoch {reached:.3g} of {history.milestones[-1]:g} and was stopped "
+            f"It led at epoch {reached:.3g} of {run.milestones[-1]:g} and was stopped "
             "there, so it may not have shown all it can: its whole configuration, above, trains "
             "to the end."
         )
         yield Advice("advice", "The winner was stopped early", text)
-    if judged.rivals:
-        plural = "s lie" if judged.rivals > 1 else " lies"
+    if judged.n_within_interval:
+        plural = "s lie" if judged.n_within_interval > 1 else " lies"
         yield Advice(
             "advice",
-            f"{judged.rivals} other trial{plural} within the winner's interval",
+            f"{judged.n_within_interval} other trial{plural} within the winner's interval",
             "Which of them is the best is not settled; train them again with other seeds, or take "
             "the cheapest.",
         )
-    complete = sum(record.state == State.COMPLETE for record in history.records)
+    complete = sum(record.state == State.COMPLETE for record in run.records)
     if complete == 0:
         text = "The winner was judged before its training was over."
         yield Advice("warning", "No trial was trained to its end", text)
 
 
-def _about_edge(crowd: Crowd) -> Advice:
-    end = "upper" if crowd.side == "high" else "lower"
-    inside = "All" if crowd.inside == crowd.best else f"{crowd.inside} of"
-    bound = getattr(crowd.wider, crowd.side)
+def _about_edge(hit: BoundaryHit) -> Advice:
+    end = "upper" if hit.side == "high" else "lower"
+    inside = "All" if hit.inside == hit.best else f"{hit.inside} of"
+    bound = getattr(hit.wider, hit.side)
     return Advice(
         "advice",
-        f"{crowd.name} crowds at its {end} edge",
-        f"{inside} the {crowd.best} best trials lie in the {end} tenth of its range, so the best "
-        f"value may lie beyond. Search it {'up' if crowd.side == 'high' else 'down'} "
+        f"{hit.name} crowds at its {end} edge",
+        f"{inside} the {hit.best} best trials lie in the {end} tenth of its range, so the best "
+        f"value may lie beyond. Search it {'up' if hit.side == 'high' else 'down'} "
         f"to {bound:g}.",
-        range_yaml(crowd),
+        range_yaml(hit),
     )
 
 
-def _about_curves(history: History) -> Iterator[Advice]:
-    found = shape(history)
+def _about_curves(run: RunData) -> Iterator[Advice]:
+    found = shape(run)
     if found is None:
         return
     who = "the best complete trial" if found.trials == 1 else f"the {found.trials} best trials"
@@ -158,10 +158,10 @@ def _about_curves(history: History) -> Iterator[Advice]:
             f"{who.capitalize()} still gained {found.last_gain:.4f} {epochs}, more than the "
             f"noise of {found.noise:.4f}. Train longer:"
         )
-        longer = f"train: {{epochs: {2 * history.milestones[-1]:g}}}"
+        longer = f"train: {{epochs: {2 * run.milestones[-1]:g}}}"
         yield Advice("advice", "The best curves still rise at the end", text, longer)
     if found.saturated:
-        scheduler = history.search.search.scheduler
+        scheduler = run.config.search.scheduler
         grace = f"grace_period: {scheduler.grace_period / 3:.2g}"
         if scheduler.grace_texts is not None:
             grace = f"grace_texts: {max(1, scheduler.grace_texts // 3)}"

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from tune.analysis.run_data import History
+from tune.analysis.run_data import RunData
 from tune.config.distributions import FloatDistribution, IntDistribution, between
-from tune.config.parameters import parameters
+from tune.config.parameters import all_parameters
 
 Range = IntDistribution | FloatDistribution
 Side = Literal["low", "high"]
@@ -23,7 +23,7 @@ _LONGEST_STRETCH = math.log(10)  # of a log range
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class BoundaryHit:
     """The best trials lie at one end of a parameter's range."""
 
     name: str
@@ -35,14 +35,14 @@ class Crowd:
     """The same range, stretched beyond that end."""
 
 
-def crowds(history: History) -> list[Crowd]:
+def boundary_hits(run: RunData) -> list[BoundaryHit]:
     """Every parameter whose best values crowd at an edge that may be moved, the worst first."""
-    found: list[Crowd] = []
-    for name, known in history.space.items():
+    found: list[BoundaryHit] = []
+    for name, known in run.space.items():
         if known.type != "categorical":
-            values = [each.params[name] for each in history.ranked if name in each.params]
-            found += _crowds(name, known, values)
-    return sorted(found, key=lambda crowd: (-crowd.inside / crowd.best, crowd.name))
+            values = [each.params[name] for each in run.ranked if name in each.params]
+            found += _boundary_hits(name, known, values)
+    return sorted(found, key=lambda hit: (-hit.inside / hit.best, hit.name))
 
 
 def edge_share(known: Range, side: Side) -> float:
@@ -59,7 +59,7 @@ def edge_share(known: Range, side: Side) -> float:
     return _length(known, low, high, step / 2) / _length(known, known.low, known.high, step / 2)
 
 
-def _crowds(name: str, known: Range, values: Sequence[float]) -> Iterator[Crowd]:
+def _boundary_hits(name: str, known: Range, values: Sequence[float]) -> Iterator[BoundaryHit]:
     best = min(max(_FEWEST, round(_BEST_SHARE * len(values))), _MOST)
     if len(values) < 2 * best:
         return
@@ -71,7 +71,7 @@ def _crowds(name: str, known: Range, values: Sequence[float]) -> Iterator[Crowd]
     for side, inside in counts.items():
         wider = _wider(name, known, side)
         if wider is not None and _at_least(inside, best, edge_share(known, side)) < _CHANCE:
-            yield Crowd(name, side, inside, best, wider)
+            yield BoundaryHit(name, side, inside, best, wider)
 
 
 def _at_least(count: int, tries: int, chance: float) -> float:
@@ -92,7 +92,7 @@ def _wider(name: str, known: Range, side: Side) -> Range | None:
     """The range stretched beyond one end; None where the parameter allows no further value."""
     for stretch in _STRETCHES:
         bound = _bound(known, side, stretch)
-        if bound == getattr(known, side) or parameters()[name].refusal(bound) is not None:
+        if bound == getattr(known, side) or all_parameters()[name].refusal(bound) is not None:
             continue
         try:
             return type(known).model_validate({**known.model_dump(), side: bound})

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tune.analysis.run_data import History
-from tune.analysis.timeline import Report, Timeline, timeline
-from tune.analysis.winner_score import Verdict, error_of_difference, verdict
+from tune.analysis.run_data import RunData
+from tune.analysis.timeline import Report, Timeline, build_timeline
+from tune.analysis.winner_score import WinnerScore, error_of_difference, score_winner
 from tune.config.distributions import AnyDistribution
-from tune.config.parameters import SECTIONS, Parameter, parameters
+from tune.config.parameters import SECTIONS, Parameter, all_parameters
 from tune.formatting import NONE, duration, value_text
 from tune.run_folder import leaderboard
 
@@ -26,17 +26,17 @@ class Contender:
     """One of the searches."""
 
     name: str
-    history: History
+    run: RunData
 
     @cached_property
     def line(self) -> Timeline:
         """The search in the order of time."""
-        return timeline(self.history)
+        return build_timeline(self.run)
 
     @cached_property
-    def judged(self) -> Verdict | None:
+    def judged(self) -> WinnerScore | None:
         """Its winner."""
-        return verdict(self.history)
+        return score_winner(self.run)
 
     @cached_property
     def leaders(self) -> list[Report]:
@@ -45,25 +45,25 @@ class Contender:
 
     def trained(self, epochs: float) -> float:
         """Texts trained in so many epochs; the epochs where nobody knows how many texts."""
-        return epochs * (self.history.texts("train") or 1)
+        return epochs * (self.run.texts("train") or 1)
 
     def spent(self, epochs: float) -> str:
         """The same in words."""
-        if self.history.texts("train") is None:
+        if self.run.texts("train") is None:
             return f"{epochs:.2f} epochs"
         return f"{self.trained(epochs):,.0f} texts"
 
 
-def contenders(histories: Sequence[History]) -> list[Contender]:
+def contenders(histories: Sequence[RunData]) -> list[Contender]:
     """Name the searches: by their folders' names, with the path where two share one."""
-    names = [history.folder.name for history in histories]
+    names = [run.folder.name for run in histories]
     return [
-        Contender(name if names.count(name) == 1 else str(history.folder.root), history)
-        for name, history in zip(names, histories, strict=True)
+        Contender(name if names.count(name) == 1 else str(run.folder.root), run)
+        for name, run in zip(names, histories, strict=True)
     ]
 
 
-def sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]]]:
+def comparison_sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]]]:
     """The whole comparison as titled rows."""
     return [
         ("Search", list(_settings(found))),
@@ -74,10 +74,10 @@ def sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]]]:
     ]
 
 
-def remarks(found: Sequence[Contender]) -> list[str]:
+def comparison_remarks(found: Sequence[Contender]) -> list[str]:
     """What to think of before believing the table, in sentences."""
     said = []
-    if len({each.history.metric for each in found}) > 1:
+    if len({each.run.metric for each in found}) > 1:
         said.append("The searches raised different metrics, so their best values do not compare.")
     if len({_fingerprint(each) for each in found}) > 1:
         said.append("The searches saw different texts, so their values do not compare.")
@@ -111,19 +111,19 @@ def _lead(found: Sequence[Contender]) -> str | None:
 
 
 def _settings(found: Sequence[Contender]) -> Iterator[Row]:
-    yield _row("state", found, lambda each: each.history.state)
-    yield _row("metric", found, lambda each: each.history.metric)
+    yield _row("state", found, lambda each: each.run.state)
+    yield _row("metric", found, lambda each: each.run.metric)
     yield _row("data", found, _data)
-    yield _row("epochs", found, lambda each: f"{each.history.milestones[-1]:g}")
-    yield _row("sampler", found, lambda each: each.history.search.search.sampler)
-    yield _row("scheduler", found, lambda each: each.history.search.search.scheduler.name)
-    yield _row("rungs", found, lambda each: _listed(each.history.milestones))
+    yield _row("epochs", found, lambda each: f"{each.run.milestones[-1]:g}")
+    yield _row("sampler", found, lambda each: each.run.config.search.sampler)
+    yield _row("scheduler", found, lambda each: each.run.config.search.scheduler.name)
+    yield _row("rungs", found, lambda each: _listed(each.run.milestones))
     yield from _differences(found)
 
 
 def _differences(found: Sequence[Contender]) -> Iterator[Row]:
     """What is fixed, and not to the same in all searches."""
-    searched = {parameters()[name] for each in found for name in each.history.space}
+    searched = {all_parameters()[name] for each in found for name in each.run.space}
     for section, model in SECTIONS.items():
         for field in model.model_fields:
             cells = _row(f"{section}.{field}", found, _fixed, section, field)
@@ -133,11 +133,11 @@ def _differences(found: Sequence[Contender]) -> Iterator[Row]:
 
 
 def _fixed(each: Contender, section: str, field: str) -> str:
-    return value_text(getattr(getattr(each.history.search, section), field))
+    return value_text(getattr(getattr(each.run.config, section), field))
 
 
 def _data(each: Contender) -> str:
-    return str(each.history.corpus.get("data", each.history.search.data.name))
+    return str(each.run.corpus.get("data", each.run.config.data.name))
 
 
 def _listed(epochs: Sequence[float]) -> str:
@@ -145,15 +145,15 @@ def _listed(epochs: Sequence[float]) -> str:
 
 
 def _space(found: Sequence[Contender]) -> Iterator[Row]:
-    searched = dict.fromkeys(name for each in found for name in each.history.space)
+    searched = dict.fromkeys(name for each in found for name in each.run.space)
     for name in searched:
         yield _row(name, found, _searched, name)
 
 
 def _searched(each: Contender, name: str) -> str:
-    if name in each.history.space:
-        return _range(each.history.space[name])
-    parameter = parameters()[name]
+    if name in each.run.space:
+        return _range(each.run.space[name])
+    parameter = all_parameters()[name]
     return f"fixed: {_fixed(each, parameter.section, parameter.field)}"
 
 
@@ -171,7 +171,7 @@ def _best(found: Sequence[Contender]) -> Iterator[Row]:
         cells = _row(f"{prefix} accuracy", found, _scored, prefix)
         if any(cell != NONE for cell in cells[1]):
             yield cells
-    for name in dict.fromkeys(name for each in found for name in each.history.space):
+    for name in dict.fromkeys(name for each in found for name in each.run.space):
         yield _row(name, found, _chosen, name)
 
 
@@ -187,7 +187,7 @@ def _scored(each: Contender, prefix: str) -> str:
 def _chosen(each: Contender, name: str) -> str:
     if each.judged is None or name not in each.judged.record.params:
         return NONE
-    return value_text(each.history.params(each.judged.record)[name])
+    return value_text(each.run.params(each.judged.record)[name])
 
 
 def _over_time(found: Sequence[Contender]) -> Iterator[Row]:
@@ -240,13 +240,13 @@ def _cost(found: Sequence[Contender]) -> Iterator[Row]:
 
 
 def _trials(each: Contender) -> str:
-    counts = leaderboard.counts(each.history.records)
+    counts = leaderboard.count_states(each.run.records)
     ends = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    return f"{len(each.history.records)} ({ends})" if ends else str(len(each.history.records))
+    return f"{len(each.run.records)} ({ends})" if ends else str(len(each.run.records))
 
 
 def _machine(each: Contender) -> str:
-    machine = each.history.environment.get("machine") or {}
+    machine = each.run.environment.get("machine") or {}
     return f"{machine['host']}, {machine.get('cpus')} cores" if "host" in machine else NONE
 
 
@@ -255,8 +255,8 @@ def _row(label: str, found: Sequence[Contender], cell: Callable[..., str], *argu
 
 
 def _known(each: Contender) -> bool:
-    return each.history.texts("train") is not None
+    return each.run.texts("train") is not None
 
 
 def _fingerprint(each: Contender) -> Any:
-    return each.history.corpus.get("data_fingerprint")
+    return each.run.corpus.get("data_fingerprint")

@@ -11,7 +11,7 @@ import numpy as np
 from textcls.config.models import DataConfig
 from textcls.exceptions import BundleError, TextclsError
 from textcls.training.metrics import accuracy, confusion_matrix
-from tune.analysis.run_data import CUT_OFF, RUNNING, SPLITS, History
+from tune.analysis.run_data import CUT_OFF, RUNNING, SPLITS, RunData
 
 MISTAKES = 20
 _COMPILED_FROM = 20_000  # texts: below, compiling the kernels costs more than they save
@@ -31,7 +31,7 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Examination:
+class ErrorAnalysis:
     """The winner's predictions on a split."""
 
     split: str
@@ -62,45 +62,45 @@ class Examination:
         ]
 
 
-def examine(history: History) -> Examination | str:
+def analyse_errors(run: RunData) -> ErrorAnalysis | str:
     """Read the texts again and let `best/` predict them, or say in a sentence why not.
 
     Texts are those of the test split; where there is none, of the validation split.
     """
-    refusal = _refusal(history)
+    refusal = _refusal(run)
     if refusal is not None:
         return refusal
     try:
-        return _examine(history)
+        return _analyse_errors(run)
     except BundleError as error:
         return f"The winner's classifier cannot be read: {error}"
     except TextclsError as error:
         return f"The texts cannot be read again: {error}"
 
 
-def _refusal(history: History) -> str | None:
-    if history.best is None:
+def _refusal(run: RunData) -> str | None:
+    if run.best is None:
         return "There is no winner yet."
-    if not history.folder.best.is_dir():
-        waiting = history.state in (RUNNING, CUT_OFF)
+    if not run.folder.best.is_dir():
+        waiting = run.state in (RUNNING, CUT_OFF)
         why = "is written when the search ends" if waiting else "is missing"
-        return f"The winner's classifier ({history.folder.best.name}/) {why}."
+        return f"The winner's classifier ({run.folder.best.name}/) {why}."
     return None
 
 
-def _examine(history: History) -> Examination | str:
+def _analyse_errors(run: RunData) -> ErrorAnalysis | str:
     from textcls import bundle
     from textcls.data import dataset  # torch takes a second
 
-    loaded = bundle.load(history.folder.best)
+    loaded = bundle.load_bundle(run.folder.best)
     crowned = loaded.about.get("search", {}).get("trial")
-    if history.best is not None and crowned != history.best.number:
+    if run.best is not None and crowned != run.best.number:
         return (
-            f"{history.folder.best.name}/ holds trial {crowned}, the winner of an earlier stop of "
-            f"this search, while trial {history.best.number} leads now."
+            f"{run.folder.best.name}/ holds trial {crowned}, the winner of an earlier stop of "
+            f"this search, while trial {run.best.number} leads now."
         )
-    source = dataset.locate(_data(history))
-    known = history.corpus.get("data_fingerprint")
+    source = dataset.locate(_data(run))
+    known = run.corpus.get("data_fingerprint")
     if known is not None and known != source.fingerprint:
         return f"The texts are no longer those that the search saw: {source.name} has changed."
     data = source.read()
@@ -109,17 +109,17 @@ def _examine(history: History) -> Examination | str:
     if data.label_names != loaded.label_names:
         return "The texts have other classes than the winner."
     if len(split) >= _COMPILED_FROM:
-        loaded = bundle.load(history.folder.best, compiled=True)
+        loaded = bundle.load_bundle(run.folder.best, compiled=True)
     texts = split.texts.to_pylist()
     with _one_thread():
         probabilities = loaded.probabilities(texts)
     return summarise(name, loaded.label_names, texts, split.labels, probabilities)
 
 
-def _data(history: History) -> DataConfig:
+def _data(run: RunData) -> DataConfig:
     """Where the texts are: a path may have been meant from where the search was started."""
-    data = history.search.data
-    there = Path(str(history.environment.get("directory", "."))) / data.name
+    data = run.config.data
+    there = Path(str(run.environment.get("directory", "."))) / data.name
     if Path(data.name).expanduser().exists() or not there.exists():
         return data
     return data.model_copy(update={"name": str(there)})
@@ -147,7 +147,7 @@ def summarise(
     texts: list[str],
     labels: "np.ndarray[Any, np.dtype[np.int64]]",
     probabilities: "np.ndarray[Any, Any]",
-) -> Examination:
+) -> ErrorAnalysis:
     """Count and rank; `labels` (texts,), `probabilities` (texts, classes)."""
     predicted = probabilities.argmax(axis=1)
     matrix = confusion_matrix(labels, predicted, len(label_names))
@@ -163,7 +163,7 @@ def summarise(
         )
         for at in surest
     )
-    return Examination(split, label_names, matrix, mistakes)
+    return ErrorAnalysis(split, label_names, matrix, mistakes)
 
 
 def _share(part: float, whole: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tune.analysis.run_data import History
+from tune.analysis.run_data import RunData
 from tune.config import optuna_space
 from tune.study.records import TrialRecord
 
@@ -29,18 +29,18 @@ class Importance:
     """The values compared are those at this rung, counted from 0, so that all are alike."""
 
 
-def importance(history: History) -> Importance | str:
+def compute_importance(run: RunData) -> Importance | str:
     """PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255), or a sentence why there is none.
 
     It compares where the best trials lie with where all lie. Values of trials that were trained
     for different times say nothing about parameters, so it takes the last rung that enough trials
     reached.
     """
-    if not history.space:
+    if not run.space:
         return "Nothing was searched."
-    compared = _compared(history)
+    compared = _compared(run)
     if compared is None:
-        reached = sum(bool(record.values) for record in history.records)
+        reached = sum(bool(record.values) for record in run.records)
         return (
             f"Too few trials: importance needs {ENOUGH} that reached the same rung, "
             f"and {reached} reached the first."
@@ -49,29 +49,29 @@ def importance(history: History) -> Importance | str:
     values = [record.values[rung] for record in records]
     if len(set(values)) == 1:
         return f"All {len(records)} trials reached the same value at rung {rung + 1}."
-    shares = _ped_anova(history, records, values)
+    shares = _ped_anova(run, records, values)
     if shares is None:
         return "No parameter took more than one value."
-    directions = {name: _direction(history, name, records, values) for name in shares}
+    directions = {name: _direction(run, name, records, values) for name in shares}
     known = {name: share for name, share in directions.items() if share is not None}
     return Importance(shares, known, len(records), rung)
 
 
-def _compared(history: History) -> tuple[int, list[TrialRecord]] | None:
-    for rung in reversed(range(len(history.milestones))):
-        records = [record for record in history.records if len(record.values) > rung]
+def _compared(run: RunData) -> tuple[int, list[TrialRecord]] | None:
+    for rung in reversed(range(len(run.milestones))):
+        records = [record for record in run.records if len(record.values) > rung]
         if len(records) >= ENOUGH:
             return rung, records
     return None
 
 
 def _ped_anova(
-    history: History, records: list[TrialRecord], values: list[float]
+    run: RunData, records: list[TrialRecord], values: list[float]
 ) -> dict[str, float] | None:
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    known = optuna_space.distributions(history.search)
+    known = optuna_space.optuna_distributions(run.config)
     with _silence():
         study = optuna.create_study(direction="maximize")
     for record, value in zip(records, values, strict=True):
@@ -99,14 +99,14 @@ def _silence() -> Iterator[None]:
 
 
 def _direction(
-    history: History, name: str, records: list[TrialRecord], values: list[float]
+    run: RunData, name: str, records: list[TrialRecord], values: list[float]
 ) -> float | None:
     pairs = [
         (record.params[name], value)
         for record, value in zip(records, values, strict=True)
         if name in record.params
     ]
-    if history.space[name].type == "categorical" or len({given for given, _ in pairs}) < 2:
+    if run.space[name].type == "categorical" or len({given for given, _ in pairs}) < 2:
         return None
     given, reached = (np.asarray(column, float) for column in zip(*pairs, strict=True))
     if np.ptp(reached) == 0:

@@ -4,8 +4,8 @@ The ranges at whose edges the best trials crowd are widened, and the best parame
 are tried first. Everything else stays as it was.
 """
 
-from tune.analysis.boundaries import crowds
-from tune.analysis.run_data import History
+from tune.analysis.boundaries import boundary_hits
+from tune.analysis.run_data import RunData
 from tune.config import search_file
 from tune.config.search_file import SearchFile
 from tune.run_folder import paths
@@ -14,28 +14,28 @@ POINTS = 3
 """As many of the best trials are tried first."""
 
 
-def suggested(history: History) -> SearchFile | None:
+def suggest_next_search(run: RunData) -> SearchFile | None:
     """The next search; None where nothing was searched or no trial has a value."""
-    if not history.search.space or not history.ranked:
+    if not run.config.space or not run.ranked:
         return None
-    space = dict(history.search.space)
-    for crowd in crowds(history):
-        space[crowd.name] = crowd.wider
-    points = [history.params(record) for record in history.ranked[:POINTS]]
-    return history.search.model_copy(update={"space": space, "points": tuple(points)})
+    space = dict(run.config.space)
+    for hit in boundary_hits(run):
+        space[hit.name] = hit.wider
+    points = [run.params(record) for record in run.ranked[:POINTS]]
+    return run.config.model_copy(update={"space": space, "points": tuple(points)})
 
 
-def write(history: History) -> bool:
+def write_next_search(run: RunData) -> bool:
     """Write it into the run folder; returns whether there was one to write."""
-    search = suggested(history)
+    search = suggest_next_search(run)
     if search is None:
         return False
-    widened = [f"{crowd.name} ({crowd.side})" for crowd in crowds(history)]
+    widened = [f"{hit.name} ({hit.side})" for hit in boundary_hits(run)]
     why = f"Ranges widened: {', '.join(widened)}." if widened else "No range was widened."
     head = (
-        f"# What the search {history.folder.name} suggests next. {why}\n"
+        f"# What the search {run.folder.name} suggests next. {why}\n"
         f"# Its best {len(search.points)} trials are tried first.\n#\n"
-        f"#   python -m tune.search --space {paths.shown(history.folder.next)}\n\n"
+        f"#   python -m tune.search --space {paths.shown(run.folder.next)}\n\n"
     )
-    paths.write_text(history.folder.next, head + search_file.dump(search))
+    paths.write_text(run.folder.next, head + search_file.dump_search(search))
     return True

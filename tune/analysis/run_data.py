@@ -27,11 +27,11 @@ SPLITS = {"test": "test", "val": "validation"}
 
 
 @dataclass(frozen=True)
-class History:
+class RunData:
     """What a run folder tells of its search."""
 
     folder: RunFolder
-    search: SearchFile
+    config: SearchFile
     state: str
     """complete, interrupted, failed, running or cut off."""
     milestones: tuple[float, ...]
@@ -49,7 +49,7 @@ class History:
     @property
     def metric(self) -> str:
         """What the search raises."""
-        return self.search.search.metric
+        return self.config.search.metric
 
     @property
     def chosen_on(self) -> str:
@@ -59,7 +59,7 @@ class History:
     @cached_property
     def space(self) -> Space:
         """The distribution of every parameter."""
-        return spaces.searched(self.search)
+        return spaces.searched(self.config)
 
     @cached_property
     def ranked(self) -> tuple[TrialRecord, ...]:
@@ -87,7 +87,7 @@ class History:
 
     def params(self, record: TrialRecord) -> dict[str, Any]:
         """A trial's parameters as a configuration means them."""
-        return spaces.decode(self.space, record.params)
+        return spaces.decode_params(self.space, record.params)
 
     def origin(self, record: TrialRecord) -> int:
         """The first trial of a chain of interrupted ones; its own number for all others."""
@@ -97,21 +97,21 @@ class History:
         return record.number
 
 
-def read(folder: RunFolder) -> History:
+def load_run(folder: RunFolder) -> RunData:
     """Read a run folder without changing it.
 
     Raises `TextclsError` when its search or its journal cannot be read.
     """
-    search = search_file.load(folder.space)
+    search = search_file.load_search(folder.space)
     milestones, records = _trials(folder)
     result, environment = _result(folder.result), _object(folder.environment)
     state = _state(folder, records, result)
     if state != RUNNING:
         records = [_closed(record) for record in records]
     ended = state not in (RUNNING, CUT_OFF)
-    return History(
+    return RunData(
         folder=folder,
-        search=search,
+        config=search,
         state=state,
         milestones=milestones,
         records=tuple(records),
@@ -123,7 +123,7 @@ def read(folder: RunFolder) -> History:
 
 def _trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
     try:
-        made = study.read(folder.study, _study_name(folder))
+        made = study.read_study(folder.study, _study_name(folder))
         return made.milestones, made.records()
     except (KeyError, ValueError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -154,7 +154,7 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
 
 def _held_by_another(folder: RunFolder) -> bool:
     """Whether another process searches here; it is tried for a moment and let go at once."""
-    if folder.mirror is not None and folder.mirror.held_by_another():
+    if folder.remote is not None and folder.remote.held_by_another():
         return True
     try:
         with (folder.root / ".lock").open() as file:

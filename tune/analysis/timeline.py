@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tune.analysis.run_data import RUNNING, History
+from tune.analysis.run_data import RUNNING, RunData
 from tune.study.records import State, TrialRecord
 
 PAUSE_S = 60.0  # a longer time without any trial is an interruption, not the search at work
@@ -74,15 +74,15 @@ class Timeline:
         return found
 
 
-def timeline(history: History) -> Timeline:
+def build_timeline(run: RunData) -> Timeline:
     """Put the trials of a search in the order of time."""
-    carried = carried_rungs(history.records)
-    times = [_times(record, carried[record.number], history) for record in history.records]
+    carried = carried_rungs(run.records)
+    times = [_times(record, carried[record.number], run) for record in run.records]
     clock = _Clock([(asked, ended) for asked, _, ended in times])
     lanes = _lanes([(began, ended) for _, began, ended in times])
     spans = tuple(
         Span(record, lane, clock(asked), clock(began), clock(ended))
-        for record, lane, (asked, began, ended) in zip(history.records, lanes, times, strict=True)
+        for record, lane, (asked, began, ended) in zip(run.records, lanes, times, strict=True)
     )
     return Timeline(spans, tuple(_reports(spans, carried)), tuple(clock.pauses))
 
@@ -98,19 +98,17 @@ def carried_rungs(records: Sequence[TrialRecord]) -> dict[int, int]:
     return found
 
 
-def _times(
-    record: TrialRecord, carried: int, history: History
-) -> tuple[datetime, datetime, datetime]:
+def _times(record: TrialRecord, carried: int, run: RunData) -> tuple[datetime, datetime, datetime]:
     """When a trial was asked for, when it began to train and when it ended.
 
     Only the first and the last are recorded. A trial that ended at a rung began as many seconds
     earlier as its training took; any other one is taken to have begun when it was asked for.
     """
-    asked = (record.started or history.read_at).astimezone(UTC)
+    asked = (record.started or run.read_at).astimezone(UTC)
     trained = timedelta(seconds=_trained(record, carried))
     ended = record.ended.astimezone(UTC) if record.ended else asked + trained
-    if record.state == State.RUNNING and history.state == RUNNING:
-        ended = max(ended, history.read_at)
+    if record.state == State.RUNNING and run.state == RUNNING:
+        ended = max(ended, run.read_at)
     if record.state in (State.COMPLETE, State.PRUNED):
         return asked, max(asked, ended - trained), ended
     return asked, asked, ended

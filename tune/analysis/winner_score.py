@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from textcls.training.metrics import wilson_interval
-from tune.analysis.run_data import SPLITS, History
+from tune.analysis.run_data import SPLITS, RunData
 from tune.study.records import TrialRecord
 
 DRAWS = 2_000
@@ -32,7 +32,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class WinnerScore:
     """The winner's scores, and what choosing it from many is worth."""
 
     record: TrialRecord
@@ -44,9 +44,9 @@ class Verdict:
     """Trials among which it was chosen."""
     evaluations: int
     """Rungs at which they were compared."""
-    flattery: float | None
+    selection_bias: float | None
     """By how much the best of so many is expected to lie above its true value, at most."""
-    rivals: int | None
+    n_within_interval: int | None
     """Other trials whose value lies within the winner's interval."""
 
     @property
@@ -59,28 +59,28 @@ class Verdict:
         return next((score for score in self.scores if score.prefix == prefix), None)
 
 
-def verdict(history: History) -> Verdict | None:
+def score_winner(run: RunData) -> WinnerScore | None:
     """Judge the winner; None while no trial has reached a rung."""
-    best = history.best
+    best = run.best
     if best is None or best.value is None:
         return None
-    scores = tuple(_scores(history, best))
-    chosen = next((score for score in scores if score.prefix == history.chosen_on), None)
-    values = [record.value for record in history.ranked if record.value is not None]
-    by_accuracy = history.metric.endswith("_accuracy")
-    return Verdict(
+    scores = tuple(_scores(run, best))
+    chosen = next((score for score in scores if score.prefix == run.chosen_on), None)
+    values = [record.value for record in run.ranked if record.value is not None]
+    by_accuracy = run.metric.endswith("_accuracy")
+    return WinnerScore(
         record=best,
         value=best.value,
         scores=scores,
-        selected_on_test=history.chosen_on == "test",
+        selected_on_test=run.chosen_on == "test",
         candidates=len(values),
-        evaluations=sum(len(record.values) for record in history.ranked),
-        flattery=flattery(values, chosen.texts) if by_accuracy and chosen else None,
-        rivals=_rivals(values, chosen) if by_accuracy and chosen else None,
+        evaluations=sum(len(record.values) for record in run.ranked),
+        selection_bias=selection_bias(values, chosen.texts) if by_accuracy and chosen else None,
+        n_within_interval=_rivals(values, chosen) if by_accuracy and chosen else None,
     )
 
 
-def flattery(values: Sequence[float], texts: int | None) -> float | None:
+def selection_bias(values: Sequence[float], texts: int | None) -> float | None:
     """How far the best of these accuracies is expected to lie above its own true value.
 
     A parametric bootstrap: the values are taken for the truth, each gets the error of an accuracy
@@ -102,15 +102,15 @@ def error_of_difference(accuracy: float, texts: int) -> float:
     return math.sqrt(2 * max(accuracy * (1 - accuracy), 1 / texts) / texts)
 
 
-def _scores(history: History, best: TrialRecord) -> list[Score]:
+def _scores(run: RunData, best: TrialRecord) -> list[Score]:
     at_best = best.curve[best.best_rung or 0]
-    crowned = history.result.get("best") or {}
+    crowned = run.result.get("best") or {}
     found = []
     for prefix in SPLITS:
         key = f"{prefix}_accuracy"
         accuracy = crowned.get(key, at_best.get(key))
         if accuracy is not None:
-            texts = history.texts(prefix)
+            texts = run.texts(prefix)
             interval = wilson_interval(accuracy, texts) if texts else None
             found.append(Score(prefix, accuracy, texts, interval))
     return found

@@ -9,16 +9,16 @@ from itertools import islice
 
 from textcls.config.messages import KeyPath, Problem, did_you_mean
 from textcls.config.models import ENCODERS_WITH, ModelConfig
-from tune.config._point_checks import configurations, points
-from tune.config._valid_sections import Parts
+from tune.config._point_checks import configuration_problems, point_problems
+from tune.config._valid_sections import ValidSections
 from tune.config.conditions import Space, assignments, complete, in_order
 from tune.config.distributions import AnyDistribution, Value
-from tune.config.parameters import ENCODERS, Parameter, has_no, parameters, unknown
+from tune.config.parameters import ENCODERS, Parameter, all_parameters, has_no, unknown
 
 _MOST_CASES = 2_000
 
 
-def problems(parts: Parts) -> Iterator[Problem]:
+def search_problems(parts: ValidSections) -> Iterator[Problem]:
     """Everything in the parts of a search file that does not fit together."""
     yield from _purpose(parts)
     yield from _unknown_names(parts)
@@ -28,8 +28,8 @@ def problems(parts: Parts) -> Iterator[Problem]:
     yield from _foreign_parameters(usable)
     yield from _foreign_fields(usable)
     yield from _together(usable)
-    yield from points(parts, usable)
-    yield from configurations(parts)
+    yield from point_problems(parts, usable)
+    yield from configuration_problems(parts)
 
 
 def _usable(space: Space) -> Space:
@@ -40,7 +40,7 @@ def _usable(space: Space) -> Space:
             name: distribution
             for name, distribution in space.items()
             if name not in usable
-            and name in parameters()
+            and name in all_parameters()
             and all(other in usable for other in distribution.when)
         }
         if not more:
@@ -48,7 +48,7 @@ def _usable(space: Space) -> Space:
         usable |= more
 
 
-def _purpose(parts: Parts) -> Iterator[Problem]:
+def _purpose(parts: ValidSections) -> Iterator[Problem]:
     if not parts.has_configurations:
         if not parts.names:
             yield Problem(("space",), "must hold at least one parameter to search, but is empty")
@@ -59,15 +59,15 @@ def _purpose(parts: Parts) -> Iterator[Problem]:
             yield Problem((key,), message)
 
 
-def _unknown_names(parts: Parts) -> Iterator[Problem]:
+def _unknown_names(parts: ValidSections) -> Iterator[Problem]:
     for name in parts.names:
-        if name not in parameters():
+        if name not in all_parameters():
             yield Problem(("space", name), unknown(name))
 
 
-def _refused_values(parts: Parts) -> Iterator[Problem]:
+def _refused_values(parts: ValidSections) -> Iterator[Problem]:
     for name, distribution in parts.space.items():
-        parameter = parameters().get(name)
+        parameter = all_parameters().get(name)
         if parameter is None:
             continue
         fitting = _fitting_types(parameter)
@@ -100,7 +100,7 @@ def _refused_bounds(
             yield Problem((*path, *end), refusal)
 
 
-def _conditions(parts: Parts) -> Iterator[Problem]:
+def _conditions(parts: ValidSections) -> Iterator[Problem]:
     found = len(parts.space) < len(parts.names)
     for name, distribution in parts.space.items():
         for other, values in distribution.conditions.items():
@@ -115,7 +115,7 @@ def _conditions(parts: Parts) -> Iterator[Problem]:
 
 
 def _refused_condition(
-    parts: Parts, name: str, other: str, values: Sequence[Value]
+    parts: ValidSections, name: str, other: str, values: Sequence[Value]
 ) -> Iterator[str]:
     known = parts.space.get(other)
     if other == name:
@@ -130,11 +130,11 @@ def _refused_condition(
         yield from (refusal for refusal in refusals if refusal)
 
 
-def _foreign_parameters(parts: Parts) -> Iterator[Problem]:
+def _foreign_parameters(parts: ValidSections) -> Iterator[Problem]:
     if parts.model_name is None and "model" not in parts.space:
         return
     for name in parts.space:
-        encoders = parameters()[name].encoders
+        encoders = all_parameters()[name].encoders
         models = set(ENCODERS) & set(_models_with(parts, name))
         foreign = [model for model in ENCODERS if model in models and model not in encoders]
         if foreign:
@@ -143,7 +143,7 @@ def _foreign_parameters(parts: Parts) -> Iterator[Problem]:
             yield Problem(("space", name), has_no(foreign, name, encoders) + remedy)
 
 
-def _models_with(parts: Parts, name: str) -> list[Value]:
+def _models_with(parts: ValidSections, name: str) -> list[Value]:
     """The models that a trial with this parameter may have."""
     if "model" not in parts.space:
         return [parts.model_name]
@@ -152,7 +152,7 @@ def _models_with(parts: Parts, name: str) -> list[Value]:
     return list(dict.fromkeys(models))
 
 
-def _foreign_fields(parts: Parts) -> Iterator[Problem]:
+def _foreign_fields(parts: ValidSections) -> Iterator[Problem]:
     """Fixed values that no trial reads; a default that is written out does no harm."""
     if parts.configurations:
         models = [params.get("model", parts.model_name) for params in parts.configurations.values()]
@@ -167,7 +167,7 @@ def _foreign_fields(parts: Parts) -> Iterator[Problem]:
             yield Problem(("model", field), has_no(foreign, field, encoders))
 
 
-def _together(parts: Parts) -> Iterator[Problem]:
+def _together(parts: ValidSections) -> Iterator[Problem]:
     """Fields that exclude each other, tried at both ends of all ranges under every condition."""
     conditioning = {other for known in parts.space.values() for other in known.when}
     for case in islice(assignments(parts.space, conditioning), _MOST_CASES):

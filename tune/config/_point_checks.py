@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from textcls.config.messages import KeyPath, Problem, did_you_mean
-from tune.config._valid_sections import Parts
+from tune.config._valid_sections import ValidSections
 from tune.config.conditions import Params, Space, complete
 from tune.config.distributions import Value
-from tune.config.parameters import ENCODERS, has_no, parameters, unknown
+from tune.config.parameters import ENCODERS, all_parameters, has_no, unknown
 
 
-def points(parts: Parts, usable: Parts) -> Iterator[Problem]:
+def point_problems(parts: ValidSections, usable: ValidSections) -> Iterator[Problem]:
     """What a point sets or leaves out that the space rules out.
 
     `usable` are the same parts without the parameters whose own conditions are broken.
@@ -19,7 +19,9 @@ def points(parts: Parts, usable: Parts) -> Iterator[Problem]:
         yield from found or _completed_point(usable, ("points", index), point)
 
 
-def _completed_point(parts: Parts, path: KeyPath, point: Mapping[str, Value]) -> Iterator[Problem]:
+def _completed_point(
+    parts: ValidSections, path: KeyPath, point: Mapping[str, Value]
+) -> Iterator[Problem]:
     if parts.broken or len(parts.space) < len(parts.names):
         return  # what is missing might be what is broken
     defaults = {name: parts.default(name) for name in parts.space}
@@ -44,19 +46,21 @@ def _why(space: Space, name: str, params: Params) -> str:
     return "its conditions do not hold"
 
 
-def _point_values(parts: Parts, path: KeyPath, point: Mapping[str, Value]) -> Iterator[Problem]:
+def _point_values(
+    parts: ValidSections, path: KeyPath, point: Mapping[str, Value]
+) -> Iterator[Problem]:
     for name, value in point.items():
         if name not in parts.names:
             message = "is not searched; a point holds parameters of the space"
-            if name not in parameters():
-                known = set(parts.names) & set(parameters())
+            if name not in all_parameters():
+                known = set(parts.names) & set(all_parameters())
                 message = f"is no parameter of the space{did_you_mean(name, known)}"
             yield Problem((*path, name), message)
         elif name in parts.space and (refusal := parts.space[name].refusal(value)):
             yield Problem((*path, name), refusal)
 
 
-def configurations(parts: Parts) -> Iterator[Problem]:
+def configuration_problems(parts: ValidSections) -> Iterator[Problem]:
     """What a named configuration sets that no trial could have."""
     for title, params in parts.configurations.items():
         path = ("configurations", title, "params")
@@ -67,11 +71,11 @@ def configurations(parts: Parts) -> Iterator[Problem]:
 
 
 def _configuration_values(
-    parts: Parts, path: KeyPath, params: Mapping[str, Value]
+    parts: ValidSections, path: KeyPath, params: Mapping[str, Value]
 ) -> Iterator[Problem]:
     model = params.get("model", parts.model.name)
     for name, value in params.items():
-        parameter = parameters().get(name)
+        parameter = all_parameters().get(name)
         if parameter is None:
             yield Problem((*path, name), unknown(name))
         elif refusal := parameter.refusal(value):

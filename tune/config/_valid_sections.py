@@ -11,17 +11,17 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from textcls.config.messages import wording
+from textcls.config.messages import describe
 from textcls.config.models import EmbeddingConfig, ModelConfig, Section, TrainConfig
 from tune.config.conditions import Space
 from tune.config.distributions import CheckedValue, Distribution, Value
-from tune.config.parameters import overlay, parameters
+from tune.config.parameters import all_parameters, overlay
 
 Known = TypeVar("Known", bound=Section)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ValidSections:
     """The sound parts; a fixed value that is not sound is represented by its default."""
 
     model: ModelConfig
@@ -41,18 +41,18 @@ class Parts:
 
     def default(self, name: str) -> Value:
         """A parameter's fixed or default value."""
-        parameter = parameters()[name]
+        parameter = all_parameters()[name]
         value: Value = getattr(getattr(self, parameter.section), parameter.field)
         return value
 
     def refusal(self, params: Mapping[str, Value]) -> str | None:
         """What the sections say to parameters each of which is allowed by itself."""
-        if any(parameters()[name].refusal(value) for name, value in params.items()):
+        if any(all_parameters()[name].refusal(value) for name, value in params.items()):
             return None
         try:
             overlay(self.model, self.embeddings, self.train, params)
         except ValidationError as error:
-            return wording(error.errors(include_url=False)[0])
+            return describe(error.errors(include_url=False)[0])
         return None
 
     @property
@@ -61,13 +61,13 @@ class Parts:
         return None if {"model", "model.name"} & {*self.names, *self.broken} else self.model.name
 
 
-def sound_parts(data: Mapping[str, Any]) -> Parts:
+def keep_valid(data: Mapping[str, Any]) -> ValidSections:
     """The sound parts of a search file's data; nothing is raised, whatever the data."""
     broken: set[str] = set()
     space = _mapping(data.get("space"))
     points = data.get("points")
     configurations = _mapping(data.get("configurations"))
-    return Parts(
+    return ValidSections(
         model=_section(ModelConfig, "model", data, broken),
         embeddings=_section(EmbeddingConfig, "embeddings", data, broken),
         train=_section(TrainConfig, "train", data, broken),

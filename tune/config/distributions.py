@@ -159,7 +159,7 @@ class CategoricalDistribution(_Conditional):
 
     @model_validator(mode="after")
     def _choices_differ(self) -> Self:
-        encoded = [encode(choice) for choice in self.choices]
+        encoded = [encode_value(choice) for choice in self.choices]
         for position, choice in enumerate(encoded):
             if choice in encoded[:position]:  # 1, 1.0 and true are one choice to Optuna
                 raise ValueError(f"choices must differ, but {choice!r} occurs twice")
@@ -209,7 +209,7 @@ def between(position: float, low: float, high: float, *, log: bool) -> float:
     return float(low * (high / low) ** position) if log else low + (high - low) * position
 
 
-def encode(value: Value) -> Scalar:
+def encode_value(value: Value) -> Scalar:
     """A value as Optuna keeps it: a list becomes JSON text, everything else stays."""
     return json.dumps(value) if isinstance(value, tuple) else value
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tune.config.parameters import parameters
+from tune.config.parameters import all_parameters
 from tune.config.search_file import SearchFile
 
 _REFERENCE = "#/$defs/"
@@ -20,13 +20,13 @@ def schema() -> dict[str, Any]:
     distribution = space.pop("additionalProperties")
     space["properties"] = {
         name: {**distribution, "description": parameter.description}
-        for name, parameter in parameters().items()
+        for name, parameter in all_parameters().items()
     }
     space["additionalProperties"] = False
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
-def text() -> str:
+def schema_text() -> str:
     """The schema as the text of `search_spaces/schema.json`."""
     return json.dumps(schema(), indent=2) + "\n"
 

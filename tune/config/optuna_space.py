@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from textcls.config.models import EmbeddingConfig, TrainConfig
 from tune.config.conditions import Params, Space, active, assignments, complete, holds, in_order
-from tune.config.distributions import AnyDistribution, CategoricalDistribution, Scalar, Value
-from tune.config.distributions import encode as encode_value
-from tune.config.parameters import SECTIONS, parameters
+from tune.config.distributions import (
+    AnyDistribution,
+    CategoricalDistribution,
+    Scalar,
+    Value,
+    encode_value,
+)
+from tune.config.parameters import SECTIONS, all_parameters
 from tune.config.search_file import SearchFile
 
 if TYPE_CHECKING:
@@ -20,12 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "active",
-    "decode",
-    "distributions",
+    "decode_params",
     "embedding_choices",
-    "encode",
+    "encode_params",
     "in_optuna",
-    "points",
+    "initial_points",
+    "optuna_distributions",
     "position",
     "reference_point",
     "searched",
@@ -37,16 +42,16 @@ _REFERENCE_FREEZE = {"gru": 1_000}
 _REFERENCE_FREEZE_SHARE = {"gru": 0.27}  # 1,000 of an epoch's 3,750 steps
 
 
-def searched(search: SearchFile) -> Space:
+def searched(config: SearchFile) -> Space:
     """The space of a search; of named configurations, the values that occur in them."""
-    if not search.configurations:
-        return search.space
-    given = [known.params for known in search.configurations.values()]
+    if not config.configurations:
+        return config.space
+    given = [known.params for known in config.configurations.values()]
     names = dict.fromkeys(name for params in given for name in params)
     return {
         name: CategoricalDistribution(
             type="categorical",
-            choices=_distinct(params.get(name, _default(search, name)) for params in given),
+            choices=_distinct(params.get(name, _default(config, name)) for params in given),
         )
         for name in names
     }
@@ -56,9 +61,9 @@ def _distinct(values: Iterable[Value]) -> tuple[Value, ...]:
     return tuple({encode_value(value): value for value in values}.values())
 
 
-def distributions(search: SearchFile) -> dict[str, "BaseDistribution"]:
+def optuna_distributions(config: SearchFile) -> dict[str, "BaseDistribution"]:
     """Optuna's distribution of every parameter, those under a condition included."""
-    return in_optuna(searched(search))
+    return in_optuna(searched(config))
 
 
 def in_optuna(space: Space) -> dict[str, "BaseDistribution"]:
@@ -98,12 +103,12 @@ def _suggest(trial: "Trial", name: str, known: AnyDistribution) -> Value:
             return _decode(known, trial.suggest_categorical(name, choices))
 
 
-def encode(params: Mapping[str, Value]) -> dict[str, Scalar]:
+def encode_params(params: Mapping[str, Value]) -> dict[str, Scalar]:
     """Parameters as Optuna keeps them."""
     return {name: encode_value(value) for name, value in params.items()}
 
 
-def decode(space: Space, params: Mapping[str, Any]) -> Params:
+def decode_params(space: Space, params: Mapping[str, Any]) -> Params:
     """What Optuna kept as parameters; a name that the space lacks stays as it is."""
     return {
         name: _decode(space[name], value) if name in space else value
@@ -117,31 +122,31 @@ def _decode(known: AnyDistribution, kept: Any) -> Value:
     return next((value for value in known.choices if encode_value(value) == kept), kept)
 
 
-def points(search: SearchFile) -> list[Params]:
+def initial_points(config: SearchFile) -> list[Params]:
     """What to try first: the file's points, completed from the fixed and default values.
 
     Of named configurations, all of them in the order of the file.
     """
-    space = searched(search)
-    given: Iterable[Mapping[str, Value]] = search.points
-    if search.configurations:
-        given = [known.params for known in search.configurations.values()]
-    defaults = {name: _default(search, name) for name in space}
+    space = searched(config)
+    given: Iterable[Mapping[str, Value]] = config.points
+    if config.configurations:
+        given = [known.params for known in config.configurations.values()]
+    defaults = {name: _default(config, name) for name in space}
     return [_normal(space, complete(space, point, defaults)) for point in given]
 
 
-def reference_point(search: SearchFile) -> Params | None:
+def reference_point(config: SearchFile) -> Params | None:
     """The reference experiment's values of the searched parameters; None where one lies outside.
 
     Hidden size 50, learning rate 1e-2, clipping at 1 (cnn: 2), embeddings frozen for 1,000 steps
     (gru); where the model is searched, its GRU.
     """
-    space = searched(search)
-    model = "gru" if "model" in space else search.model.name
+    space = searched(config)
+    model = "gru" if "model" in space else config.model.name
     values = {
         **{name: _class_default(name) for name in space},
         "model": model,
-        "embeddings": search.embeddings.name,
+        "embeddings": config.embeddings.name,
         "embedding_learning_rate": TrainConfig().learning_rate,
         "max_grad_norm": _REFERENCE_CLIP.get(model, TrainConfig().max_grad_norm),
         "freeze_iters": _REFERENCE_FREEZE.get(model, 0),
@@ -161,34 +166,38 @@ def position(space: Space, name: str, value: Value) -> float | None:
     return None if known.type == "categorical" else known.position(value)
 
 
-def embedding_choices(search: SearchFile) -> tuple[EmbeddingConfig, ...]:
+def embedding_choices(config: SearchFile) -> tuple[EmbeddingConfig, ...]:
     """Every embedding configuration that a trial of this search may ask for."""
-    if search.configurations:
-        return tuple(dict.fromkeys(search.configuration(params)[1] for params in points(search)))
-    space = searched(search)
-    names = [name for name in space if parameters()[name].section == "embeddings"]
+    if config.configurations:
+        return tuple(
+            dict.fromkeys(config.configuration(params)[1] for params in initial_points(config))
+        )
+    space = searched(config)
+    names = [name for name in space if all_parameters()[name].section == "embeddings"]
     found: dict[EmbeddingConfig, None] = {}
     for case in assignments(space, names):
         chosen = {name: case[name] for name in names if name in case}
-        found[search.configuration(chosen)[1]] = None
+        found[config.configuration(chosen)[1]] = None
     return tuple(found)
 
 
-def wants_linear(search: SearchFile) -> bool:
+def wants_linear(config: SearchFile) -> bool:
     """Whether any trial of this search may ask for the linear classifier's scores."""
-    if search.configurations:
-        return any(search.configuration(each)[0].linear_weight > 0 for each in points(search))
-    return "linear_weight" in searched(search) or search.model.linear_weight > 0
+    if config.configurations:
+        return any(
+            config.configuration(each)[0].linear_weight > 0 for each in initial_points(config)
+        )
+    return "linear_weight" in searched(config) or config.model.linear_weight > 0
 
 
-def _default(search: SearchFile, name: str) -> Value:
-    parameter = parameters()[name]
-    value: Value = getattr(getattr(search, parameter.section), parameter.field)
+def _default(config: SearchFile, name: str) -> Value:
+    parameter = all_parameters()[name]
+    value: Value = getattr(getattr(config, parameter.section), parameter.field)
     return value
 
 
 def _class_default(name: str) -> Value:
-    parameter = parameters()[name]
+    parameter = all_parameters()[name]
     value: Value = SECTIONS[parameter.section].model_fields[parameter.field].default
     return value
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from textcls.config.messages import did_you_mean, wording
+from textcls.config.messages import describe, did_you_mean
 from textcls.config.models import (
     ENCODERS_WITH,
     DataConfig,
@@ -71,12 +71,12 @@ class Parameter:
         try:
             SECTIONS[self.section].model_validate({self.field: value})
         except ValidationError as error:
-            return wording(error.errors(include_url=False)[0])
+            return describe(error.errors(include_url=False)[0])
         return None
 
 
 @cache
-def parameters() -> Mapping[str, Parameter]:
+def all_parameters() -> Mapping[str, Parameter]:
     """Every parameter that may be searched, by its name in a search space."""
     names = Counter(field for section in SECTIONS.values() for field in section.model_fields)
     found = {"model": Parameter("model", "name"), "embeddings": Parameter("embeddings", "name")}
@@ -93,8 +93,10 @@ def unknown(name: str) -> str:
         return f"cannot be searched: {_NOT_SEARCHED[name]}"
     if name in DataConfig.model_fields:
         return "cannot be searched: all trials share one corpus; set it under data"
-    near = did_you_mean(name, parameters())
-    return "unknown parameter" + (near or f"; expected one of {', '.join(sorted(parameters()))}")
+    near = did_you_mean(name, all_parameters())
+    return "unknown parameter" + (
+        near or f"; expected one of {', '.join(sorted(all_parameters()))}"
+    )
 
 
 def has_no(foreign: Sequence[object], name: str, encoders: Sequence[str]) -> str:
@@ -120,7 +122,7 @@ def overlay(
         "train": train.model_dump(),
     }
     for name, value in params.items():
-        parameter = parameters()[name]
+        parameter = all_parameters()[name]
         values[parameter.section][parameter.field] = value
     return (
         ModelConfig.model_validate(values["model"]),

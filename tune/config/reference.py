@@ -5,7 +5,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
-from tune.config.parameters import parameters
+from tune.config.parameters import all_parameters
 from tune.config.search_file import ConfirmConfig, ResourceConfig, SchedulerConfig, SearchConfig
 
 SECTIONS: dict[str, type[Section]] = {
@@ -20,10 +20,10 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def page() -> str:
+def keys_page() -> str:
     """The tables of `docs/search_spaces.md`, as Markdown."""
     parts = [f"### {name}\n\n{_table(model)}" for name, model in SECTIONS.items()]
-    names = ", ".join(f"`{name}`" for name in sorted(parameters()))
+    names = ", ".join(f"`{name}`" for name in sorted(all_parameters()))
     return "\n\n".join([*parts, f"### What can be searched\n\n{names}"]) + "\n"
 
 

@@ -21,11 +21,11 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from textcls.config import loader
-from textcls.config.messages import Problem, shown, wording
+from textcls.config.messages import Problem, describe, shown
 from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
 from textcls.exceptions import ConfigError
 from tune.config import _checks
-from tune.config._valid_sections import sound_parts
+from tune.config._valid_sections import keep_valid
 from tune.config.distributions import CheckedValue, Distribution
 from tune.config.parameters import overlay
 
@@ -202,7 +202,7 @@ class SearchFile(Section):
         except ValidationError as error:
             found = [_again(details) for details in error.errors(include_url=False)]
         if isinstance(data, Mapping):
-            found += [_as_details(problem) for problem in _checks.problems(sound_parts(data))]
+            found += [_as_details(problem) for problem in _checks.search_problems(keep_valid(data))]
         if search is None or found:
             raise ValidationError.from_exception_data(cls.__name__, found)
         return search
@@ -221,25 +221,25 @@ class SearchFile(Section):
         except ValidationError as error:
             details = error.errors(include_url=False)[0]
             key = ".".join(str(part) for part in details["loc"])
-            raise ConfigError(f"a trial's {key or 'parameters'}: {wording(details)}") from None
+            raise ConfigError(f"a trial's {key or 'parameters'}: {describe(details)}") from None
 
 
-def load(path: Path, overrides: Sequence[str | loader.Override] = ()) -> SearchFile:
+def load_search(path: Path, overrides: Sequence[str | loader.Override] = ()) -> SearchFile:
     """Read and check a search; raises ConfigError, which lists every problem with its line.
 
     An override is a text `key.path=value`, its value in YAML, or a finished `Override`.
     """
-    return loader.load(SearchFile, path, overrides)
+    return loader.load_config(SearchFile, path, overrides)
 
 
-def summary(search: SearchFile) -> str:
+def summarise_search(config: SearchFile) -> str:
     """What is searched, in a line."""
-    if search.configurations:
-        return f"runs {', '.join(search.configurations)}"
-    names = ", ".join(search.space)
-    model = "" if "model" in search.space else f"{search.model.name}: "
-    stops = "" if search.search.scheduler.name == "none" else f", {search.search.scheduler.name}"
-    return f"{model}{search.search.samples} trials over {names}{stops} on {search.search.metric}"
+    if config.configurations:
+        return f"runs {', '.join(config.configurations)}"
+    names = ", ".join(config.space)
+    model = "" if "model" in config.space else f"{config.model.name}: "
+    stops = "" if config.search.scheduler.name == "none" else f", {config.search.scheduler.name}"
+    return f"{model}{config.search.samples} trials over {names}{stops} on {config.search.metric}"
 
 
 class _Row(dict[str, Any]):
@@ -264,9 +264,9 @@ _Dumper.add_representer(_Row, _write_row)
 _Dumper.add_representer(str, _write_text)
 
 
-def dump(search: SearchFile) -> str:
+def dump_search(config: SearchFile) -> str:
     """The search as YAML with every default written out; loads back equal."""
-    data = search.model_dump(mode="json", by_alias=True)
+    data = config.model_dump(mode="json", by_alias=True)
     for distribution in data["space"].values():
         if not distribution["when"]:
             del distribution["when"]

@@ -4,12 +4,12 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from tune.execution.controller import Conductor
-from tune.execution.stop import Brake
+from tune.execution.controller import SearchController
+from tune.execution.stop import StopSignal
 from tune.study.records import State
 
 
-class StudySearcher(Searcher):  # type: ignore[misc]  # ray has no types
+class RaySearcher(Searcher):  # type: ignore[misc]  # ray has no types
     """Proposes the study's trials and records their ends.
 
     A trial that was stopped at a rung is told as pruned, one that reached the last as complete,
@@ -17,19 +17,19 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray has no types
     to `CrashRecorder`, which knows the reason.
     """
 
-    def __init__(self, conductor: Conductor, brake: Brake, last_rung: int) -> None:
+    def __init__(self, controller: SearchController, stop: StopSignal, last_rung: int) -> None:
         super().__init__()
-        self._conductor = conductor
-        self._brake = brake
+        self._controller = controller
+        self._stop = stop
         self._last_rung = last_rung
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """The configuration of the next trial, or that there is none."""
         try:
-            proposal = self._conductor.propose()
+            proposal = self._controller.propose()
         except Exception as error:
-            self._brake.fault = error
+            self._stop.fault = error
             return str(Searcher.FINISHED)
         if proposal is None:
             return str(Searcher.FINISHED)
@@ -46,16 +46,16 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray has no types
     ) -> None:
         """Record the end of a trial, unless its worker died."""
         number = self._numbers.pop(trial_id)
-        if error or self._brake.fault is not None:
+        if error or self._stop.fault is not None:
             return
         last = result or {}
         try:
-            self._conductor.end(number, *self._ending(last))
+            self._controller.end(number, *self._ending(last))
             if "errno" in last:  # the trial could not write, and no other one could
                 raise OSError(last["errno"], last["message"])
-            self._brake.given_up = self._conductor.given_up
+            self._stop.given_up = self._controller.given_up
         except Exception as fault:
-            self._brake.fault = fault
+            self._stop.fault = fault
 
     def save(self, checkpoint_path: str) -> None:
         """Ray's snapshots hold nothing of ours: the study is the record."""

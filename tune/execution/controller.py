@@ -7,7 +7,7 @@ told. Nothing here knows of Ray, so a simulation, a replay and a test use the sa
 from collections.abc import Mapping
 
 from tune.run_folder.paths import RunFolder
-from tune.schedulers import Rungs
+from tune.schedulers import Scheduler
 from tune.study.callback import Callback
 from tune.study.records import Proposal, State, TrialRecord, may_win, rank
 from tune.study.study import SearchStudy, Suggest
@@ -15,14 +15,14 @@ from tune.study.study import SearchStudy, Suggest
 SAME_FAILURES = 5  # as many in a row with one message mean that the set-up is at fault
 
 
-class Conductor:
+class SearchController:
     """One search: the study, the rungs and the number of trials that are still to come."""
 
     def __init__(
         self,
         study: SearchStudy,
         suggest: Suggest,
-        rungs: Rungs | None,
+        scheduler: Scheduler | None,
         samples: int,
         folder: RunFolder,
         watcher: Callback,
@@ -31,7 +31,7 @@ class Conductor:
     ) -> None:
         self._study = study
         self._suggest = suggest
-        self._rungs = rungs
+        self._scheduler = scheduler
         self._folder = folder
         self._watcher = watcher
         self._running: dict[int, Proposal] = {}
@@ -69,7 +69,7 @@ class Conductor:
             self._take_over(proposal.number, proposal.continues)
         self._running[proposal.number] = proposal
         self._reached[proposal.number] = 0
-        self._watcher.started(proposal)
+        self._watcher.on_trial_start(proposal)
         return proposal
 
     def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> bool:
@@ -82,10 +82,10 @@ class Conductor:
             return True
         self._study.report(number, rung, metrics)
         self._reached[number] = rung + 1
-        self._watcher.reported(number, rung, metrics)
-        if self._rungs is None:
+        self._watcher.on_trial_report(number, rung, metrics)
+        if self._scheduler is None:
             return True
-        goes_on = self._rungs.report(number, rung, metrics[self._study.metric])
+        goes_on = self._scheduler.should_continue(number, rung, metrics[self._study.metric])
         return goes_on or rung < self._passed.get(number, 0)
 
     def end(self, number: int, state: State, message: str = "") -> None:
@@ -95,12 +95,12 @@ class Conductor:
         self._passed.pop(number, None)
         record = self._study.end(number, state, message)
         self._count_failure(record)
-        self._crown(record)
+        self._consider(record)
         if state != State.INTERRUPTED:
             self._tidy(number)
         if proposal.continues is not None:
             self._tidy(proposal.continues)
-        self._watcher.ended(record)
+        self._watcher.on_trial_end(record)
 
     def interrupt(self, message: str) -> None:
         """End all trials that still run, as interrupted."""
@@ -109,15 +109,15 @@ class Conductor:
 
     def _take_over(self, number: int, interrupted: int) -> None:
         self._passed[number] = len(self._study.record(interrupted).values)
-        if self._rungs is not None:
-            self._rungs.forget(interrupted)
+        if self._scheduler is not None:
+            self._scheduler.forget(interrupted)
 
     def _recall(self, record: TrialRecord) -> None:
         if record.state == State.INTERRUPTED:
             return
         self._remaining -= 1
-        if self._rungs is not None:
-            self._rungs.refill(record.number, record.values)
+        if self._scheduler is not None:
+            self._scheduler.refill(record.number, record.values)
         if may_win(record):
             self._leaders = sorted([*self._leaders, record], key=rank)[: self._places]
 
@@ -127,14 +127,14 @@ class Conductor:
         if record.state == State.FAILED:
             self._failures.append(record.message)
 
-    def _crown(self, record: TrialRecord) -> None:
+    def _consider(self, record: TrialRecord) -> None:
         if not may_win(record):
             return
         standing = sorted([*self._leaders, record], key=rank)
-        self._leaders, deposed = standing[: self._places], standing[self._places :]
+        self._leaders, displaced = standing[: self._places], standing[self._places :]
         # An interrupted trial may be asked to go on and may yet fail, so it deposes nobody.
         if record.state != State.INTERRUPTED:
-            for each in deposed:
+            for each in displaced:
                 self._tidy(each.number)
 
     def _tidy(self, number: int) -> None:

@@ -24,7 +24,7 @@ Corpora = dict[EmbeddingConfig, "Corpus"]
 class Preparation:
     """Prepares every corpus that a trial may ask for, in a thread of its own."""
 
-    search: SearchFile
+    config: SearchFile
     say: Callable[[str], None]
     _corpora: Corpora = field(default_factory=dict, init=False)
     _error: BaseException | None = field(default=None, init=False)
@@ -42,12 +42,12 @@ class Preparation:
 
     def _run(self) -> None:
         try:
-            self._corpora = prepare(self.search, self.say)
+            self._corpora = prepare_corpora(self.config, self.say)
         except BaseException as error:  # handed over to the thread that waits
             self._error = error
 
 
-def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
+def prepare_corpora(config: SearchFile, say: Callable[[str], None]) -> Corpora:
     """A corpus for each embedding configuration of the search.
 
     `say` hears each sentence once, however many corpora share the texts.
@@ -55,7 +55,7 @@ def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
     """
     from textcls import corpus
 
-    linear = optuna_space.wants_linear(search)
+    linear = optuna_space.wants_linear(config)
     told: set[str] = set()
 
     def once(sentence: str) -> None:
@@ -64,10 +64,10 @@ def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
             say(sentence)
 
     corpora = {
-        embeddings: corpus.prepare(search.data, embeddings, linear=linear, say=once)
-        for embeddings in optuna_space.embedding_choices(search)
+        embeddings: corpus.prepare_corpus(config.data, embeddings, linear=linear, say=once)
+        for embeddings in optuna_space.embedding_choices(config)
     }
-    metric = search.search.metric
+    metric = config.search.metric
     for prepared in corpora.values():
         if metric.startswith("val_") and "validation" not in prepared.splits:
             raise ConfigError(
@@ -77,7 +77,7 @@ def prepare(search: SearchFile, say: Callable[[str], None]) -> Corpora:
     return corpora
 
 
-def arrays(corpus: "Corpus", metric: str) -> Arrays:
+def worker_arrays(corpus: "Corpus", metric: str) -> Arrays:
     """The arrays for the workers; a search on the validation split does not show them the test."""
     hidden = {"test"} if metric.startswith("val_") else set()
     splits = {

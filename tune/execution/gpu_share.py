@@ -15,7 +15,7 @@ import numpy as np
 from tune.config.search_file import SearchFile
 from tune.exceptions import ClusterError
 from tune.execution.data import Corpora
-from tune.execution.resources import Node, Plan, plan
+from tune.execution.resources import Node, ResourcePlan, plan_resources
 
 MOST = 16
 """Trials on a card, at most."""
@@ -31,24 +31,24 @@ _SAVED = 10  # numbers that a recurrent unit keeps per token for the backward pa
 _MIB = 2**20
 
 
-def automatic(
-    search: SearchFile,
+def automatic_plan(
+    config: SearchFile,
     corpora: Corpora,
     nodes: Sequence[Node],
     card_bytes: Callable[[], int],
-) -> Plan:
+) -> ResourcePlan:
     """The plan of a search with `gpu: auto`; its notice says what was decided.
 
     card_bytes: asks for the memory of the smallest card. Raises `ClusterError` as `plan` does.
     """
-    cpu, most = search.resources.cpu, search.search.max_concurrent
+    cpu, most = config.resources.cpu, config.search.max_concurrent
     with_cards = [node for node in nodes if node.gpus >= 1]
     if not with_cards:
-        made = plan(cpu, 0.0, nodes, most)
+        made = plan_resources(cpu, 0.0, nodes, most)
         return replace(made, notice="No GPU in the cluster: gpu: auto gives trials their cores.")
-    need, card = trial_bytes(search, corpora), card_bytes()
+    need, card = trial_bytes(config, corpora), card_bytes()
     shared = _sharing(need, card, with_cards, cpu, most)
-    made = plan(cpu, share(shared), nodes, most)
+    made = plan_resources(cpu, gpu_share_of(shared), nodes, most)
     trials = "1 trial" if shared == 1 else f"{shared} trials"
     return replace(
         made,
@@ -58,7 +58,7 @@ def automatic(
     )
 
 
-def share(trials: int) -> float:
+def gpu_share_of(trials: int) -> float:
     """1 / trials as Ray counts, in steps of a ten-thousandth, never above."""
     return math.floor(10_000 / trials) / 10_000
 
@@ -71,18 +71,16 @@ def allocator_fraction(gpu: float, card: int) -> float:
     return max(gpu / 2, gpu - CONTEXT_BYTES / card)
 
 
-def trial_bytes(search: SearchFile, corpora: Corpora) -> int:
+def trial_bytes(config: SearchFile, corpora: Corpora) -> int:
     """Bytes on a card that the largest configuration of a search needs, CUDA's own not counted."""
-    from textcls.text.batching import (
-        CHUNK,  # these bring torch, which a search's start does without
-    )
+    from textcls.text.batching import CHUNK
     from textcls.training.trainer import EVALUATION_BATCH
 
-    hidden, layers = _most(search, "hidden_size"), _most(search, "layers")
-    directions = 1 + _most(search, "bidirectional")
-    batch = _most(search, "batch_size")
-    kernels, blocks = _kernels(search), _most(search, "blocks")
-    ngrams = _most(search, "ngrams")
+    hidden, layers = _most(config, "hidden_size"), _most(config, "layers")
+    directions = 1 + _most(config, "bidirectional")
+    batch = _most(config, "batch_size")
+    kernels, blocks = _kernels(config), _most(config, "blocks")
+    ngrams = _most(config, "ngrams")
     found = []
     for corpus in corpora.values():
         words, dim = corpus.embeddings.shape
@@ -111,21 +109,21 @@ def _sharing(need: int, card: int, nodes: Sequence[Node], cpu: float, most: int 
     return max(1, min(by_memory, by_cores, by_wish, MOST))
 
 
-def _most(search: SearchFile, name: str) -> int:
+def _most(config: SearchFile, name: str) -> int:
     """The largest value of a whole number or a yes, over the space and all configurations."""
-    section = search.train if name in type(search.train).model_fields else search.model
+    section = config.train if name in type(config.train).model_fields else config.model
     values = [getattr(section, name)]
-    values += [each.params[name] for each in search.configurations.values() if name in each.params]
-    if (searched := search.space.get(name)) is not None:
+    values += [each.params[name] for each in config.configurations.values() if name in each.params]
+    if (searched := config.space.get(name)) is not None:
         values = [*getattr(searched, "choices", ()), getattr(searched, "high", 0)]
-    values += [point[name] for point in search.points if name in point]
+    values += [point[name] for point in config.points if name in point]
     return max(int(value) for value in values if isinstance(value, bool | int | float))
 
 
-def _kernels(search: SearchFile) -> tuple[int, ...]:
-    values: list[object] = [search.model.kernel_sizes]
-    values += [each.params.get("kernel_sizes") for each in search.configurations.values()]
-    values += getattr(search.space.get("kernel_sizes"), "choices", ())
+def _kernels(config: SearchFile) -> tuple[int, ...]:
+    values: list[object] = [config.model.kernel_sizes]
+    values += [each.params.get("kernel_sizes") for each in config.configurations.values()]
+    values += getattr(config.space.get("kernel_sizes"), "choices", ())
     tuples = [tuple(value) for value in values if isinstance(value, list | tuple)]
     return max(tuples, key=sum)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textcls.exceptions import BundleError
 from tune.execution.task import Task
 from tune.run_folder import paths
-from tune.run_folder.heartbeat import Pulse
+from tune.run_folder.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from textcls.training.trainer import Training
@@ -61,12 +61,12 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
 
 def _ticker(task: Task, steps_per_epoch: int) -> Callable[[int, int], None]:
     """Asks whether to stop and says how far the trial is, every few steps."""
-    pulse = Pulse(task.pulse) if task.pulse is not None else None
+    heartbeat = Heartbeat(task.heartbeat) if task.heartbeat is not None else None
 
     def tick(step: int, _total: int) -> None:
         task.check()
-        if pulse is not None:
-            pulse.beat(step / steps_per_epoch)
+        if heartbeat is not None:
+            heartbeat.beat(step / steps_per_epoch)
 
     return tick
 

@@ -77,7 +77,7 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def prepare(address: str | None, dashboard_host: str | None = None) -> None:
+def configure_ray(address: str | None, dashboard_host: str | None = None) -> None:
     """Set Ray's switches; with an address, find out whether and how the cluster can be joined.
 
     A dashboard on a host that is named asks for a token, whatever Ray's own default is. Raises
@@ -89,11 +89,11 @@ def prepare(address: str | None, dashboard_host: str | None = None) -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     if address is not None:
-        _knock(address)
+        _check_reachable(address)
         os.environ.update(_first_that_joins(address))
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Fail at once when nothing listens at HOST:PORT."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdigit()):

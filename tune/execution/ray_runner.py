@@ -8,13 +8,13 @@ from typing import Any
 import ray
 from ray import tune as ray_tune
 
-from tune.execution._ray_scheduler import StudyScheduler
-from tune.execution._ray_searcher import StudySearcher
-from tune.execution.controller import Conductor
-from tune.execution.resources import Plan
-from tune.execution.stop import Brake
+from tune.execution._ray_scheduler import RayScheduler
+from tune.execution._ray_searcher import RaySearcher
+from tune.execution.controller import SearchController
+from tune.execution.resources import ResourcePlan
+from tune.execution.stop import StopSignal
 from tune.execution.worker import Workload, run_trial
-from tune.formatting import parameters
+from tune.formatting import format_params
 from tune.run_folder.paths import RunFolder
 from tune.study.records import State
 
@@ -24,13 +24,13 @@ _log = logging.getLogger(__name__)
 
 
 def run_trials(
-    conductor: Conductor,
-    brake: Brake,
+    controller: SearchController,
+    stop: StopSignal,
     workload: Workload,
-    plan: Plan,
+    plan: ResourcePlan,
     trial_timeout_s: float | None = None,
 ) -> None:
-    """Run trials until the conductor has no more or the brake is pulled.
+    """Run trials until the controller has no more or is told to stop.
 
     A trial without a report for `trial_timeout_s` ends as failed; its worker is killed.
 
@@ -49,10 +49,10 @@ def run_trials(
             trainable,
             name="ray",
             storage_path=str(workload.folder.scratch),
-            search_alg=StudySearcher(conductor, brake, last_rung),
-            scheduler=StudyScheduler(conductor, brake, last_rung),
-            stop=_BrakeStopper(brake, workload.folder),
-            callbacks=[_CrashRecorder(conductor, brake, trial_timeout_s)],
+            search_alg=RaySearcher(controller, stop, last_rung),
+            scheduler=RayScheduler(controller, stop, last_rung),
+            stop=_SignalStopper(stop, workload.folder),
+            callbacks=[_CrashRecorder(controller, stop, trial_timeout_s)],
             num_samples=-1,  # the searcher says when there are no more
             max_concurrent_trials=plan.concurrent,
             max_failures=LOST_WORKERS,
@@ -64,8 +64,8 @@ def run_trials(
         )
     finally:
         workload.folder.go_on()
-        if brake.fault is not None:
-            raise brake.fault
+        if stop.fault is not None:
+            raise stop.fault
 
 
 def _name(trial: Any) -> str:
@@ -79,22 +79,22 @@ def _name_tasks(trial: Any) -> None:
     """
     actor = trial.temporary_state.ray_actor
     method = vars(actor).setdefault("unnamed_train", actor.train)
-    label = f"trial {trial.config['number']}: {parameters(trial.config['params'])}"
+    label = f"trial {trial.config['number']}: {format_params(trial.config['params'])}"
     actor.train = method.options(name=label)
 
 
-class _BrakeStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
-    """Hands the brake to Ray Tune, which asks between any two events."""
+class _SignalStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
+    """Tell Ray Tune, which asks between any two events, whether to stop."""
 
-    def __init__(self, brake: Brake, folder: RunFolder) -> None:
-        self._brake = brake
+    def __init__(self, stop: StopSignal, folder: RunFolder) -> None:
+        self._stop = stop
         self._folder = folder
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
         return False
 
     def stop_all(self) -> bool:
-        if not self._brake.pulled():
+        if not self._stop.should_stop():
             return False
         self._folder.ask_to_stop()
         return True
@@ -106,9 +106,11 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
     Kills the worker of a trial that has not reported for too long, so that it dies as well.
     """
 
-    def __init__(self, conductor: Conductor, brake: Brake, timeout_s: float | None) -> None:
-        self._conductor = conductor
-        self._brake = brake
+    def __init__(
+        self, controller: SearchController, stop: StopSignal, timeout_s: float | None
+    ) -> None:
+        self._controller = controller
+        self._stop = stop
         self._timeout_s = timeout_s
         self._heard_at: dict[Any, float] = {}
         self._timed_out: set[Any] = set()
@@ -150,7 +152,7 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
         if trial in self._timed_out:
             message = f"timed out: no report for {self._timeout_s:g} s"
         try:
-            self._conductor.end(trial.config["number"], State.FAILED, message)
-            self._brake.given_up = self._conductor.given_up
+            self._controller.end(trial.config["number"], State.FAILED, message)
+            self._stop.given_up = self._controller.given_up
         except Exception as fault:
-            self._brake.fault = fault
+            self._stop.fault = fault

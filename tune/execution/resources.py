@@ -39,7 +39,7 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ResourcePlan:
     """What each trial gets and how many run side by side."""
 
     cpu: float
@@ -64,7 +64,9 @@ class Plan:
         return "cuda" if self.gpu > 0 else "cpu"
 
 
-def plan(cpu: float, gpu: float, nodes: Sequence[Node], max_concurrent: int | None = None) -> Plan:
+def plan_resources(
+    cpu: float, gpu: float, nodes: Sequence[Node], max_concurrent: int | None = None
+) -> ResourcePlan:
     """Fit trials of `cpu` cores and `gpu` GPUs onto the nodes.
 
     Without a GPU in the cluster, trials run on their cores alone and the plan says so. Raises
@@ -82,7 +84,7 @@ def plan(cpu: float, gpu: float, nodes: Sequence[Node], max_concurrent: int | No
             f"a trial asks for {wanted}, but no node has that much ({offers or 'no nodes'}): "
             "lower resources.cpu or resources.gpu"
         )
-    return Plan(cpu, gpu, min(slots, max_concurrent or slots), notice)
+    return ResourcePlan(cpu, gpu, min(slots, max_concurrent or slots), notice)
 
 
 def _slots(cpu: float, gpu: float, node: Node) -> int:

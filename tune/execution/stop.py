@@ -11,7 +11,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
-class Brake:
+class StopSignal:
     """Pulled by a signal, by the end of the time budget or by a fault in the search itself."""
 
     deadline: float | None = None
@@ -29,7 +29,7 @@ class Brake:
         """Whether the time budget ended the search."""
         return self._out_of_time
 
-    def pulled(self) -> bool:
+    def should_stop(self) -> bool:
         """Whether the search has to stop now."""
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self._out_of_time = True
@@ -38,15 +38,15 @@ class Brake:
 
 
 @contextmanager
-def pulled_by_signals(brake: Brake, say: Callable[[str], None]) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM pull the brake; the second one ends the process at once."""
+def stop_on_signals(stop: StopSignal, say: Callable[[str], None]) -> Iterator[None]:
+    """Stop on the first Ctrl-C or SIGTERM; let the second one end the process at once."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread hears signals
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def pull(number: int, _frame: object) -> None:
-        brake.signal = number
+        stop.signal = number
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         say("Stopping: running trials are recorded as interrupted. Once more stops at once.")

@@ -38,7 +38,7 @@ class Task:
     folder: TrialFolder
     stop: Path
     device: str
-    pulse: Path | None = None
+    heartbeat: Path | None = None
     """Where the trial may say how far it is between rungs (`tune.run_folder.heartbeat`)."""
 
     def check(self) -> None:
@@ -46,8 +46,8 @@ class Task:
 
         Ray waits for a trial's next report before it can end the trial.
         """
-        mirror = self.folder.mirror
-        if self.stop.exists() or (mirror is not None and mirror.asked_to_stop()):
+        remote = self.folder.remote
+        if self.stop.exists() or (remote is not None and remote.asked_to_stop()):
             raise Interrupted("the search was stopped")
 
 

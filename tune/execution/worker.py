@@ -57,7 +57,7 @@ class Workload:
             folder=folder.trial(number),
             stop=folder.stop,
             device=self.device,
-            pulse=folder.pulse(number),
+            heartbeat=folder.heartbeat(number),
         )
 
 

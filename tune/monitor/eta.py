@@ -52,7 +52,7 @@ class Left:
         return Left(*(min(each, seconds) for each in (self.expected_s, self.low_s, self.high_s)))
 
 
-def left(
+def time_left(
     ended: Sequence[Run],
     running: Sequence[Run],
     waiting: int,

@@ -13,7 +13,7 @@ _USELESS = (
 
 
 @contextmanager
-def logged_to(path: Path) -> Iterator[None]:
+def capture_output(path: Path) -> Iterator[None]:
     """Send all that this process logs, warns or prints to a file while the block runs.
 
     Ray prints what its raylet says, however quiet it is asked to be. Who wants to reach the
@@ -38,7 +38,7 @@ def _logging_to(file: TextIO) -> Iterator[None]:
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
-        hush()
+        silence_libraries()
         yield
     finally:
         logging.captureWarnings(False)
@@ -46,7 +46,7 @@ def _logging_to(file: TextIO) -> Iterator[None]:
         root.setLevel(level)
 
 
-def hush() -> None:
+def silence_libraries() -> None:
     """Take the terminal from the libraries' loggers, also from those that Ray's start set up."""
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] in _TALKATIVE or name in _TALKATIVE:

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.execution.resources import Capacity
-from tune.formatting import parameters
-from tune.monitor.search_state import Course, Outlook
-from tune.monitor.terminal import COLOURS, Display, labelled, summary
-from tune.run_folder.heartbeat import Pulses
+from tune.formatting import format_params
+from tune.monitor.search_state import SearchPlan, SearchState
+from tune.monitor.terminal import COLOURS, Display, labelled, summary_line
+from tune.run_folder.heartbeat import HeartbeatReader
 from tune.study.records import Proposal, State, TrialRecord
 
 _PLAIN_WIDTH = 240  # a log file has no margin; lines are for grep
@@ -41,7 +41,7 @@ class Progress:
         self._quiet = quiet
         self._summary_every_s = summary_every_s
         self._facts: list[tuple[str, str]] = []
-        self._course = Course(Outlook("", 0))
+        self._state = SearchState(SearchPlan("", 0))
         self._best: float | None = None
         self._above = 0
         self._display: Display | None = None
@@ -71,26 +71,26 @@ class Progress:
         slots: int = 1,
         budget_s: float | None = None,
         capacity: Capacity | None = None,
-        pulses: Pulses | None = None,
+        heartbeats: HeartbeatReader | None = None,
     ) -> None:
         """From here on trials come and go.
 
         `milestones`: the epochs of the rungs; `slots`: trials side by side; `budget_s`: seconds
-        that are left of the time budget; `capacity`: what the cluster has; `pulses`: how far
+        that are left of the time budget; `capacity`: what the cluster has; `heartbeats`: how far
         trials are between rungs.
         """
-        outlook = Outlook(metric, samples, tuple(milestones), slots, budget_s, capacity)
-        if pulses is None:
-            self._course = Course(outlook)
+        plan = SearchPlan(metric, samples, tuple(milestones), slots, budget_s, capacity)
+        if heartbeats is None:
+            self._state = SearchState(plan)
         else:
-            self._course = Course(outlook, pulses=pulses.read)
-        self._course.recall(earlier)
-        self._best = max((each.value or 0.0 for each in self._course.best(1)), default=None)
+            self._state = SearchState(plan, heartbeats=heartbeats.read)
+        self._state.recall(earlier)
+        self._best = max((each.value or 0.0 for each in self._state.best(1)), default=None)
         if self._quiet:
             return
         if self._console.is_terminal:
             kept = [(label, text) for label, text in self._facts if label in _KEPT]
-            self._display = Display(self._course, kept, self._above)
+            self._display = Display(self._state, kept, self._above)
             self._live = Live(
                 self._display,
                 console=self._console,
@@ -115,17 +115,17 @@ class Progress:
             self._summaries.join()
             self._summaries = None
 
-    def started(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         """A trial was asked for."""
-        self._course.start(proposal)
+        self._state.on_trial_start(proposal)
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         """A trial reached a rung."""
-        self._course.report(number, rung, metrics)
+        self._state.on_trial_report(number, rung, metrics)
 
-    def ended(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         """Print how a trial ended."""
-        self._course.end(record)
+        self._state.on_trial_end(record)
         leads = record.value is not None and (self._best is None or record.value > self._best)
         leads = leads and record.state in (State.COMPLETE, State.PRUNED)
         if leads:
@@ -163,9 +163,9 @@ class Progress:
     def _sum_up(self) -> None:
         told = 0
         while not self._over.wait(self._summary_every_s):
-            if (changes := self._course.changes) != told:
+            if (changes := self._state.changes) != told:
                 told = changes
-                self.say(summary(self._course))
+                self.say(summary_line(self._state))
 
 
 def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
@@ -173,7 +173,9 @@ def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
     last = record.curve[-1] if record.curve else {}
     extent = f"{last.get('epoch', 0):5.2f} epochs {last.get('seconds', 0):7.1f} s"
     what = (
-        f"{record.name}  {parameters(record.params)}" if record.name else parameters(record.params)
+        f"{record.name}  {format_params(record.params)}"
+        if record.name
+        else format_params(record.params)
     )
     return Text.assemble(
         f"{record.number:4}  ",

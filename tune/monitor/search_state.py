@@ -19,7 +19,7 @@ _SPEEDS = 8  # latest reports: as many tell the speed of the trials that have no
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class SearchPlan:
     """What is known of a search before its first trial."""
 
     metric: str
@@ -35,7 +35,7 @@ class Outlook:
 
 
 @dataclass(slots=True)
-class Standing:
+class TrialView:
     """One trial as it is now."""
 
     number: int
@@ -64,28 +64,28 @@ class Standing:
 
 
 @dataclass
-class Course:
+class SearchState:
     """Running trials, the best, who reached which rung, how fast it goes and how long it takes."""
 
-    outlook: Outlook
+    plan: SearchPlan
     now: Callable[[], float] = time.monotonic
-    pulses: Callable[[list[int]], Mapping[int, float]] = lambda _numbers: {}
+    heartbeats: Callable[[list[int]], Mapping[int, float]] = lambda _numbers: {}
     """The epochs that running trials say they have trained, by number, for those that do."""
     ended: int = field(default=0, init=False)
     reached: list[int] = field(init=False)
     """How many trials reached each rung."""
-    faults: list[Standing] = field(default_factory=list, init=False)
+    faults: list[TrialView] = field(default_factory=list, init=False)
     """Failed and diverged trials."""
     changes: int = field(default=0, init=False)
     """Grows with every event."""
 
     def __post_init__(self) -> None:
         self._began = self.now()
-        self._running: dict[int, Standing] = {}
-        self._over: list[Standing] = []
+        self._running: dict[int, TrialView] = {}
+        self._over: list[TrialView] = []
         self._runs: list[eta.Run] = []
         self._speeds: list[float] = []
-        self.reached = [0] * len(self.outlook.milestones)
+        self.reached = [0] * len(self.plan.milestones)
 
     def recall(self, records: Sequence[TrialRecord]) -> None:
         """Take up the trials of an earlier run; one that was interrupted is tried again."""
@@ -96,10 +96,10 @@ class Course:
                 for rung in range(len(record.values)):
                     self._reach(rung)
 
-    def start(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         """A trial was asked for."""
         self.changes += 1
-        self._running[proposal.number] = Standing(
+        self._running[proposal.number] = TrialView(
             proposal.number,
             proposal.name,
             proposal.params,
@@ -107,11 +107,11 @@ class Course:
             began=self.now(),
         )
 
-    def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         """A trial reached a rung."""
         self.changes += 1
         standing = self._running[number]
-        standing.values = (*standing.values, metrics[self.outlook.metric])
+        standing.values = (*standing.values, metrics[self.plan.metric])
         standing.epoch = metrics.get("epoch", standing.epoch)
         standing.reached = self.now()
         standing.first = rung if standing.first is None else standing.first
@@ -119,7 +119,7 @@ class Course:
             self._speeds = [*self._speeds[1 - _SPEEDS :], speed]
         self._reach(rung)
 
-    def end(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         """A trial came to its end."""
         self.changes += 1
         standing = self._running.pop(record.number, None)
@@ -129,13 +129,13 @@ class Course:
             self._count(record)
 
     @property
-    def running(self) -> list[Standing]:
+    def running(self) -> list[TrialView]:
         """The trials that run, by number, with the epoch of this moment."""
         found = sorted(self._running.values(), key=lambda each: each.number)
-        said = self.pulses([each.number for each in found])
+        said = self.heartbeats([each.number for each in found])
         return [replace(each, live=said.get(each.number, 0.0)) for each in found]
 
-    def best(self, count: int) -> list[Standing]:
+    def best(self, count: int) -> list[TrialView]:
         """The best trials, at most a hundred, by their highest value, running ones included."""
         found = [*self._over, *self._running.values()]
         return _ranked(found)[:count]
@@ -155,32 +155,32 @@ class Course:
     def left(self) -> eta.Left | None:
         """How long until the end, at most what the budget leaves; None when not yet known."""
         running = [self._run(each) for each in self.running]
-        waiting = self.outlook.samples - self.ended - len(running)
-        milestones = self.outlook.milestones or (1.0,)
-        left = eta.left(list(self._runs), running, waiting, self.outlook.slots, milestones)
+        waiting = self.plan.samples - self.ended - len(running)
+        milestones = self.plan.milestones or (1.0,)
+        left = eta.time_left(list(self._runs), running, waiting, self.plan.slots, milestones)
         budget_s = self.budget_left_s
         return left if left is None or budget_s is None else left.at_most(budget_s)
 
     @property
     def budget_left_s(self) -> float | None:
         """What is left of the time budget; None without one."""
-        budget_s = self.outlook.budget_s
+        budget_s = self.plan.budget_s
         return None if budget_s is None else max(0.0, budget_s - self.elapsed_s)
 
     @property
     def done(self) -> float:
         """The share that is done, 0 to 1: of the trials or of the budget, whichever is further."""
-        share = self.ended / max(1, self.outlook.samples)
-        if self.outlook.budget_s:
-            share = max(share, self.elapsed_s / self.outlook.budget_s)
+        share = self.ended / max(1, self.plan.samples)
+        if self.plan.budget_s:
+            share = max(share, self.elapsed_s / self.plan.budget_s)
         return min(1.0, share)
 
-    def _run(self, standing: Standing) -> eta.Run:
+    def _run(self, standing: TrialView) -> eta.Run:
         seconds, first = self.now() - standing.began, standing.first
         if first is None:
             return eta.Run(seconds, since=0.0 if standing.continues else standing.live)
         rungs = first + len(standing.values)
-        epochs = (0.0, *self.outlook.milestones)
+        epochs = (0.0, *self.plan.milestones)
         if rungs >= len(epochs):
             return eta.Run(seconds, rungs)
         trained, since = epochs[rungs] - epochs[first], max(0.0, standing.live - epochs[rungs])
@@ -189,7 +189,7 @@ class Course:
     def _count(self, record: TrialRecord) -> None:
         self.ended += 1
         epoch = record.curve[-1].get("epoch", 0.0) if record.curve else 0.0
-        over = Standing(
+        over = TrialView(
             record.number, record.name, record.params, record.state, epoch=epoch,
             values=record.values, message=record.message,
         )  # fmt: skip
@@ -216,6 +216,6 @@ def _earlier(record: TrialRecord) -> Iterator[eta.Run]:
         yield eta.Run(seconds)
 
 
-def _ranked(standings: Sequence[Standing]) -> list[Standing]:
+def _ranked(standings: Sequence[TrialView]) -> list[TrialView]:
     ranked = [each for each in standings if each.state in _RANKED and each.values]
     return sorted(ranked, key=lambda each: (-max(each.values), each.number))

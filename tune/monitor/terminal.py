@@ -9,8 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tune.formatting import parameter, parameters, span, whole
-from tune.monitor.search_state import Course, Standing
+from tune.formatting import duration_in_seconds, duration_range, format_params, format_value
+from tune.monitor.search_state import SearchState, TrialView
 from tune.study.records import State
 
 COLOURS = {
@@ -35,10 +35,10 @@ class Display:
     """Draws a course anew each time it is rendered."""
 
     def __init__(
-        self, course: Course, facts: Sequence[tuple[str, str]] = (), above: int | None = None
+        self, state: SearchState, facts: Sequence[tuple[str, str]] = (), above: int | None = None
     ) -> None:
         """`above`: lines printed from the facts on; without, the facts are always drawn."""
-        self._course = course
+        self._state = state
         self._facts = facts
         self._above = above
 
@@ -49,8 +49,8 @@ class Display:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Group]:
         """Lines that fit into the window; what has no room is running trials, then failures."""
-        course, blocks = self._course, "_.-~=+*#" if options.ascii_only else _BLOCKS
-        best, faults, running = course.best(_BEST), course.faults[-_FAULTS:], course.running
+        state, blocks = self._state, "_.-~=+*#" if options.ascii_only else _BLOCKS
+        best, faults, running = state.best(_BEST), state.faults[-_FAULTS:], state.running
         fixed = 7 + bool(best) + len(best) + bool(faults) + len(faults)
         if self._above is not None and self._above + fixed + len(running) > console.height:
             self._above = None  # out of sight, for good
@@ -60,10 +60,10 @@ class Display:
         yield Group(
             Text(),
             *([_line(labelled(facts)), Text()] if facts else []),
-            _bar(course),
-            *_trials(course, shown, len(running), best, blocks, options.max_width),
-            *_faults(faults, len(course.faults)),
-            _line(labelled(_foot(course))),
+            _bar(state),
+            *_trials(state, shown, len(running), best, blocks, options.max_width),
+            *_faults(faults, len(state.faults)),
+            _line(labelled(_foot(state))),
         )
 
 
@@ -89,16 +89,16 @@ def _wrapped(text: str, width: int | None) -> list[tuple[bool, str]]:
     return [(place == 0, part) for place, part in enumerate(parts or [""])]
 
 
-def summary(course: Course) -> str:
+def summary_line(state: SearchState) -> str:
     """The course in one line, for a log."""
-    parts = [f"{course.ended}/{course.outlook.samples} trials"]
-    if best := course.best(1):
+    parts = [f"{state.ended}/{state.plan.samples} trials"]
+    if best := state.best(1):
         parts.append(f"best {best[0].value:.4f} (trial {best[0].number})")
-    parts += [f"{len(course.running)} running", _time(course)]
-    if course.texts_per_second:
-        parts.append(f"{course.texts_per_second:,.0f} texts/s")
-    if course.faults:
-        parts.append(f"{len(course.faults)} failed")
+    parts += [f"{len(state.running)} running", _time(state)]
+    if state.texts_per_second:
+        parts.append(f"{state.texts_per_second:,.0f} texts/s")
+    if state.faults:
+        parts.append(f"{len(state.faults)} failed")
     return ", ".join(parts)
 
 
@@ -109,43 +109,50 @@ def sparkline(values: Sequence[float], low: float, high: float, blocks: str = _B
     return "".join(blocks[round(top * min(1.0, max(0.0, place)))] for place in places)
 
 
-def time_left(course: Course) -> tuple[str, str]:
+def time_left(state: SearchState) -> tuple[str, str]:
     """The estimate and, where it is likely to be 30 % wrong, the range that chance leaves."""
-    if (left := course.left) is None:
-        budget_s = course.budget_left_s
-        return ("unknown time" if budget_s is None else f"at most {whole(budget_s)}"), ""
+    if (left := state.left) is None:
+        budget_s = state.budget_left_s
+        return (
+            "unknown time" if budget_s is None else f"at most {duration_in_seconds(budget_s)}"
+        ), ""
     near = _NEAR * left.expected_s
     sure = max(left.high_s - left.expected_s, left.expected_s - left.low_s) <= near
-    return f"~{whole(left.expected_s)}", "" if sure else f" ({span(left.low_s, left.high_s)})"
+    return (
+        f"~{duration_in_seconds(left.expected_s)}",
+        "" if sure else f" ({duration_range(left.low_s, left.high_s)})",
+    )
 
 
-def _bar(course: Course) -> Table:
+def _bar(state: SearchState) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(ratio=1, max_width=_BAR_WIDTH)
     grid.add_column(no_wrap=True)
-    trials = f"{course.ended}/{course.outlook.samples} trials"
-    bar = ProgressBar(total=1.0, completed=course.done, width=_BAR_WIDTH)
-    grid.add_row(bar, f"{trials}, {_time(course)}")
+    trials = f"{state.ended}/{state.plan.samples} trials"
+    bar = ProgressBar(total=1.0, completed=state.done, width=_BAR_WIDTH)
+    grid.add_row(bar, f"{trials}, {_time(state)}")
     return grid
 
 
-def _time(course: Course) -> str:
-    budget = course.outlook.budget_s
-    text = whole(course.elapsed_s) + (f" of {whole(budget)}" if budget is not None else "")
-    estimate, held = time_left(course)
+def _time(state: SearchState) -> str:
+    budget = state.plan.budget_s
+    text = duration_in_seconds(state.elapsed_s) + (
+        f" of {duration_in_seconds(budget)}" if budget is not None else ""
+    )
+    estimate, held = time_left(state)
     return f"{text}, {estimate} left{held}"
 
 
 def _trials(
-    course: Course,
-    running: Sequence[Standing],
+    state: SearchState,
+    running: Sequence[TrialView],
     count: int,
-    best: Sequence[Standing],
+    best: Sequence[TrialView],
     blocks: str,
     width: int,
 ) -> Iterator[Text]:
     """These of the `count` running trials above the best ones, in the same columns."""
-    scale, whole_epochs = _scale(course), course.outlook.milestones[-1:] or (0.0,)
+    scale, whole_epochs = _scale(state), state.plan.milestones[-1:] or (0.0,)
     rows = [_of_running(each, scale, whole_epochs[0], blocks) for each in running]
     first = best[0].value or 0.0 if best else 0.0
     rows += [_of_best(each, scale, first, blocks) for each in best]
@@ -168,7 +175,7 @@ def _trials(
 
 
 def _of_running(
-    each: Standing, scale: tuple[float, float], epochs: float, blocks: str
+    each: TrialView, scale: tuple[float, float], epochs: float, blocks: str
 ) -> Sequence[Text]:
     value = Text(f"{each.values[-1]:.4f}" if each.values else "...")
     epoch = Text(f"{max(each.epoch, each.live):.2f}/{epochs:g}", COLOURS[State.RUNNING])
@@ -176,7 +183,7 @@ def _of_running(
 
 
 def _of_best(
-    each: Standing, scale: tuple[float, float], first: float, blocks: str
+    each: TrialView, scale: tuple[float, float], first: float, blocks: str
 ) -> Sequence[Text]:
     gap = (each.value or 0.0) - first
     value = Text(f"{each.value:.4f}", "" if gap else "bold")
@@ -184,14 +191,14 @@ def _of_best(
     return (*_who(each, scale, blocks), value, away, Text(each.state, COLOURS[each.state]))
 
 
-def _parameters(trials: Sequence[Standing], room: int) -> tuple[list[str], list[str]]:
+def _parameters(trials: Sequence[TrialView], room: int) -> tuple[list[str], list[str]]:
     """Lines of names above columns, and each trial's values in them.
 
     Without names and with a text per trial where the columns do not fit into the room or the
     trials have different parameters.
     """
     names = list(trials[0].params) if trials else []
-    texts = [[parameter(value) for value in each.params.values()] for each in trials]
+    texts = [[format_value(value) for value in each.params.values()] for each in trials]
     heads = [_halves(name) for name in names]
     columns = [
         max(map(len, (*head, *(text[place] for text in texts if place < len(text)))))
@@ -215,7 +222,7 @@ def _halves(name: str) -> tuple[str, str]:
     return min(halves, key=lambda pair: max(map(len, pair)), default=("", name))
 
 
-def _faults(faults: Sequence[Standing], count: int) -> Iterator[RenderableType]:
+def _faults(faults: Sequence[TrialView], count: int) -> Iterator[RenderableType]:
     if not faults:
         return
     last = f" (the last {len(faults)} of {count})" if count > len(faults) else ""
@@ -225,36 +232,34 @@ def _faults(faults: Sequence[Standing], count: int) -> Iterator[RenderableType]:
         yield _line(Text(text, COLOURS[each.state]))
 
 
-def _foot(course: Course) -> Iterator[tuple[str, str]]:
-    milestones = course.outlook.milestones
-    reached = zip(milestones, course.reached, strict=False)
+def _foot(state: SearchState) -> Iterator[tuple[str, str]]:
+    milestones = state.plan.milestones
+    reached = zip(milestones, state.reached, strict=False)
     if milestones:
         yield "Reached", "  ".join(f"{epoch:.3g} ep: {count}" for epoch, count in reached)
-    if (capacity := course.outlook.capacity) is not None and (
-        capacity.nodes > 1 or capacity.gpus > 0
-    ):
-        yield "Cluster", capacity.taken(len(course.running))
+    if (capacity := state.plan.capacity) is not None and (capacity.nodes > 1 or capacity.gpus > 0):
+        yield "Cluster", capacity.taken(len(state.running))
     memory = psutil.virtual_memory()
     cores = psutil.cpu_count() or 1
     busy = psutil.cpu_percent() / 100 * cores
-    speed = f"{course.texts_per_second:,.0f} texts/s, " if course.texts_per_second else ""
+    speed = f"{state.texts_per_second:,.0f} texts/s, " if state.texts_per_second else ""
     used = f"{(memory.total - memory.available) / _GIB:.1f} of {memory.total / _GIB:.1f} GiB"
     yield "Machine", f"{speed}{busy:.1f} of {cores} cores, memory {used}"
 
 
-def _scale(course: Course) -> tuple[float, float]:
-    values = [value for each in (*course.best(_BEST), *course.running) for value in each.values]
+def _scale(state: SearchState) -> tuple[float, float]:
+    values = [value for each in (*state.best(_BEST), *state.running) for value in each.values]
     return (min(values), max(values)) if values else (0.0, 1.0)
 
 
-def _who(each: Standing, scale: tuple[float, float], blocks: str) -> tuple[Text, Text]:
+def _who(each: TrialView, scale: tuple[float, float], blocks: str) -> tuple[Text, Text]:
     curve = Text(sparkline(each.values, *scale, blocks), COLOURS[each.state])
     return Text(f"{each.number:4}"), curve
 
 
-def _what(each: Standing) -> str:
+def _what(each: TrialView) -> str:
     name = f"{each.name}  " if each.name else ""
-    return name + parameters(each.params)
+    return name + format_params(each.params)
 
 
 def _aligned(rows: Sequence[Sequence[Text]]) -> list[Text]:

@@ -34,7 +34,7 @@ class Tracker(Callback, Protocol):
         """Nothing more will come."""
 
 
-def check(names: Sequence[str]) -> None:
+def check_trackers(names: Sequence[str]) -> None:
     """Raise `SearchError` when a tracker's package is missing."""
     for name in names:
         module, package = PACKAGES[name]
@@ -59,20 +59,20 @@ class Tracked:
         for name in names:
             self._try(name, partial(self._add, name, folder, metric))
 
-    def started(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         """Pass it on."""
-        self._watcher.started(proposal)
-        self._tell(lambda tracker: tracker.started(proposal))
+        self._watcher.on_trial_start(proposal)
+        self._tell(lambda tracker: tracker.on_trial_start(proposal))
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         """Pass it on."""
-        self._watcher.reported(number, rung, metrics)
-        self._tell(lambda tracker: tracker.reported(number, rung, metrics))
+        self._watcher.on_trial_report(number, rung, metrics)
+        self._tell(lambda tracker: tracker.on_trial_report(number, rung, metrics))
 
-    def ended(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         """Pass it on."""
-        self._watcher.ended(record)
-        self._tell(lambda tracker: tracker.ended(record))
+        self._watcher.on_trial_end(record)
+        self._tell(lambda tracker: tracker.on_trial_end(record))
 
     def close(self) -> None:
         """Have the trackers write what is left."""
@@ -106,16 +106,16 @@ class _TensorBoard:
         self._hparams = hparams
         self._writers: dict[int, Any] = {}
 
-    def started(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         self._writers[proposal.number] = self._make(str(self._root / f"trial-{proposal.number}"))
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         step = int(metrics.get("step", rung))
         for name, value in metrics.items():
             self._writers[number].add_scalar(name, value, step)
         self._writers[number].flush()
 
-    def ended(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         writer = self._writers.pop(record.number)
         params = {name: _plain(value) for name, value in record.params.items()}
         if record.value is not None:
@@ -168,19 +168,19 @@ class _MLflow:
         for run in self._client.search_runs([self._experiment], query):
             self._client.set_terminated(run.info.run_id, "KILLED")
 
-    def started(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         name = f"trial-{proposal.number}"
         made = self._client.create_run(self._experiment, run_name=name)
         self._runs[proposal.number] = made.info.run_id
         for key, value in proposal.params.items():
             self._client.log_param(made.info.run_id, key, _plain(value))
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         step = int(metrics.get("step", rung))
         for name, value in metrics.items():
             self._client.log_metric(self._runs[number], name, value, step=step)
 
-    def ended(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         run = self._runs.pop(record.number)
         self._client.set_tag(run, "state", record.state.value)
         if record.message:
@@ -218,7 +218,7 @@ class _WandB:
     def _reachable(self) -> str:
         return "online" if self._wandb.login(prompt=False) else "offline"
 
-    def started(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         self._runs[proposal.number] = self._wandb.init(
             project=os.environ.get("WANDB_PROJECT") or self._folder.name,
             group=self._folder.name,
@@ -230,10 +230,10 @@ class _WandB:
             settings=self._settings,
         )
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         self._runs[number].log(dict(metrics), step=int(metrics.get("step", rung)))
 
-    def ended(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         run = self._runs.pop(record.number)
         run.summary["state"] = record.state.value
         if record.message:

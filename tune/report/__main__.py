@@ -1,8 +1,49 @@
-"""`python -m tune.report RUN`."""
+"""`python -m tune.report RUN`: write RUN/report.html, at any time, from the run folder alone."""
 
+import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from tune.report.writer import main
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the report and say where it lies; returns the exit code."""
+    options = _parser().parse_args(argv)
+
+    from textcls.exceptions import TextclsError
+    from tune.report.writer import write_report
+    from tune.run_folder import paths
+
+    try:
+        folder = paths.find(paths.runs_dir(options.runs_dir), options.run)
+        target = write_report(folder, options.out, with_texts=not options.without_texts)
+    except TextclsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: cannot be written ({error.strerror})", file=sys.stderr)
+        return 1
+    print(paths.shown(target.absolute()))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tune.report",
+        description="Write the report of a search that has ended, was killed or still runs.",
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
+    parser.add_argument(
+        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="by default RUN/report.html")
+    parser.add_argument(
+        "--without-texts",
+        action="store_true",
+        help="leave out the winner's mistakes and with them every text of the data",
+    )
+    return parser
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tune.config.distributions import AnyDistribution, Value, encode
+from tune.config.distributions import AnyDistribution, Value, encode_value
 from tune.formatting import value_text
 
 _PARTS = (1.0, 2.0, 2.5, 5.0, 10.0)  # of a power of ten, between two labels
@@ -30,7 +30,7 @@ class Axis:
         return min(1.0, max(0.0, place))
 
 
-def linear(title: str, low: float, high: float, *, labels: int = 5, unit: str = "") -> Axis:
+def linear_axis(title: str, low: float, high: float, *, labels: int = 5, unit: str = "") -> Axis:
     """An even axis with round labels; both ends as given."""
     if high <= low:
         low, high = low - (abs(low) or 1.0) * 0.05, low + (abs(low) or 1.0) * 0.05
@@ -41,7 +41,7 @@ def linear(title: str, low: float, high: float, *, labels: int = 5, unit: str = 
     return Axis(title, low, high, False, ticks)
 
 
-def logarithmic(title: str, low: float, high: float, values: Sequence[float] = ()) -> Axis:
+def log_axis(title: str, low: float, high: float, values: Sequence[float] = ()) -> Axis:
     """An axis of equal factors, labelled at `values` or else at round numbers."""
     if high <= low:
         low, high = low / 1.5, low * 1.5
@@ -53,19 +53,19 @@ def logarithmic(title: str, low: float, high: float, values: Sequence[float] = (
     return Axis(title, low, high, True, ticks)
 
 
-def times(title: str, seconds: float) -> Axis:
+def time_axis(title: str, seconds: float) -> Axis:
     """From 0 to a number of seconds, labelled in the unit that suits."""
     for unit, length in (("h", 3600.0), ("min", 60.0)):
         if seconds > 3 * length:
-            even = linear(title, 0.0, seconds / length, unit=f" {unit}")
+            even = linear_axis(title, 0.0, seconds / length, unit=f" {unit}")
             return Axis(title, 0.0, seconds, False, even.ticks)
-    return linear(title, 0.0, seconds or 1.0, unit=" s")
+    return linear_axis(title, 0.0, seconds or 1.0, unit=" s")
 
 
-def log_times(title: str, low: float, high: float) -> Axis:
+def log_time_axis(title: str, low: float, high: float) -> Axis:
     """From `low` to `high` seconds by factors."""
     low = max(low, 1e-3)
-    axis = logarithmic(title, low, max(high, 2 * low))
+    axis = log_axis(title, low, max(high, 2 * low))
     units = ((1.0, "s", 60), (60.0, "min", 60), (3600.0, "h", 1000))
     marks = [
         (part * length, f"{part} {unit}")
@@ -77,7 +77,7 @@ def log_times(title: str, low: float, high: float) -> Axis:
     return Axis(title, axis.low, axis.high, True, ticks)
 
 
-def metric(title: str, values: Sequence[float]) -> tuple[Axis, int]:
+def metric_axis(title: str, values: Sequence[float]) -> tuple[Axis, int]:
     """An axis that shows the good values apart, and how many values lie below its foot.
 
     A few hopeless trials would otherwise press all others into a line.
@@ -90,10 +90,10 @@ def metric(title: str, values: Sequence[float]) -> tuple[Axis, int]:
     if below < max(1, 0.02 * len(ordered)) or best == foot:
         foot, below = ordered[0], 0
         room = 0.04 * ((best - foot) or 0.1)
-    return linear(title, foot - room, best + room), below
+    return linear_axis(title, foot - room, best + room), below
 
 
-def of_parameter(name: str, known: AnyDistribution) -> tuple[Axis, dict[Value, float]]:
+def parameter_axis(name: str, known: AnyDistribution) -> tuple[Axis, dict[Value, float]]:
     """A parameter's searched range in its own scale; the places of its choices, where it has some.
 
     The first and the last label are the edges of the range.
@@ -101,14 +101,15 @@ def of_parameter(name: str, known: AnyDistribution) -> tuple[Axis, dict[Value, f
     if known.type == "categorical":
         count = len(known.choices)
         places: dict[Value, float] = {
-            encode(choice): (index + 0.5) / count for index, choice in enumerate(known.choices)
+            encode_value(choice): (index + 0.5) / count
+            for index, choice in enumerate(known.choices)
         }
         ticks = tuple((place, value_text(choice)) for choice, place in places.items())
         return Axis(name, 0.0, 1.0, False, ticks), places
     low, high = float(known.low), float(known.high)
     if low == high:
         return Axis(name, low - 0.5, high + 0.5, False, ((0.5, f"{low:g}"),)), {}
-    inner = (logarithmic if known.log else linear)(name, low, high)
+    inner = (log_axis if known.log else linear_axis)(name, low, high)
     between = [
         (place, label)
         for place, label in inner.ticks

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tune.analysis.run_data import History
+from tune.analysis.run_data import RunData
 from tune.report import _html
 from tune.report._html import Html, tag
 from tune.study.records import State, TrialRecord
@@ -15,11 +15,11 @@ _LOG_LINES = 40
 _COMMAND_WIDTH = 60  # letters after which a command goes on in the next line
 
 
-def failures(history: History) -> Iterator[Html]:
+def failures_section(run: RunData) -> Iterator[Html]:
     """The trials that went wrong, by reason, with the end of a log for each failure."""
     bad = (State.FAILED, State.DIVERGED, State.INTERRUPTED)
     groups: dict[tuple[State, str], list[TrialRecord]] = {}
-    for record in history.records:
+    for record in run.records:
         if record.state in bad:
             groups.setdefault((record.state, record.message), []).append(record)
     if not groups:
@@ -36,11 +36,11 @@ def failures(history: History) -> Iterator[Html]:
         yield tag("p", f"{len(ordered) - _REASONS} more reasons.", class_="gap")
     for (state, _), records in ordered[:_REASONS]:
         if state == State.FAILED:
-            yield from _log(history, records[0])
+            yield from _log(run, records[0])
 
 
-def _log(history: History, record: TrialRecord) -> Iterator[Html]:
-    path = history.folder.trial(record.number).log
+def _log(run: RunData, record: TrialRecord) -> Iterator[Html]:
+    path = run.folder.trial(record.number).log
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -58,37 +58,37 @@ def _listed(numbers: Iterable[int], most: int = 12) -> str:
     return ", ".join(map(str, known[:most])) + more
 
 
-def environment(history: History) -> Iterator[Html]:
+def environment_section(run: RunData) -> Iterator[Html]:
     """What the search ran on, and how to run it again."""
-    known = history.environment
+    known = run.environment
     if not known:
         yield tag("p", "environment.json is missing or damaged.", class_="gap")
-    given = _command(history)
+    given = _command(run)
     if given:
         yield tag("h3", "The command")
         directory = known.get("directory")
         yield _html.copyable(f"cd {directory}\n{given}" if directory else given, "the command")
     yield tag("h3", "The same search once more")
-    seed = history.search.search.seed
-    again = f"python -m tune.search --space {history.folder.space}"
+    seed = run.config.search.seed
+    again = f"python -m tune.search --space {run.folder.space}"
     text = (
         f"The file has every default written out, the seed {seed} included. Proposals depend on "
         "the order in which trials end: --max-concurrent 1 makes them the same."
     )
     yield tag("p", text)
     yield _html.copyable(again, "the command")
-    rows = list(_facts(history))
+    rows = list(_facts(run))
     if rows:
         yield _html.table(["", ""], rows, class_="wrap facts-table")
     for corpus in known.get("corpora", ()):
         yield _corpus(corpus)
     yield _html.details(
-        "The search file", _html.copyable(_text(history.folder.space), "the search file")
+        "The search file", _html.copyable(_text(run.folder.space), "the search file")
     )
 
 
-def _facts(history: History) -> Iterator[tuple[str, str]]:
-    known = history.environment
+def _facts(run: RunData) -> Iterator[tuple[str, str]]:
+    known = run.environment
     if known.get("started"):
         yield "started", str(known["started"])
     for resumed in known.get("resumed", ()):
@@ -129,9 +129,9 @@ def _amount(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _command(history: History) -> str | None:
+def _command(run: RunData) -> str | None:
     """The command line of the search, a long one on several lines; None when nobody knows it."""
-    given = history.environment.get("command")
+    given = run.environment.get("command")
     if not given:
         return None
     lines = [""]

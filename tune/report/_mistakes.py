@@ -1,7 +1,7 @@
 """What the winner gets wrong: confusion matrix and most confident mistakes."""
 
-from tune.analysis.error_analysis import Examination, Mistake
-from tune.analysis.run_data import History
+from tune.analysis.error_analysis import ErrorAnalysis, Mistake
+from tune.analysis.run_data import RunData
 from tune.report import _html
 from tune.report._html import Html, tag
 
@@ -10,12 +10,12 @@ _INK = 45  # per cent of colour in the strongest cell: the number stays readable
 _LONGEST = 600  # characters of a text
 
 
-def mistakes(history: History, examined: Examination | str) -> list[Html]:
+def mistakes_section(run: RunData, examined: ErrorAnalysis | str) -> list[Html]:
     """The matrix and the texts, or why there are none."""
     if isinstance(examined, str):
         return [tag("p", examined, class_="gap")]
     parts = [_matrix(examined)]
-    recorded = history.best.curve[history.best.best_rung or 0] if history.best else {}
+    recorded = run.best.curve[run.best.best_rung or 0] if run.best else {}
     expected = recorded.get("test_accuracy" if examined.split == "test" else "val_accuracy")
     few = 2 / int(examined.confusion.sum())  # texts that another order of sums may tip over
     if expected is not None and abs(expected - examined.accuracy) > few:
@@ -40,7 +40,7 @@ def mistakes(history: History, examined: Examination | str) -> list[Html]:
     ]
 
 
-def _matrix(examined: Examination) -> Html:
+def _matrix(examined: ErrorAnalysis) -> Html:
     names = examined.label_names
     wrong = examined.confusion.sum(axis=1) - examined.confusion.diagonal()
     order = sorted(range(len(names)), key=lambda at: -int(wrong[at]))[:_CLASSES]
@@ -73,7 +73,7 @@ def _matrix(examined: Examination) -> Html:
     )  # fmt: skip
 
 
-def _cell(examined: Examination, row: int, column: int, most_wrong: float) -> Html:
+def _cell(examined: ErrorAnalysis, row: int, column: int, most_wrong: float) -> Html:
     count = int(examined.confusion[row, column])
     share = _share(examined, row, column)
     strongest = 1.0 if row == column else most_wrong
@@ -86,11 +86,11 @@ def _cell(examined: Examination, row: int, column: int, most_wrong: float) -> Ht
     )  # fmt: skip
 
 
-def _share(examined: Examination, row: int, column: int) -> float:
+def _share(examined: ErrorAnalysis, row: int, column: int) -> float:
     return int(examined.confusion[row, column]) / (int(examined.confusion[row].sum()) or 1)
 
 
-def _most_wrong(examined: Examination) -> float:
+def _most_wrong(examined: ErrorAnalysis) -> float:
     """The largest share of a class that is taken for one other."""
     wrong = (
         _share(examined, row, column)

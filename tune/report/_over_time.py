@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from tune.analysis.run_data import History
+from tune.analysis.run_data import RunData
 from tune.analysis.timeline import Report, Span, Timeline
 from tune.formatting import duration
 from tune.report import _axes, _html
 from tune.report._html import Html
-from tune.report._plots import Layer, Place, key, look, plot
+from tune.report._plots import Layer, Place, legend, look, plot
 from tune.study.records import State
 
 _LANE_PX, _TALLEST_PX = 22, 900
@@ -16,18 +16,18 @@ _FLUSH = (True, True, False, True, True, True, True)
 _GAP = 0.0012  # between neighbours, so that they do not run into one
 
 
-def progress(history: History, line: Timeline) -> list[Html]:
+def progress_section(run: RunData, line: Timeline) -> list[Html]:
     """The best value so far, over seconds and over texts trained."""
-    texts = history.texts("train")
+    texts = run.texts("train")
     unit = f"texts trained, in epochs of {texts:,}" if texts else "epochs trained"
-    seconds = _axes.times("time since the first trial", line.seconds)
-    epochs = _axes.linear(unit, 0.0, line.epochs)
+    seconds = _axes.time_axis("time since the first trial", line.seconds)
+    epochs = _axes.linear_axis(unit, 0.0, line.epochs)
     over_time = [(seconds.at(report.seconds), report) for report in line.reports]
     over_texts = [(epochs.at(report.epochs), report) for report in line.reports]
     leaders = set(line.leaders())
     return [
-        _progress("best-over-time", "Over time", seconds, over_time, leaders, history),
-        _progress("best-over-texts", "Over texts trained", epochs, over_texts, leaders, history),
+        _progress("best-over-time", "Over time", seconds, over_time, leaders, run),
+        _progress("best-over-texts", "Over texts trained", epochs, over_texts, leaders, run),
     ]
 
 
@@ -37,9 +37,9 @@ def _progress(
     x: _axes.Axis,
     placed: Sequence[tuple[float, Report]],
     leaders: set[Report],
-    history: History,
+    run: RunData,
 ) -> Html:
-    y, below = _axes.metric(_words(history.metric), [report.value for _, report in placed])
+    y, below = _axes.metric_axis(_words(run.metric), [report.value for _, report in placed])
     led = [(at, report) for at, report in placed if report in leaders]
     rest = [(at, report) for at, report in placed if report not in leaders]
     layers = [
@@ -47,17 +47,17 @@ def _progress(
               trials=[each.number for _, each in rest]),
         Layer("complete line", [staircase([(at, y.at(each.value)) for at, each in led])]),
         Layer("best dots", [[(at, y.at(each.value))] for at, each in led],
-              tips=[_led(history, each) for _, each in led]),
+              tips=[_led(run, each) for _, each in led]),
     ]  # fmt: skip
-    head = ["time", "texts trained" if history.texts("train") else "epochs", "trial", "epoch",
-            _words(history.metric)]  # fmt: skip
-    rows = [_row(history, report) for _, report in led]
+    head = ["time", "texts trained" if run.texts("train") else "epochs", "trial", "epoch",
+            _words(run.metric)]  # fmt: skip
+    rows = [_row(run, report) for _, report in led]
     words = {"complete": "best so far", "best": "a new best", "pruned": "every other report"}
     return plot(
         identity, title, x, y, layers,
         note=foot_note(below, "report") or None,
         below=[
-            key(["complete", "best", "pruned"], words),
+            legend(["complete", "best", "pruned"], words),
             _html.details("Table", _html.table(head, rows, numeric=[True] * 5)),
         ],
     )  # fmt: skip
@@ -71,18 +71,18 @@ def staircase(points: Sequence[Place], end: float = 1.0) -> list[Place]:
     return [*steps, points[-1], (end, points[-1][1])]
 
 
-def _led(history: History, report: Report) -> str:
-    time, texts, trial, epoch, value = _row(history, report)
-    unit = "texts" if history.texts("train") else "epochs"
+def _led(run: RunData, report: Report) -> str:
+    time, texts, trial, epoch, value = _row(run, report)
+    unit = "texts" if run.texts("train") else "epochs"
     return f"{value}: trial {trial} at epoch {epoch}\nafter {time} and {texts} {unit}"
 
 
-def _row(history: History, report: Report) -> tuple[str, str, str, str, str]:
-    texts = history.texts("train")
+def _row(run: RunData, report: Report) -> tuple[str, str, str, str, str]:
+    texts = run.texts("train")
     trained = f"{report.epochs * texts:,.0f}" if texts else f"{report.epochs:.2f}"
     epoch = next(
         record.curve[report.rung]["epoch"]
-        for record in history.records
+        for record in run.records
         if record.number == report.number
     )
     return (
@@ -91,9 +91,9 @@ def _row(history: History, report: Report) -> tuple[str, str, str, str, str]:
     )  # fmt: skip
 
 
-def timeline(history: History, line: Timeline) -> Html:
+def timeline_section(run: RunData, line: Timeline) -> Html:
     """Which trial ran when, one row for each that ran at a time."""
-    x = _axes.times("time since the first trial", line.seconds)
+    x = _axes.time_axis("time since the first trial", line.seconds)
     rows = max(1, line.lanes)
     height = min(_LANE_PX * rows, _TALLEST_PX)
     labels = tuple(
@@ -102,7 +102,7 @@ def timeline(history: History, line: Timeline) -> Html:
         if lane % max(1, rows // 30) == 0
     )
     y = _axes.Axis("slot", 0.0, 1.0, False, labels)
-    best = history.best
+    best = run.best
     layers = [_waiting(line, x, rows)]
     looks = []
     for name in ("pruned", "complete", "lost", "running", "best"):
@@ -125,7 +125,7 @@ def timeline(history: History, line: Timeline) -> Html:
         "timeline-plot", "Trials on workers", x, y, layers,
         note=note, guides=pauses, height=height, bar=0.7 * height / rows,
         below=[
-            key([*looks, "waiting"], {"waiting": "asked for, not yet running"}),
+            legend([*looks, "waiting"], {"waiting": "asked for, not yet running"}),
             _html.details(
                 f"Table of {len(line.spans)} trials",
                 _html.table(head, map(_times, line.spans), numeric=_FLUSH),

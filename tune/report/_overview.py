@@ -5,17 +5,17 @@ from typing import Any
 
 import yaml
 
-from tune.analysis.advice import Advice, advice
-from tune.analysis.run_data import SPLITS, History
+from tune.analysis.advice import Advice, advise
+from tune.analysis.run_data import SPLITS, RunData
 from tune.analysis.timeline import Timeline
-from tune.analysis.winner_score import Score, Verdict
-from tune.config.parameters import parameters
-from tune.config.search_file import summary
+from tune.analysis.winner_score import Score, WinnerScore
+from tune.config.parameters import all_parameters
+from tune.config.search_file import summarise_search
 from tune.formatting import NONE, duration
 from tune.report import _html
 from tune.report._html import Html, tag
-from tune.report._trials import leaderboard as standings
-from tune.report._trials import words
+from tune.report._trials import leaderboard_section as standings
+from tune.report._trials import metric_words
 from tune.run_folder import leaderboard
 
 _NOTHING = 0.00005  # what rounds to 0.0000
@@ -29,37 +29,37 @@ _STATES = {
 }
 
 
-def heading(history: History) -> Html:
+def heading_section(run: RunData) -> Html:
     """The run's name, what was searched, and how the search ended."""
-    state = tag("span", _STATES.get(history.state, history.state),
-                class_=f"state {history.state.replace(' ', '-')}")  # fmt: skip
+    state = tag("span", _STATES.get(run.state, run.state),
+                class_=f"state {run.state.replace(' ', '-')}")  # fmt: skip
     return tag(
         "header",
         tag("p", "Hyperparameter search ", state, class_="eyebrow"),
-        tag("h1", history.folder.name),
-        tag("p", summary(history.search), class_="lead"),
+        tag("h1", run.folder.name),
+        tag("p", summarise_search(run.config), class_="lead"),
     )
 
 
-def result(history: History, judged: Verdict | None, line: Timeline) -> list[Html]:
+def result_section(run: RunData, judged: WinnerScore | None, line: Timeline) -> list[Html]:
     """The figure, the sentences, the search in numbers and the best trials."""
-    parts = [tag("div", _figure(history, judged), _numbers(history, line), class_="hero")]
-    parts += [tag("p", sentence) for sentence in sentences(history, judged)]
-    if history.search.configurations:
+    parts = [tag("div", _figure(run, judged), _numbers(run, line), class_="hero")]
+    parts += [tag("p", sentence) for sentence in sentences(run, judged)]
+    if run.config.configurations:
         from tune.results import winner
 
-        head, rows = winner.comparison(history.search, history.records)
+        head, rows = winner.configurations_table(run.config, run.records)
         parts += [tag("h3", "The named configurations"), _html.table(head, rows)]
-    parts += _confirmed(history)
-    if history.records:
-        parts += [tag("h3", "The best trials"), standings(history)]
+    parts += _confirmed(run)
+    if run.records:
+        parts += [tag("h3", "The best trials"), standings(run)]
     return parts
 
 
-def _confirmed(history: History) -> list[Html]:
+def _confirmed(run: RunData) -> list[Html]:
     """What the best trials reached with fresh seeds, and what they reach together."""
     found: list[Html] = []
-    confirmation = (history.result.get("best") or {}).get("confirmation")
+    confirmation = (run.result.get("best") or {}).get("confirmation")
     if confirmation:
         rows = [_standing(standing) for standing in confirmation["standings"]]
         head = ["trial", "mean", "deviation", "95 % interval", "seeds", "in the search"]
@@ -69,7 +69,7 @@ def _confirmed(history: History) -> list[Html]:
             p_value = f"{confirmation['p_value']:.2g}"
             text += f" First against second, paired by seed: p = {p_value}."
         found.append(tag("p", text))
-    ensemble = history.result.get("ensemble")
+    ensemble = run.result.get("ensemble")
     if ensemble:
         numbers = ", ".join(str(number) for number in ensemble["trials"])
         text = f"Trials {numbers} together, their probabilities averaged, label "
@@ -98,19 +98,19 @@ def _standing(standing: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def sentences(history: History, judged: Verdict | None) -> list[str]:
+def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
     """The result in words: how good, how certain, how it was chosen."""
     if judged is None:
-        reasons = dict.fromkeys(each.message for each in history.records if each.message)
+        reasons = dict.fromkeys(each.message for each in run.records if each.message)
         why = f" The trials say: {'; '.join(list(reasons)[:3])}." if reasons else ""
         return [f"No trial has reached its first rung, so there is no result.{why}"]
     found = [_score_sentence(judged, score) for score in judged.scores]
     if not found:
-        found = [f"Trial {judged.record.number} reached a {words(history.metric)} of "
+        found = [f"Trial {judged.record.number} reached a {metric_words(run.metric)} of "
                  f"{judged.value:.4f}."]  # fmt: skip
-    found.append(_selection_sentence(history, judged))
-    alone = (history.result.get("best") or {}).get("linear_alone")
-    if alone and history.result["best"].get("number") == judged.record.number:
+    found.append(_selection_sentence(run, judged))
+    alone = (run.result.get("best") or {}).get("linear_alone")
+    if alone and run.result["best"].get("number") == judged.record.number:
         found.append(
             f"The linear classifier in it, alone, labels {_shares(alone)} "
             "correctly; the encoder adds the rest."
@@ -118,7 +118,7 @@ def sentences(history: History, judged: Verdict | None) -> list[str]:
     return found
 
 
-def _score_sentence(judged: Verdict, score: Score) -> str:
+def _score_sentence(judged: WinnerScore, score: Score) -> str:
     who = f"Trial {judged.record.number}"
     if score.interval is None or score.texts is None:
         return f"{who} has a {score.split} accuracy of {score.accuracy:.4f}."
@@ -131,7 +131,7 @@ def _score_sentence(judged: Verdict, score: Score) -> str:
     )
 
 
-def _selection_sentence(history: History, judged: Verdict) -> str:
+def _selection_sentence(run: RunData, judged: WinnerScore) -> str:
     many = judged.candidates > 1
     among = (
         f"the best of {judged.candidates} trials, compared at {judged.evaluations} rungs"
@@ -139,26 +139,26 @@ def _selection_sentence(history: History, judged: Verdict) -> str:
         else "the only trial with a result"
     )
     split = "test" if judged.selected_on_test else "validation"
-    text = f"It is {among} by {words(history.metric)}, on the {split} split"
+    text = f"It is {among} by {metric_words(run.metric)}, on the {split} split"
     if not judged.selected_on_test:
         return f"{text}; the test split had no part in the choice."
-    if not many or judged.flattery is None:
+    if not many or judged.selection_bias is None:
         return f"{text}."
-    if judged.flattery < _NOTHING:
+    if judged.selection_bias < _NOTHING:
         return f"{text}. It leads so clearly that having chosen it there hardly flatters it."
     return (
         f"{text}: what served to choose no longer measures, so the figure flatters. Choosing among "
-        f"values as close as these adds {judged.flattery:.4f} on average if the trials err "
+        f"values as close as these adds {judged.selection_bias:.4f} on average if the trials err "
         "independently of each other, and less the more they err alike."
     )
 
 
-def best_parameters(history: History, judged: Verdict | None) -> list[Html]:
+def best_parameters(run: RunData, judged: WinnerScore | None) -> list[Html]:
     """What was searched, and the whole configuration, as YAML to copy."""
     if judged is None:
         return [tag("p", "There is no best trial yet.", class_="gap")]
     return [
-        _html.copyable(searched_yaml(history, judged), "the best parameters"),
+        _html.copyable(searched_yaml(run, judged), "the best parameters"),
         _html.details(
             "The whole configuration",
             tag(
@@ -167,29 +167,29 @@ def best_parameters(history: History, judged: Verdict | None) -> list[Html]:
                 tag("code", "python -m textcls.train --config best.yaml"),
                 ".",
             ),
-            _html.copyable(whole_yaml(history, judged), "the whole configuration"),
+            _html.copyable(whole_yaml(run, judged), "the whole configuration"),
         ),
     ]
 
 
-def searched_yaml(history: History, judged: Verdict) -> str:
+def searched_yaml(run: RunData, judged: WinnerScore) -> str:
     """The winner's parameters under the sections that they belong to."""
     sections: dict[str, dict[str, Any]] = {}
-    for name, value in history.params(judged.record).items():
-        parameter = parameters()[name]
+    for name, value in run.params(judged.record).items():
+        parameter = all_parameters()[name]
         plain = list(value) if isinstance(value, tuple) else value
         sections.setdefault(parameter.section, {})[parameter.field] = plain
-    about = f"# trial {judged.record.number} of {history.folder.name}"
-    title = f"{about}: {words(history.metric)} {judged.value:.4f}\n"
+    about = f"# trial {judged.record.number} of {run.folder.name}"
+    title = f"{about}: {metric_words(run.metric)} {judged.value:.4f}\n"
     return title + (_yaml(sections) if sections else "# nothing was searched\n")
 
 
-def whole_yaml(history: History, judged: Verdict) -> str:
+def whole_yaml(run: RunData, judged: WinnerScore) -> str:
     """Everything that the winner was trained with."""
-    model, embeddings, train = history.search.configuration(history.params(judged.record))
-    seed = train.seed + history.origin(judged.record)  # each trial has a seed of its own
+    model, embeddings, train = run.config.configuration(run.params(judged.record))
+    seed = train.seed + run.origin(judged.record)  # each trial has a seed of its own
     sections = {
-        "data": history.search.data,
+        "data": run.config.data,
         "embeddings": embeddings,
         "model": model,
         "train": train.model_copy(update={"seed": seed}),
@@ -197,9 +197,9 @@ def whole_yaml(history: History, judged: Verdict) -> str:
     return _yaml({name: section.model_dump(mode="json") for name, section in sections.items()})
 
 
-def suggestions(history: History, judged: Verdict | None) -> list[Html]:
+def suggestions(run: RunData, judged: WinnerScore | None) -> list[Html]:
     """Warnings and advice."""
-    found = advice(history, judged)
+    found = advise(run, judged)
     if not found:
         return [tag("p", "Nothing stands out.", class_="gap")]
     return [tag("ul", *map(_item, found), class_="advice")]
@@ -211,19 +211,19 @@ def _item(each: Advice) -> Html:
     return tag("li", tag("b", each.title), tag("p", each.text), line, class_=kind)
 
 
-def _figure(history: History, judged: Verdict | None) -> Html:
+def _figure(run: RunData, judged: WinnerScore | None) -> Html:
     headline = judged.headline if judged else None
     if judged is None or headline is None:
         value = f"{judged.value:.4f}" if judged else NONE
-        return tag("div", tag("p", value, class_="big"), tag("p", words(history.metric)))
+        return tag("div", tag("p", value, class_="big"), tag("p", metric_words(run.metric)))
     parts = [
         tag("p", f"{headline.accuracy:.4f}", class_="big"),
         tag("p", f"{headline.split} accuracy of trial {judged.record.number}"),
     ]
     if headline.interval:
         parts.append(_interval(headline.accuracy, *headline.interval))
-    if history.metric != f"{headline.prefix}_accuracy":
-        parts.append(tag("p", f"chosen by {words(history.metric)}: {judged.value:.4f}"))
+    if run.metric != f"{headline.prefix}_accuracy":
+        parts.append(tag("p", f"chosen by {metric_words(run.metric)}: {judged.value:.4f}"))
     return tag("div", *parts)
 
 
@@ -239,26 +239,26 @@ def _interval(value: float, low: float, high: float) -> Html:
     )
 
 
-def _numbers(history: History, line: Timeline) -> Html:
-    counts = {name: count for name, count in leaderboard.counts(history.records).items() if count}
-    running = len(history.records) - sum(counts.values())
+def _numbers(run: RunData, line: Timeline) -> Html:
+    counts = {name: count for name, count in leaderboard.count_states(run.records).items() if count}
+    running = len(run.records) - sum(counts.values())
     if running:
         counts["running"] = running
-    asked = history.search.search.samples
+    asked = run.config.search.samples
     ends = ", ".join(f"{count} {name}" for name, count in counts.items())
-    texts = history.texts("train")
+    texts = run.texts("train")
     trained = f"{line.epochs * texts:,.0f} texts" if texts else f"{line.epochs:.1f} epochs"
     if texts:
         trained += f" ({line.epochs:.1f} epochs)"
-    seconds = history.result.get("seconds")
+    seconds = run.result.get("seconds")
     facts = [
-        ("Trials", f"{len(history.records)}" + (f" of {asked}" if running else "")),
+        ("Trials", f"{len(run.records)}" + (f" of {asked}" if running else "")),
         ("", ends),
         ("Searching", duration(line.seconds) + (
             f", {duration(seconds)} with start and end" if seconds else "")),
         ("Trained", trained),
         ("Trial time", f"{duration(line.busy_seconds)}, up to {line.lanes} at a time"),
-        ("Data", str(history.corpus.get("data", history.search.data.name))),
+        ("Data", str(run.corpus.get("data", run.config.data.name))),
     ]  # fmt: skip
     rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]
     return tag("dl", *rows, class_="facts")

@@ -6,27 +6,27 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any
 
-from tune.analysis.error_analysis import Examination
-from tune.analysis.run_data import History
-from tune.analysis.timeline import timeline as in_time
-from tune.analysis.winner_score import verdict
+from tune.analysis.error_analysis import ErrorAnalysis
+from tune.analysis.run_data import RunData
+from tune.analysis.timeline import build_timeline as in_time
+from tune.analysis.winner_score import score_winner
 from tune.report import _html
-from tune.report._environment import environment, failures
+from tune.report._environment import environment_section, failures_section
 from tune.report._html import Child, Html, tag
-from tune.report._mistakes import mistakes
-from tune.report._over_time import progress, timeline
-from tune.report._overview import best_parameters, heading, result, suggestions
-from tune.report._parameters import importances, parallel, parameters
-from tune.report._trials import cards, curves, losses
+from tune.report._mistakes import mistakes_section
+from tune.report._over_time import progress_section, timeline_section
+from tune.report._overview import best_parameters, heading_section, result_section, suggestions
+from tune.report._parameters import importance_section, parallel_section, parameters_section
+from tune.report._trials import curves_section, losses_section, trial_cards
 
 
-def render(history: History, examined: Examination | str) -> str:
+def render_report(run: RunData, examined: ErrorAnalysis | str) -> str:
     """The whole page."""
-    parts = list(_sections(history, examined))
+    parts = list(_sections(run, examined))
     nav = tag("nav", *(tag("a", identity, href=f"#{identity}") for identity, _, _ in parts))
-    foot = f"Written {history.read_at:%Y-%m-%d %H:%M} UTC from {history.folder.name}."
+    foot = f"Written {run.read_at:%Y-%m-%d %H:%M} UTC from {run.folder.name}."
     body = [
-        heading(history),
+        heading_section(run),
         nav,
         *(
             tag("section", tag("h2", title), *content, id=identity)
@@ -34,10 +34,10 @@ def render(history: History, examined: Examination | str) -> str:
         ),
         tag("footer", foot),
     ]
-    return page(f"{history.folder.name}: search report", body, cards(history))
+    return html_page(f"{run.folder.name}: search report", body, trial_cards(run))
 
 
-def page(title: str, body: Sequence[Child], trials: Any) -> str:
+def html_page(title: str, body: Sequence[Child], trials: Any) -> str:
     """A page that needs no other file and is not allowed to ask for any."""
     style, script = _own("report.css"), _own("report.js")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -58,32 +58,42 @@ def page(title: str, body: Sequence[Child], trials: Any) -> str:
     return "<!doctype html>\n" + tag("html", head, tag("body", *inner), lang="en") + "\n"
 
 
-def _sections(
-    history: History, examined: Examination | str
-) -> Iterator[tuple[str, str, list[Html]]]:
-    judged = verdict(history)
-    line = in_time(history)
-    gaps = [tag("p", sentence, class_="gap") for sentence in history.missing]
-    yield "result", "Result", [*gaps, *result(history, judged, line)]
-    yield "best", "Best parameters", best_parameters(history, judged)
-    yield "advice", "Advice and warnings", suggestions(history, judged)
+def _sections(run: RunData, examined: ErrorAnalysis | str) -> Iterator[tuple[str, str, list[Html]]]:
+    judged = score_winner(run)
+    line = in_time(run)
+    gaps = [tag("p", sentence, class_="gap") for sentence in run.missing]
+    yield "result", "Result", [*gaps, *result_section(run, judged, line)]
+    yield "best", "Best parameters", best_parameters(run, judged)
+    yield "advice", "Advice and warnings", suggestions(run, judged)
     none = tag("p", "No trial has reached its first rung.", class_="gap")
     reported = bool(line.reports)
-    plots = progress(history, line) if reported else [none]
+    plots = progress_section(run, line) if reported else [none]
     yield "progress", "Progress", [tag("div", *plots, class_="pair")]
-    drawn = [figure for figure in (curves(history), losses(history)) if figure] if reported else []
+    drawn = (
+        [figure for figure in (curves_section(run), losses_section(run)) if figure]
+        if reported
+        else []
+    )
     yield "curves", "Learning curves", drawn or [none]
-    searched = bool(history.space)
+    searched = bool(run.space)
     fixed = tag("p", "Nothing was searched: every parameter was fixed.", class_="gap")
     gap = none if searched else fixed
-    yield "parameters", "Parameters", parameters(history) if searched and reported else [gap]
-    yield "parallel", "Parallel coordinates", [parallel(history) if searched and reported else gap]
-    yield "importance", "Importance", [importances(history)]
+    yield (
+        "parameters",
+        "Parameters",
+        parameters_section(run) if searched and reported else [gap],
+    )
+    yield (
+        "parallel",
+        "Parallel coordinates",
+        [parallel_section(run) if searched and reported else gap],
+    )
+    yield "importance", "Importance", [importance_section(run)]
     idle = tag("p", "No trial was started.", class_="gap")
-    yield "timeline", "Timeline", [timeline(history, line) if line.spans else idle]
-    yield "mistakes", "Mistakes of the winner", mistakes(history, examined)
-    yield "failures", "Failures", list(failures(history))
-    yield "environment", "Environment", list(environment(history))
+    yield "timeline", "Timeline", [timeline_section(run, line) if line.spans else idle]
+    yield "mistakes", "Mistakes of the winner", mistakes_section(run, examined)
+    yield "failures", "Failures", list(failures_section(run))
+    yield "environment", "Environment", list(environment_section(run))
 
 
 def _own(name: str) -> str:

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from tune.analysis.boundaries import Crowd, crowds
-from tune.analysis.importance import Importance, importance
-from tune.analysis.run_data import History
+from tune.analysis.boundaries import BoundaryHit, boundary_hits
+from tune.analysis.importance import Importance, compute_importance
+from tune.analysis.run_data import RunData
 from tune.config.distributions import Value, between
 from tune.formatting import NONE, value_text
 from tune.report import _axes, _html
 from tune.report._axes import Axis
 from tune.report._html import Html, tag
 from tune.report._over_time import foot_note
-from tune.report._plots import WORDS, Layer, Place, key, look, plot
-from tune.report._trials import words
+from tune.report._plots import WORDS, Layer, Place, legend, look, plot
+from tune.report._trials import metric_words
 from tune.study.records import TrialRecord
 
 _SPREAD = 0.5  # of a choice's room: trials lie side by side in it
@@ -24,37 +24,37 @@ _FLUSH = (False, True, True, True)
 _FOOT = 0.1  # of the parallel axes: where trials pass that do not have a parameter
 
 
-def parameters(history: History) -> list[Html]:
+def parameters_section(run: RunData) -> list[Html]:
     """What the looks mean, then a plot for each parameter."""
-    records = [record for record in history.records if record.values]
-    y, below = _axes.metric(words(history.metric), [_value(record) for record in records])
+    records = [record for record in run.records if record.values]
+    y, below = _axes.metric_axis(metric_words(run.metric), [_value(record) for record in records])
     groups = {
-        name: [each for each in records if look(each.state, best=each is history.best) == name]
+        name: [each for each in records if look(each.state, best=each is run.best) == name]
         for name in reversed(WORDS)
     }
     groups = {name: group for name, group in groups.items() if group}
-    crowding = {crowd.name: crowd for crowd in crowds(history)}
-    figures = [_parameter(history, name, groups, y, crowding.get(name)) for name in history.space]
+    crowding = {hit.name: hit for hit in boundary_hits(run)}
+    figures = [_parameter(run, name, groups, y, crowding.get(name)) for name in run.space]
     lead = (
         "Each trial by its best value; the upright lines are the edges of what was searched. "
         "Trials that were stopped early had less training. "
     )
     return [
         tag("p", lead + foot_note(below, "trial")),
-        key([*groups]),
+        legend([*groups]),
         tag("div", *figures, class_="many"),
     ]
 
 
 def _parameter(
-    history: History,
+    run: RunData,
     name: str,
     groups: dict[str, list[TrialRecord]],
     y: Axis,
-    crowd: Crowd | None,
+    hit: BoundaryHit | None,
 ) -> Html:
-    known = history.space[name]
-    x, places = _axes.of_parameter(name, known)
+    known = run.space[name]
+    x, places = _axes.parameter_axis(name, known)
     layers = []
     for shown, group in groups.items():
         having = [record for record in group if name in record.params]
@@ -66,7 +66,7 @@ def _parameter(
             f"{other} is {' or '.join(map(value_text, values))}"
             for other, values in known.conditions.items()
         )
-    note = _html.join([scale, _crowded(crowd)])
+    note = _html.join([scale, _crowded(hit)])
     all_of_it = [record for group in groups.values() for record in group if name in record.params]
     rows = _quarters(all_of_it, name, x, places)
     table = _html.table([name, "trials", "best", "median"], rows, numeric=_FLUSH)
@@ -83,11 +83,11 @@ def _parameter(
     )
 
 
-def _crowded(crowd: Crowd | None) -> Html | None:
-    if crowd is None:
+def _crowded(hit: BoundaryHit | None) -> Html | None:
+    if hit is None:
         return None
-    end = "upper" if crowd.side == "high" else "lower"
-    return tag("em", f"{crowd.inside} of the {crowd.best} best lie at its {end} edge")
+    end = "upper" if hit.side == "high" else "lower"
+    return tag("em", f"{hit.inside} of the {hit.best} best lie at its {end} edge")
 
 
 def _dot(record: TrialRecord, name: str, x: Axis, y: Axis, places: Mapping[Value, float]) -> Place:
@@ -132,19 +132,19 @@ def _best_and_median(values: Sequence[float]) -> list[str]:
     return [f"{max(values):.4f}", f"{median(values):.4f}"]
 
 
-def parallel(history: History) -> Html:
+def parallel_section(run: RunData) -> Html:
     """All parameters side by side, a line for each trial, the metric at the right."""
-    records = [record for record in history.ranked if record.values]
-    known = {name: _axes.of_parameter(name, each) for name, each in history.space.items()}
-    y, below = _axes.metric(words(history.metric), [_value(record) for record in records])
+    records = [record for record in run.ranked if record.values]
+    known = {name: _axes.parameter_axis(name, each) for name, each in run.space.items()}
+    y, below = _axes.metric_axis(metric_words(run.metric), [_value(record) for record in records])
     partial = any(name not in record.params for record in records for name in known)
     foot = _FOOT if partial else 0.0
     columns = len(known)
     leading = max(1, round(0.1 * len(records)))
     groups = {
         "pruned": records[max(leading, 1):],
-        "complete": [each for each in records[:leading] if each is not history.best],
-        "best": [each for each in records if each is history.best],
+        "complete": [each for each in records[:leading] if each is not run.best],
+        "best": [each for each in records if each is run.best],
     }  # fmt: skip
 
     def line(record: TrialRecord) -> list[Place]:
@@ -170,7 +170,7 @@ def parallel(history: History) -> Html:
         for index, axis in enumerate([*(axis for axis, _ in known.values()), y])
         for place, label in axis.ticks
     ]
-    head = ["trial", words(history.metric), *known]
+    head = ["trial", metric_words(run.metric), *known]
     rows = [
         [str(each.number), f"{_value(each):.4f}",
          *(value_text(each.params[name]) if name in each.params else NONE for name in known)]
@@ -182,19 +182,19 @@ def parallel(history: History) -> Html:
         "parallel-plot", "All parameters of a trial", Axis("", 0.0, 1.0), Axis("", 0.0, 1.0),
         layers, note=" ".join(filter(None, notes)), guides=columns_at, inside=labels,
         height=340, least=_COLUMN_PX * (columns + 1),
-        below=[key([name for name, group in groups.items() if group], spoken),
+        below=[legend([name for name, group in groups.items() if group], spoken),
                _html.details(f"Table of {len(rows)} trials",
                               _html.table(head, rows, numeric=[True] * len(head)))],
     )  # fmt: skip
 
 
-def importances(history: History) -> Html:
+def importance_section(run: RunData) -> Html:
     """A bar for each parameter, or the reason why there are none."""
-    found = importance(history)
-    return tag("p", found, class_="gap") if isinstance(found, str) else _bars(history, found)
+    found = compute_importance(run)
+    return tag("p", found, class_="gap") if isinstance(found, str) else _bars(run, found)
 
 
-def _bars(history: History, found: Importance) -> Html:
+def _bars(run: RunData, found: Importance) -> Html:
     bars = [
         tag(
             "li",
@@ -213,7 +213,7 @@ def _bars(history: History, found: Importance) -> Html:
         ]
         for name, share in found.shares.items()
     ]
-    epoch = history.milestones[found.rung]
+    epoch = run.milestones[found.rung]
     note = (
         f"PED-ANOVA over {found.trials} trials, by their value at epoch {epoch:.3g}, the last rung "
         "that enough trials reached. It says how much a parameter told the best trials from the "

@@ -99,7 +99,7 @@ def plot(
     )
 
 
-def key(looks: Sequence[str], words: dict[str, str] | None = None) -> Html:
+def legend(looks: Sequence[str], words: dict[str, str] | None = None) -> Html:
     """What the looks of a drawing stand for."""
     known = WORDS | (words or {})
     shown = [name for name in known if name in looks]

@@ -3,49 +3,51 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tune.analysis.run_data import History
+from tune.analysis.run_data import RunData
 from tune.formatting import NONE, duration, value_text
 from tune.report import _axes, _html
 from tune.report._html import Html
 from tune.report._over_time import foot_note
-from tune.report._plots import WORDS, Layer, Place, key, look, plot
+from tune.report._plots import WORDS, Layer, Place, legend, look, plot
 from tune.study.records import TrialRecord
 
 LEADERS = 10
 
 
-def curves(history: History) -> Html:
+def curves_section(run: RunData) -> Html:
     """The metric of every trial at its rungs; those that were stopped early are faded."""
-    records = [record for record in history.records if record.values]
-    y, below = _axes.metric(words(history.metric), [v for record in records for v in record.values])
-    x = _epochs(history, [point["epoch"] for record in records for point in record.curve])
+    records = [record for record in run.records if record.values]
+    y, below = _axes.metric_axis(
+        metric_words(run.metric), [v for record in records for v in record.values]
+    )
+    x = _epochs(run, [point["epoch"] for record in records for point in record.curve])
     reached = [sum(len(record.values) > rung for record in records)
-               for rung in range(len(history.milestones))]  # fmt: skip
+               for rung in range(len(run.milestones))]  # fmt: skip
     guides = [
         (x.at(epoch), f"{count} trial{'s' if count != 1 else ''}")
-        for epoch, count in zip(history.milestones, reached, strict=True)
+        for epoch, count in zip(run.milestones, reached, strict=True)
     ]
-    layers, looks = _by_look(history, records, lambda record: _curve(record, x, y))
-    head = ["trial", "state", *(f"epoch {epoch:.3g}" for epoch in history.milestones)]
+    layers, looks = _by_look(run, records, lambda record: _curve(record, x, y))
+    head = ["trial", "state", *(f"epoch {epoch:.3g}" for epoch in run.milestones)]
     return plot(
         "learning-curves", "All trials", x, y, layers,
         note=" ".join(["The upright lines are the rungs, with the trials that reached them.",
                        foot_note(below, "value")]).strip(),
         guides=guides, height=320,
         below=[
-            key(looks),
+            legend(looks),
             _html.details(
                 f"Table of {len(records)} trials",
-                _html.table(head, [_curve_row(history, each) for each in records],
-                             numeric=[True, False, *[True] * len(history.milestones)]),
+                _html.table(head, [_curve_row(run, each) for each in records],
+                             numeric=[True, False, *[True] * len(run.milestones)]),
             ),
         ],
     )  # fmt: skip
 
 
-def losses(history: History) -> Html | None:
+def losses_section(run: RunData) -> Html | None:
     """Training and held-out loss of the winner; None where it has no rung or no loss."""
-    best = history.best
+    best = run.best
     if best is None or not best.curve:
         return None
     split = "test_loss" if "test_loss" in best.curve[0] else "val_loss"
@@ -57,40 +59,40 @@ def losses(history: History) -> Html | None:
     values = [value for line in points.values() for _, value in line]
     if not values:
         return None
-    x = _epochs(history, [point["epoch"] for point in best.curve])
-    y = _axes.linear("loss", 0.95 * min(values), 1.03 * max(values))
+    x = _epochs(run, [point["epoch"] for point in best.curve])
+    y = _axes.linear_axis("loss", 0.95 * min(values), 1.03 * max(values))
     layers = []
     for name, line in points.items():
         places = [(x.at(epoch), y.at(value)) for epoch, value in line]
         layers.append(Layer(f"{names[name]} line", [places]))
-        tips = [f"{words(name)} {value:.4f}\nat epoch {epoch:.3g}" for epoch, value in line]
+        tips = [f"{metric_words(name)} {value:.4f}\nat epoch {epoch:.3g}" for epoch, value in line]
         layers.append(Layer(f"{names[name]} dots", [[place] for place in places], tips=tips))
-    head = ["epoch", *map(words, names)]
+    head = ["epoch", *map(metric_words, names)]
     rows = [
         [f"{point['epoch']:.3g}", *(_number(point.get(name)) for name in names)]
         for point in best.curve
     ]
-    spoken = {"pruned": "training loss", "complete": f"{words(split)}"}
+    spoken = {"pruned": "training loss", "complete": f"{metric_words(split)}"}
     return plot(
         "best-losses", f"Losses of the best trial, {best.number}", x, y, layers,
         note="A held-out loss that turns upwards while the training loss falls is overfitting.",
         height=240,
-        below=[key(["complete", "pruned"], spoken),
+        below=[legend(["complete", "pruned"], spoken),
                _html.details("Table", _html.table(head, rows, numeric=[True] * 3))],
     )  # fmt: skip
 
 
-def leaderboard(history: History) -> Html:
+def leaderboard_section(run: RunData) -> Html:
     """The best trials, all of them folded away below."""
-    places = {record.number: place for place, record in enumerate(history.ranked, start=1)}
-    rest = [record for record in history.records if record.number not in places]
-    ordered = [*history.ranked, *rest]
-    names = list(history.space)
-    head = ["", "trial", words(history.metric), "state", "epochs", "time", "texts/s", *names]
+    places = {record.number: place for place, record in enumerate(run.ranked, start=1)}
+    rest = [record for record in run.records if record.number not in places]
+    ordered = [*run.ranked, *rest]
+    names = list(run.space)
+    head = ["", "trial", metric_words(run.metric), "state", "epochs", "time", "texts/s", *names]
     numeric = [True, True, True, False, True, True, True]
-    numeric += [history.space[name].type != "categorical" for name in names]
-    rows = [_standing(history, record, places.get(record.number)) for record in ordered]
-    if any(record.name for record in history.records):
+    numeric += [run.space[name].type != "categorical" for name in names]
+    rows = [_standing(run, record, places.get(record.number)) for record in ordered]
+    if any(record.name for record in run.records):
         head.insert(2, "name")
         numeric.insert(2, False)
     top = _html.table(head, rows[:LEADERS], numeric=numeric, class_="leaders")
@@ -100,32 +102,32 @@ def leaderboard(history: History) -> Html:
     return _html.join([top, _html.details(f"All {len(rows)} trials", everything)])
 
 
-def cards(history: History) -> dict[str, Any]:
+def trial_cards(run: RunData) -> dict[str, Any]:
     """What the page's script says of a trial when somebody points at it."""
-    names = list(history.space)
+    names = list(run.space)
     return {
-        "metric": words(history.metric),
+        "metric": metric_words(run.metric),
         "names": names,
         "trials": {
             record.number: [
-                _title(history, record),
+                _title(run, record),
                 _number(record.value) if record.values else "",
                 _rungs(record),
                 [value_text(record.params.get(name, "")) for name in names],
             ]
-            for record in history.records
+            for record in run.records
         },
     }
 
 
-def words(metric: str) -> str:
+def metric_words(metric: str) -> str:
     """A metric's name as people say it."""
     return metric.replace("_", " ")
 
 
-def _title(history: History, record: TrialRecord) -> str:
+def _title(run: RunData, record: TrialRecord) -> str:
     name = f", {record.name}" if record.name else ""
-    best = ", the best" if record is history.best else ""
+    best = ", the best" if record is run.best else ""
     return f"Trial {record.number}{name}: {record.state}{best}"
 
 
@@ -136,11 +138,11 @@ def _rungs(record: TrialRecord) -> str:
     )
 
 
-def _epochs(history: History, epochs: Sequence[float]) -> _axes.Axis:
+def _epochs(run: RunData, epochs: Sequence[float]) -> _axes.Axis:
     """Rungs lie a factor apart, so that epochs are best seen by factors."""
-    marks = history.milestones
+    marks = run.milestones
     low, high = min([*epochs, marks[0]]), max([*epochs, marks[-1]])
-    return _axes.logarithmic("epoch", 0.9 * low, 1.06 * high, marks)
+    return _axes.log_axis("epoch", 0.9 * low, 1.06 * high, marks)
 
 
 def _curve(record: TrialRecord, x: _axes.Axis, y: _axes.Axis) -> list[Place]:
@@ -148,12 +150,12 @@ def _curve(record: TrialRecord, x: _axes.Axis, y: _axes.Axis) -> list[Place]:
     return [(x.at(point["epoch"]), y.at(value)) for point, value in pairs]
 
 
-def _by_look(history: History, records: Sequence[TrialRecord], shape: Any) -> Any:
+def _by_look(run: RunData, records: Sequence[TrialRecord], shape: Any) -> Any:
     """A layer of lines and one of dots for each look, the best on top."""
     layers: list[Layer] = []
     looks: list[str] = []
     for name in reversed(WORDS):
-        group = [each for each in records if look(each.state, best=each is history.best) == name]
+        group = [each for each in records if look(each.state, best=each is run.best) == name]
         if group:
             looks.append(name)
             shapes = [shape(record) for record in group]
@@ -163,15 +165,15 @@ def _by_look(history: History, records: Sequence[TrialRecord], shape: Any) -> An
     return layers, looks
 
 
-def _curve_row(history: History, record: TrialRecord) -> list[str]:
+def _curve_row(run: RunData, record: TrialRecord) -> list[str]:
     values = [f"{value:.4f}" for value in record.values]
-    empty = [NONE] * (len(history.milestones) - len(values))
+    empty = [NONE] * (len(run.milestones) - len(values))
     return [str(record.number), str(record.state), *values, *empty]
 
 
-def _standing(history: History, record: TrialRecord, place: int | None) -> list[str]:
+def _standing(run: RunData, record: TrialRecord, place: int | None) -> list[str]:
     last: Mapping[str, float] = record.curve[-1] if record.curve else {}
-    named = [record.name or ""] if any(each.name for each in history.records) else []
+    named = [record.name or ""] if any(each.name for each in run.records) else []
     speed = last.get("texts_per_second")
     return [
         str(place or NONE),
@@ -182,7 +184,7 @@ def _standing(history: History, record: TrialRecord, place: int | None) -> list[
         f"{last['epoch']:.3g}" if last else NONE,
         duration(last["seconds"]) if last else NONE,
         f"{speed:,.0f}" if speed else NONE,
-        *(_param(record, name) for name in history.space),
+        *(_param(record, name) for name in run.space),
     ]
 
 

@@ -9,25 +9,25 @@ from tune.formatting import duration
 from tune.report import _axes, _html
 from tune.report._html import Html, tag
 from tune.report._over_time import foot_note, staircase
-from tune.report._page import page
-from tune.report._plots import Layer, key, plot
-from tune.report._trials import words
+from tune.report._page import html_page
+from tune.report._plots import Layer, legend, plot
+from tune.report._trials import metric_words
 
 _TIME, _TEXTS = "time since the first trial", "texts trained"
 _FAR_APART = 5.0  # times as long: then the axis goes by factors
 _COLOURS = 6  # of the style sheet; further searches start again with dashes
 
 
-def render(found: Sequence[Contender]) -> str:
+def render_comparison(found: Sequence[Contender]) -> str:
     """The whole page."""
     names = " and ".join([", ".join(each.name for each in found[:-1]), found[-1].name])
     body = [
         tag("header", tag("p", "Searches side by side", class_="eyebrow"), tag("h1", names)),
-        *(tag("p", remark) for remark in comparison.remarks(found)),
+        *(tag("p", remark) for remark in comparison.comparison_remarks(found)),
         tag("section", tag("h2", "Best over time"), *_curves(found), id="curves"),
-        *(_section(title, rows, found) for title, rows in comparison.sections(found)),
+        *(_section(title, rows, found) for title, rows in comparison.comparison_sections(found)),
     ]
-    return page(f"{names}: comparison", body, {"metric": "", "names": [], "trials": {}})
+    return html_page(f"{names}: comparison", body, {"metric": "", "names": [], "trials": {}})
 
 
 def _section(title: str, rows: Sequence[comparison.Row], found: Sequence[Contender]) -> Html:
@@ -43,15 +43,15 @@ def _curves(found: Sequence[Contender]) -> list[Html]:
         return [tag("p", "No trial has reached its first rung.", class_="gap")]
     spans = [each.line.seconds for each in found]
     first = min(report.seconds for each in found for report in each.leaders)
-    time = _axes.times(_TIME, max(spans))
+    time = _axes.time_axis(_TIME, max(spans))
     if max(spans) > _FAR_APART * min(spans):
-        time = _axes.log_times(_TIME, first / 2, max(spans))
+        time = _axes.log_time_axis(_TIME, first / 2, max(spans))
     trained = [each.trained(each.line.epochs) for each in found]
     seconds = [[report.seconds for report in each.leaders] for each in found]
     texts = [[each.trained(report.epochs) for report in each.leaders] for each in found]
-    amount = _axes.linear(_TEXTS, 0.0, max(trained))
+    amount = _axes.linear_axis(_TEXTS, 0.0, max(trained))
     if max(trained) > _FAR_APART * min(trained):
-        amount = _axes.logarithmic(_TEXTS, min(map(min, filter(None, texts))) / 2, max(trained))
+        amount = _axes.log_axis(_TEXTS, min(map(min, filter(None, texts))) / 2, max(trained))
     figures = [
         _plot("over-time", "Over time", time, found, seconds, spans),
         _plot("over-texts", "Over texts trained", amount, found, texts, trained),
@@ -68,7 +68,7 @@ def _plot(
     ends: Sequence[float],
 ) -> Html:
     values = [report.value for each in found for report in each.leaders]
-    y, below = _axes.metric(words(found[0].history.metric), values)
+    y, below = _axes.metric_axis(metric_words(found[0].run.metric), values)
     layers = []
     for index, (each, at, end) in enumerate(zip(found, reached, ends, strict=True)):
         look = _look(index)
@@ -90,7 +90,7 @@ def _plot(
     table = _html.table(head, rows, numeric=[False, True, True, True])
     return plot(
         identity, title, x, y, layers, note=foot_note(below, "value") or None, height=320,
-        below=[key([*looks], looks), _html.details("Table", table)],
+        below=[legend([*looks], looks), _html.details("Table", table)],
     )  # fmt: skip
 
 

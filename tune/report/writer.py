@@ -1,9 +1,7 @@
-"""`python -m tune.report RUN`: writes RUN/report.html, at any time, from the run folder alone."""
+"""Write RUN/report.html, at any time, from the run folder alone."""
 
-import argparse
 import logging
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def write(folder: "RunFolder", out: Path | None = None, *, with_texts: bool = True) -> Path:
+def write_report(folder: "RunFolder", out: Path | None = None, *, with_texts: bool = True) -> Path:
     """Write the report of a run, beside and renamed; returns where it lies.
 
     Without `out` the search that it suggests, `next.yaml`, is written as well.
@@ -21,66 +19,24 @@ def write(folder: "RunFolder", out: Path | None = None, *, with_texts: bool = Tr
     Raises `TextclsError` when the run cannot be read and OSError when the page cannot be written.
     """
     from tune.analysis import next_search, run_data
-    from tune.analysis.error_analysis import examine
+    from tune.analysis.error_analysis import analyse_errors
     from tune.report import _page
     from tune.run_folder import paths
 
-    told = run_data.read(folder)
-    examined = examine(told) if with_texts else "The texts were left out (--without-texts)."
+    told = run_data.load_run(folder)
+    examined = analyse_errors(told) if with_texts else "The texts were left out (--without-texts)."
     target = out or folder.report
-    paths.write_text(target, _page.render(told, examined))
+    paths.write_text(target, _page.render_report(told, examined))
     if out is None:
-        next_search.write(told)
+        next_search.write_next_search(told)
     return target
 
 
-def leave(folder: "RunFolder", say: Callable[[str], None]) -> None:
+def write_report_at_end(folder: "RunFolder", say: Callable[[str], None]) -> None:
     """Write the report at the end of a search, which it must not cost: a fault is only told."""
     try:
-        write(folder)
+        write_report(folder)
     except Exception as error:
         _log.exception("the report was not written")
         again = f"python -m tune.report {folder.root}"
         say(f"The report was not written ({error}); {again} tries once more.")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write the report and say where it lies; returns the exit code."""
-    options = _parser().parse_args(argv)
-
-    from textcls.exceptions import TextclsError
-    from tune.run_folder import paths
-
-    try:
-        folder = paths.find(paths.runs_dir(options.runs_dir), options.run)
-        target = write(folder, options.out, with_texts=not options.without_texts)
-    except TextclsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"{error.filename}: cannot be written ({error.strerror})", file=sys.stderr)
-        return 1
-    print(paths.shown(target.absolute()))
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tune.report",
-        description="Write the report of a search that has ended, was killed or still runs.",
-    )
-    parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
-    parser.add_argument(
-        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
-    )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="by default RUN/report.html")
-    parser.add_argument(
-        "--without-texts",
-        action="store_true",
-        help="leave out the winner's mistakes and with them every text of the data",
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -58,7 +58,7 @@ class Confirmation:
         return asdict(self)
 
 
-def judge(
+def judge_reruns(
     metric: str, searched: Sequence[tuple[int, float]], reruns: Iterable[Rerun]
 ) -> Confirmation | None:
     """Rank the configurations, given as trial numbers with the values of their search.
@@ -101,7 +101,7 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
     return float(2 * stats.t.sf(abs(t), len(differences) - 1))
 
 
-def read(folder: RunFolder) -> list[Rerun]:
+def read_reruns(folder: RunFolder) -> list[Rerun]:
     """What has been trained so far; nothing where no confirmation was begun."""
     try:
         content = json.loads(folder.reruns.read_text(encoding="utf-8"))
@@ -110,13 +110,13 @@ def read(folder: RunFolder) -> list[Rerun]:
     return [Rerun(**each) for each in content]
 
 
-def write(folder: RunFolder, reruns: Iterable[Rerun]) -> None:
+def write_reruns(folder: RunFolder, reruns: Iterable[Rerun]) -> None:
     """Record what has been trained."""
     folder.reruns.parent.mkdir(exist_ok=True)
     paths.write_json(folder.reruns, [asdict(rerun) for rerun in reruns])
 
 
-def lines(confirmation: Confirmation) -> list[tuple[str, str]]:
+def confirmation_lines(confirmation: Confirmation) -> list[tuple[str, str]]:
     """What is to be said of it: a line per configuration, and how sure the first place is."""
     rows = []
     for standing in confirmation.standings:

@@ -19,7 +19,7 @@ _SPLITS = {"test": "test", "val": "validation"}
 
 
 @dataclass(frozen=True, slots=True)
-class Formed:
+class ExportedEnsemble:
     """An ensemble and how good it is on each split: accuracy and number of texts."""
 
     numbers: tuple[int, ...]
@@ -32,9 +32,9 @@ class Formed:
         return {"trials": list(self.numbers), **shares}
 
 
-def form(
-    records: Sequence[TrialRecord], search: SearchFile, corpora: Corpora, folder: RunFolder
-) -> Formed:
+def form_ensemble(
+    records: Sequence[TrialRecord], config: SearchFile, corpora: Corpora, folder: RunFolder
+) -> ExportedEnsemble:
     """Write `ensemble/` with a classifier for each trial, and read each split once."""
     from textcls import bundle, ensemble
     from textcls.training import trainer
@@ -44,17 +44,17 @@ def form(
     draft.mkdir()
     sums: dict[str, np.ndarray[Any, Any]] = {}
     for record in records:
-        corpus = winner.export(
-            record, winner.of_search(record, folder), search, corpora, folder,
+        corpus = winner.export_trial(
+            record, winner.best_checkpoint(record, folder), config, corpora, folder,
             draft / str(record.number),
         )  # fmt: skip
-        loaded = bundle.load(draft / str(record.number), compiled=True)
+        loaded = bundle.load_bundle(draft / str(record.number), compiled=True)
         for prefix, split in _SPLITS.items():
             if split in corpus.splits:
-                logits = trainer.predict(loaded.classifier, corpus.splits[split], "cpu")
+                logits = trainer.predict_logits(loaded.classifier, corpus.splits[split], "cpu")
                 sums[prefix] = sums.get(prefix, 0.0) + logits.softmax(dim=1).numpy()
     numbers = tuple(record.number for record in records)
-    ensemble.write(draft, [str(number) for number in numbers], {"run": folder.name})
+    ensemble.write_ensemble(draft, [str(number) for number in numbers], {"run": folder.name})
     shutil.rmtree(folder.ensemble, ignore_errors=True)
     draft.rename(folder.ensemble)
     accuracies = {}
@@ -62,10 +62,10 @@ def form(
         labels = corpus.splits[_SPLITS[prefix]].labels
         found = confusion_matrix(labels, total.argmax(axis=1), total.shape[1])
         accuracies[prefix] = (accuracy(found), len(labels))
-    return Formed(numbers, accuracies)
+    return ExportedEnsemble(numbers, accuracies)
 
 
-def lines(formed: Formed, folder: RunFolder) -> list[tuple[str, str]]:
+def ensemble_lines(formed: ExportedEnsemble, folder: RunFolder) -> list[tuple[str, str]]:
     """What is to be said of it on the terminal."""
     members = ", ".join(map(str, formed.numbers))
     rows = [("Ensemble", f"of trials {members}, in {paths.shown(folder.ensemble)}")]

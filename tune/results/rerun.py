@@ -14,8 +14,8 @@ from textcls.exceptions import DivergedError
 from textcls.text.encoding import concatenated
 from tune.config import optuna_space
 from tune.config.search_file import SearchFile
-from tune.execution.resources import Plan
-from tune.execution.stop import Brake
+from tune.execution.resources import ResourcePlan
+from tune.execution.stop import StopSignal
 from tune.execution.task import Arrays
 from tune.execution.worker import Workload
 from tune.results import _rerun_stats
@@ -26,7 +26,7 @@ from tune.study.records import Interrupted, TrialRecord
 from tune.study.study import WORST
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 0.2  # between two looks at the brake
+_LOOK_S = 0.2  # between two looks at the stop signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,70 +52,70 @@ class _Job:
     """Whether the validation texts are trained on as well."""
 
 
-def run(
-    search: SearchFile,
+def rerun_best(
+    config: SearchFile,
     records: Sequence[TrialRecord],
     workload: Workload,
-    plan: Plan,
-    brake: Brake,
+    plan: ResourcePlan,
+    stop: StopSignal,
     say: Callable[[str], None],
 ) -> Confirmed | None:
     """Train the first of `records` with fresh seeds; what an earlier call has trained is kept.
 
     Seeds go before configurations, so that a budget that ends early leaves all with as many. One
     checkpoint of each configuration is kept, that of its best seed. A run that diverges counts as
-    the worst value. None when the brake was pulled before anything was trained.
+    the worst value. None when the search was told to stop before anything was trained.
     """
-    asked, folder = search.search.confirm, workload.folder
+    asked, folder = config.search.confirm, workload.folder
     chosen = {record.number: record for record in records[: asked.top]}
-    reruns = _rerun_stats.read(folder)
+    reruns = _rerun_stats.read_reruns(folder)
     known = {(rerun.number, rerun.seed) for rerun in reruns}
     jobs = [
-        _job(search, record, i, folder) for i in range(asked.seeds) for record in chosen.values()
+        _job(config, record, i, folder) for i in range(asked.seeds) for record in chosen.values()
     ]
     jobs = [job for job in jobs if (job.number, job.seed) not in known]
     if jobs:
         say(f"Confirming {len(chosen)} trials with {asked.seeds} seeds each: {len(jobs)} runs.")
-    for job, metrics in _trained(jobs, workload, plan, brake):
+    for job, metrics in _trained(jobs, workload, plan, stop):
         reruns.append(Rerun(job.number, job.seed, metrics))
-        _rerun_stats.write(folder, reruns)
+        _rerun_stats.write_reruns(folder, reruns)
         _keep_best(folder, reruns, workload.metric)
     searched = [(record.number, record.value or 0.0) for record in chosen.values()]
-    judged = _rerun_stats.judge(workload.metric, searched, reruns)
+    judged = _rerun_stats.judge_reruns(workload.metric, searched, reruns)
     if judged is None:
         return None
     record = chosen[judged.standings[0].number]
     best = best_rerun(reruns, record.number, workload.metric)
     checkpoint = folder.local(folder.rerun(record.number, best.seed))
     trained = Trained(checkpoint, best.metrics, best.seed)
-    if asked.retrain and not brake.pulled():
+    if asked.retrain and not stop.should_stop():
         say("Training the winner once more, on train and validation together.")
-        job = _job(search, record, best.seed - search.train.seed - FIRST_SEED, folder)
+        job = _job(config, record, best.seed - config.train.seed - FIRST_SEED, folder)
         job = replace(job, checkpoint=folder.retrained, everything=True)
-        for _, metrics in _trained([job], workload, plan, brake):
+        for _, metrics in _trained([job], workload, plan, stop):
             trained = Trained(folder.local(folder.retrained), metrics, best.seed, everything=True)
     return Confirmed(record, trained, judged)
 
 
-def _job(search: SearchFile, record: TrialRecord, index: int, folder: RunFolder) -> _Job:
-    params = optuna_space.decode(optuna_space.searched(search), record.params)
-    model, embeddings, train = search.configuration(params)
+def _job(config: SearchFile, record: TrialRecord, index: int, folder: RunFolder) -> _Job:
+    params = optuna_space.decode_params(optuna_space.searched(config), record.params)
+    model, embeddings, train = config.configuration(params)
     seed = train.seed + FIRST_SEED + index
     path = folder.rerun(record.number, seed)
     return _Job(record.number, seed, model, embeddings, train, path)
 
 
 def _trained(
-    jobs: Sequence[_Job], workload: Workload, plan: Plan, brake: Brake
+    jobs: Sequence[_Job], workload: Workload, plan: ResourcePlan, stop: StopSignal
 ) -> Iterator[tuple[_Job, dict[str, float]]]:
-    """Every job with its metrics, as they end; those that the brake cuts off are left out."""
+    """Every job with its metrics, as they end; those that a stop cuts off are left out."""
     workload.folder.go_on()
     shared = ray.put(workload)
     remote = ray.remote(num_cpus=plan.cpu, num_gpus=plan.gpu, max_retries=2)(_train)
     waiting = list(reversed(jobs))
     running: dict[Any, _Job] = {}
     try:
-        while (waiting or running) and not brake.pulled():
+        while (waiting or running) and not stop.should_stop():
             while waiting and len(running) < plan.concurrent:
                 job = waiting.pop()
                 running[remote.remote(shared, job)] = job

@@ -9,7 +9,7 @@ from textcls.training.metrics import accuracy, confusion_matrix, wilson_interval
 from tune.config import optuna_space
 from tune.config.search_file import SearchFile
 from tune.execution.data import Corpora
-from tune.formatting import parameters
+from tune.formatting import format_params
 from tune.results import _rerun_stats
 from tune.results._rerun_stats import Confirmation
 from tune.run_folder import paths
@@ -61,34 +61,34 @@ class Trained:
     """Whether it was trained on the validation texts as well."""
 
 
-def of_search(record: TrialRecord, folder: RunFolder) -> Trained:
+def best_checkpoint(record: TrialRecord, folder: RunFolder) -> Trained:
     """A trial as the search left it, at its best rung."""
     rung = record.best_rung or 0
     checkpoint = folder.local(folder.trial(record.number).checkpoint(rung))
     return Trained(checkpoint, record.curve[rung])
 
 
-def crown(
+def export_best(
     record: TrialRecord,
     trained: Trained,
-    search: SearchFile,
+    config: SearchFile,
     corpora: Corpora,
     folder: RunFolder,
     confirmed: Confirmation | None = None,
 ) -> Winner:
     """Write the best trial's classifier to `best/` and read the test split if nobody has yet."""
-    params = optuna_space.decode(optuna_space.searched(search), record.params)
-    corpus = export(record, trained, search, corpora, folder, folder.best)
+    params = optuna_space.decode_params(optuna_space.searched(config), record.params)
+    corpus = export_trial(record, trained, config, corpora, folder, folder.best)
     accuracies = _accuracies(trained, corpus, folder)
-    model, _, _ = search.configuration(params)
+    model, _, _ = config.configuration(params)
     alone = _linear_alone(corpus, accuracies) if model.linear_weight > 0 else {}
     return Winner(record, params, accuracies, confirmed, alone)
 
 
-def export(
+def export_trial(
     record: TrialRecord,
     trained: Trained,
-    search: SearchFile,
+    config: SearchFile,
     corpora: Corpora,
     folder: RunFolder,
     out: Path,
@@ -96,8 +96,8 @@ def export(
     """Write a trial's classifier to `out`; returns the corpus that it was trained on."""
     from textcls import bundle
 
-    params = optuna_space.decode(optuna_space.searched(search), record.params)
-    model, embeddings, train = search.configuration(params)
+    params = optuna_space.decode_params(optuna_space.searched(config), record.params)
+    model, embeddings, train = config.configuration(params)
     corpus = corpora[embeddings]
     if trained.everything:
         from textcls.corpus import with_all_learnt
@@ -106,7 +106,7 @@ def export(
     about = {
         "configuration": {
             "model": model.model_dump(mode="json"),
-            "data": search.data.model_dump(mode="json"),
+            "data": config.data.model_dump(mode="json"),
             "embeddings": embeddings.model_dump(mode="json"),
             "train": train.model_dump(mode="json"),
         },
@@ -115,23 +115,23 @@ def export(
             "run": folder.name,
             "trial": record.number,
             "seed": trained.seed,
-            "metric": search.search.metric,
+            "metric": config.search.metric,
             "trained_on_validation": trained.everything,
         },
         "provenance": corpus.provenance,
     }
-    bundle.export(trained.checkpoint, model, corpus, search.data, out, about)
+    bundle.export_bundle(trained.checkpoint, model, corpus, config.data, out, about)
     return corpus
 
 
-def lines(winner: Winner, search: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
+def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
     """The last lines on the terminal."""
     record = winner.record
     rows = [
         ("Winner", f"trial {record.number}" + (f", {record.name}" if record.name else "")),
-        ("", parameters(winner.params) or "the fixed configuration"),
+        ("", format_params(winner.params) or "the fixed configuration"),
     ]
-    chosen_on = search.search.metric.split("_")[0]
+    chosen_on = config.search.metric.split("_")[0]
     for split, (share, texts) in winner.accuracies.items():
         low, high = wilson_interval(share, texts)
         basis = ", on which the trials were compared" if split == chosen_on else ""
@@ -140,25 +140,25 @@ def lines(winner: Winner, search: SearchFile, folder: RunFolder) -> list[tuple[s
     if winner.linear:
         shares = [f"{_SPLITS[split]} {share:.4f}" for split, share in winner.linear.items()]
         rows.append(("", f"the linear classifier in it alone: {', '.join(shares)}"))
-    rows += _rerun_stats.lines(winner.confirmation) if winner.confirmation else []
+    rows += _rerun_stats.confirmation_lines(winner.confirmation) if winner.confirmation else []
     where = paths.shown(folder.root)
     rows.append(("Folder", where))
     rows.append(("Predict", f'python -m textcls.predict {where}/best "your text"'))
     return rows
 
 
-def comparison(
-    search: SearchFile, records: Sequence[TrialRecord]
+def configurations_table(
+    config: SearchFile, records: Sequence[TrialRecord]
 ) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of a table of the named configurations, beside what each should reach."""
     by_name = {record.name: record for record in records}
     rows = []
-    for name, known in search.configurations.items():
+    for name, known in config.configurations.items():
         record = by_name.get(name)
         value = record.value if record is not None else None
         state = str(record.state) if record is not None else "not run"
         rows.append([name, _figure(value), _figure(known.expected), state, known.note or ""])
-    return ["configuration", search.search.metric, "expected", "state", "note"], rows
+    return ["configuration", config.search.metric, "expected", "state", "note"], rows
 
 
 def _figure(value: float | None) -> str:
@@ -195,6 +195,6 @@ def _accuracy_of_bundle(folder: RunFolder, corpus: "Corpus", split: str) -> floa
     from textcls.training import trainer
 
     encoded = corpus.splits[split]
-    loaded = bundle.load(folder.best, compiled=True)
-    predictions = trainer.predict(loaded.classifier, encoded, "cpu").argmax(dim=1).numpy()
+    loaded = bundle.load_bundle(folder.best, compiled=True)
+    predictions = trainer.predict_logits(loaded.classifier, encoded, "cpu").argmax(dim=1).numpy()
     return accuracy(confusion_matrix(encoded.labels, predictions, len(loaded.label_names)))

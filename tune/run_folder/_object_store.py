@@ -44,7 +44,7 @@ def is_address(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Mirror:
+class RemoteRun:
     """A run in a store and its copy on this machine.
 
     Methods raise OSError when the store does not answer; a path is one of the copy.
@@ -56,9 +56,9 @@ class Mirror:
     def __str__(self) -> str:
         return self.address.partition("?")[0]
 
-    def here(self) -> "Mirror":
+    def here(self) -> "RemoteRun":
         """The same run with the copy of the machine that asks."""
-        return of(self.address)
+        return remote_run(self.address)
 
     def publish(self, *paths: Path) -> None:
         """Store these files."""
@@ -204,13 +204,13 @@ class Mirror:
             each.exception()
 
 
-def of(address: str) -> Mirror:
+def remote_run(address: str) -> RemoteRun:
     """The mirror of a run by its address."""
     from textcls.cache import default_cache_dir
 
     parent, _, name = address.partition("?")[0].rstrip("/").rpartition("/")
     key = hashlib.sha256(parent.encode()).hexdigest()[:12]
-    return Mirror(default_cache_dir() / "runs" / key / name, address)
+    return RemoteRun(default_cache_dir() / "runs" / key / name, address)
 
 
 def joined(parent: str, name: str) -> str:
@@ -219,7 +219,7 @@ def joined(parent: str, name: str) -> str:
     return f"{place.rstrip('/')}/{name}{mark}{options}"
 
 
-def check(address: str) -> None:
+def check_store(address: str) -> None:
     """Raise `RunFolderError` for an address that is none, holds a secret or does not answer."""
     parts = urlsplit(address)
     if parts.password or "secret" in parts.query.lower():
@@ -270,7 +270,7 @@ def _is_dead(lease: dict[str, Any]) -> bool:
     return False
 
 
-def discard(mirror: Mirror) -> None:
+def discard(remote: RemoteRun) -> None:
     """Delete a run from the store and its copy here."""
-    mirror.prune("", lambda _name: False)
-    shutil.rmtree(mirror.root, ignore_errors=True)
+    remote.prune("", lambda _name: False)
+    shutil.rmtree(remote.root, ignore_errors=True)

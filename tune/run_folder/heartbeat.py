@@ -15,7 +15,7 @@ _READ_EVERY_S = 0.5
 _READ = 64  # files at most each time: on a network's folder each takes a millisecond
 
 
-class Pulse:
+class Heartbeat:
     """A trial's own side: says how far it is, now and then."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class Pulse:
             self._beside.replace(self._path)
 
 
-class Pulses:
+class HeartbeatReader:
     """The watcher's side: what the trials said last, read at most twice a second."""
 
     def __init__(

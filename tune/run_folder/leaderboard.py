@@ -15,7 +15,7 @@ _EXTENT = ("rung", "rungs", "epoch", "step", "seconds", "train_seconds")
 _LATEST = ("epoch", "step", "seconds")
 
 
-def write(path: Path, records: Sequence[TrialRecord], metric: str, rungs: int) -> None:
+def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, rungs: int) -> None:
     """Write a row per trial, best first, those without a classifier last and unranked.
 
     The metrics are those of the trial's best rung; `rung` counts the rungs that it reached, out of
@@ -35,7 +35,7 @@ def write(path: Path, records: Sequence[TrialRecord], metric: str, rungs: int) -
     paths.write_text(path, text.getvalue())
 
 
-def result(
+def result_json(
     state: str,
     metric: str,
     records: Sequence[TrialRecord],
@@ -49,13 +49,13 @@ def result(
         "best": dict(best) if best is not None else None,
         "trials": {
             "total": len(records),
-            **counts(records),
+            **count_states(records),
         },
         "seconds": round(seconds, 3),
     }
 
 
-def counts(records: Sequence[TrialRecord]) -> dict[str, int]:
+def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
     """How many trials came to each end."""
     found = Counter(record.state for record in records)
     return {str(state): found[state] for state in State if state != State.RUNNING}

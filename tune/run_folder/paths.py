@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from tune.exceptions import RunFolderError
-from tune.run_folder import _object_store as mirrors
-from tune.run_folder._object_store import Mirror, is_address
+from tune.run_folder import _object_store as object_store
+from tune.run_folder._object_store import RemoteRun, is_address
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """Errors of the disk: what failed with one fails again."""
@@ -34,7 +34,7 @@ class TrialFolder:
     """`trials/NUMBER/`: the log, the curve and the checkpoints of one trial."""
 
     root: Path
-    mirror: Mirror | None = None
+    remote: RemoteRun | None = None
 
     @property
     def log(self) -> Path:
@@ -76,19 +76,19 @@ class TrialFolder:
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
-                if self.mirror is not None:
-                    self.mirror.delete(path.relative_to(self.mirror.root).as_posix())
+                if self.remote is not None:
+                    self.remote.delete(path.relative_to(self.remote.root).as_posix())
 
     def tidy(self, rungs: set[int]) -> None:
         """Delete the checkpoints of all other rungs, wherever a worker wrote them."""
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
-        if (mirror := self.mirror) is not None:
+        if (remote := self.remote) is not None:
             kept = {self.checkpoint(rung).name for rung in rungs}
-            below = self.root.relative_to(mirror.root).as_posix()
-            mirror.later(
-                lambda: mirror.prune(
+            below = self.root.relative_to(remote.root).as_posix()
+            remote.later(
+                lambda: remote.prune(
                     below,
                     lambda name: (last := name.rpartition("/")[2]) in kept or not _RUNG.match(last),
                 )
@@ -96,29 +96,29 @@ class TrialFolder:
 
     def publish(self, *rungs: int) -> None:
         """Store the curve and these checkpoints, in this order: none is ahead of the curve."""
-        if self.mirror is not None:
-            self.mirror.publish(self.curve, *map(self.checkpoint, rungs))
+        if self.remote is not None:
+            self.remote.publish(self.curve, *map(self.checkpoint, rungs))
 
     def publish_log(self) -> None:
         """Store the log."""
-        if self.mirror is not None and self.log.exists():
-            self.mirror.publish(self.log)
+        if self.remote is not None and self.log.exists():
+            self.remote.publish(self.log)
 
     def fetch(self) -> None:
         """Bring curve and checkpoints from the store, where another machine has come further."""
-        mirror = self.mirror
-        if mirror is None:
+        remote = self.remote
+        if remote is None:
             return
-        below = self.root.relative_to(mirror.root).as_posix()
-        stored = mirror.get(f"{below}/{self.curve.name}")
+        below = self.root.relative_to(remote.root).as_posix()
+        stored = remote.get(f"{below}/{self.curve.name}")
         own = json.loads(self.curve.read_text(encoding="utf-8")) if self.curve.exists() else []
         if stored is None or len(json.loads(stored)) <= len(own):
             return
         self.root.mkdir(parents=True, exist_ok=True)
         write_text(self.curve, stored.decode())
-        for name in mirror.names(below):
+        for name in remote.names(below):
             if _RUNG.fullmatch(name.rpartition("/")[2]):
-                mirror.fetch(mirror.root / name)
+                remote.fetch(remote.root / name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,33 +126,33 @@ class RunFolder:
     """`runs/NAME/`: the paths of one search."""
 
     root: Path
-    mirror: Mirror | None = None
+    remote: RemoteRun | None = None
     """Where it lies in a store; `root` is then the copy on this machine."""
 
     def here(self) -> "RunFolder":
         """The same folder for the machine that asks: a copy lies elsewhere on another one."""
-        if self.mirror is None:
+        if self.remote is None:
             return self
-        mine = self.mirror.here()
+        mine = self.remote.here()
         return RunFolder(mine.root, mine)
 
     def local(self, path: Path) -> Path:
         """A file of this folder, fetched from the store if need be."""
-        if self.mirror is not None:
-            self.mirror.fetch(path)
+        if self.remote is not None:
+            self.remote.fetch(path)
         return path
 
     def publish(self, path: Path) -> None:
         """Store a file of this folder, where there is a store."""
-        if self.mirror is not None:
-            self.mirror.publish(path)
+        if self.remote is not None:
+            self.remote.publish(path)
 
     def remove(self, path: Path) -> None:
         """Delete a file of this folder here and in the store."""
         path.unlink(missing_ok=True)
-        if (mirror := self.mirror) is not None:
+        if (remote := self.remote) is not None:
             name = path.relative_to(self.root).as_posix()
-            mirror.later(lambda: mirror.delete(name))
+            remote.later(lambda: remote.delete(name))
 
     def ask_to_stop(self) -> None:
         """Have all trials that run end; they look now and then."""
@@ -167,7 +167,7 @@ class RunFolder:
 
     def asked_to_stop(self) -> bool:
         """Whether running trials have to end."""
-        return self.stop.exists() or (self.mirror is not None and self.mirror.asked_to_stop())
+        return self.stop.exists() or (self.remote is not None and self.remote.asked_to_stop())
 
     @property
     def name(self) -> str:
@@ -268,13 +268,13 @@ class RunFolder:
         """Exists when trials that run have to end at once; they look now and then."""
         return self.root / ".stop"
 
-    def pulse(self, number: int) -> Path:
+    def heartbeat(self, number: int) -> Path:
         """Where a running trial says how far it is."""
-        return self.scratch / "pulses" / str(number)
+        return self.scratch / "heartbeats" / str(number)
 
     def trial(self, number: int) -> TrialFolder:
         """The folder of one trial."""
-        return TrialFolder(self.root / "trials" / str(number), self.mirror)
+        return TrialFolder(self.root / "trials" / str(number), self.remote)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -315,15 +315,15 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
 
     Raises `RunFolderError` when the name is not a plain name, is taken, or cannot be written.
     """
-    mirror = None
+    remote = None
     if isinstance(runs_dir, str):
-        mirror = _mirror(mirrors.joined(runs_dir, _checked(name)))
-        if mirror.exists():
+        remote = _remote(object_store.joined(runs_dir, _checked(name)))
+        if remote.exists():
             message = (
-                f"{mirror} exists already: choose another --name, or go on with --resume {name}"
+                f"{remote} exists already: choose another --name, or go on with --resume {name}"
             )
             raise RunFolderError(message)
-        runs_dir = mirror.root.parent
+        runs_dir = remote.root.parent
     root = (runs_dir / _checked(name)).absolute()
     try:
         root.mkdir(parents=True, exist_ok=_never_began(root))
@@ -333,7 +333,7 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
         raise RunFolderError(message) from None
     except OSError as error:
         raise RunFolderError(f"{root}: cannot be written ({error.strerror})") from error
-    return RunFolder(root, mirror)
+    return RunFolder(root, remote)
 
 
 def named(runs_dir: RunsDir, name: str) -> RunFolder:
@@ -342,7 +342,7 @@ def named(runs_dir: RunsDir, name: str) -> RunFolder:
     Raises `RunFolderError` when the name is not a plain name.
     """
     if isinstance(runs_dir, str):
-        return _taken(mirrors.joined(runs_dir, _checked(name)))
+        return _taken(object_store.joined(runs_dir, _checked(name)))
     return RunFolder((runs_dir / _checked(name)).absolute())
 
 
@@ -352,11 +352,11 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
     Raises `RunFolderError` when there is no such run.
     """
     if is_address(run) or (isinstance(runs_dir, str) and _NAME.fullmatch(run)):
-        address = run if is_address(run) else mirrors.joined(str(runs_dir), run)
+        address = run if is_address(run) else object_store.joined(str(runs_dir), run)
         folder = _taken(address)
         if began(folder):
             return folder
-        raise RunFolderError(f"no run at {folder.mirror}: a run folder holds a study.journal")
+        raise RunFolderError(f"no run at {folder.remote}: a run folder holds a study.journal")
     runs_dir = Path(runs_dir)
     candidates = [Path(run), *([runs_dir / run] if _NAME.fullmatch(run) else [])]
     for root in candidates:
@@ -370,20 +370,20 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
     raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
 
 
-def _mirror(address: str) -> Mirror:
-    mirrors.check(address)
-    return mirrors.of(address)
+def _remote(address: str) -> RemoteRun:
+    object_store.check_store(address)
+    return object_store.remote_run(address)
 
 
 def _taken(address: str) -> RunFolder:
     """A run in a store, its copy brought up to date unless this machine searches there."""
-    mirror = _mirror(address)
-    folder = RunFolder(mirror.root, mirror)
+    remote = _remote(address)
+    folder = RunFolder(remote.root, remote)
     try:
-        if mirror.exists() and not _held(folder):
-            mirror.take()
+        if remote.exists() and not _held(folder):
+            remote.take()
     except OSError as error:
-        raise RunFolderError(f"{mirror}: cannot be read ({error})") from error
+        raise RunFolderError(f"{remote}: cannot be read ({error})") from error
     return folder
 
 

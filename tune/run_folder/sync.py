@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tune.exceptions import RunFolderError
 from tune.run_folder import paths
-from tune.run_folder._object_store import LEASE, STOP, Mirror, discard
+from tune.run_folder._object_store import LEASE, STOP, RemoteRun, discard
 from tune.run_folder.paths import RunFolder
 
 _log = logging.getLogger(__name__)
@@ -25,40 +25,40 @@ def synchronised(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None
     Raises `RunFolderError` when another machine searches there or, at the end, when not everything
     could be stored. Of a search that did not begin nothing stays in the store.
     """
-    if folder.mirror is None:
+    if folder.remote is None:
         yield
         return
-    courier = _Courier(folder, folder.mirror, say)
-    courier.begin()
+    syncer = _Syncer(folder, folder.remote, say)
+    syncer.begin()
     try:
         yield
     except BaseException:
-        courier.end(quietly=True)
+        syncer.end(quietly=True)
         raise
-    courier.end(quietly=False)
+    syncer.end(quietly=False)
 
 
-class _Courier:
-    def __init__(self, folder: RunFolder, mirror: Mirror, say: Callable[[str], None]) -> None:
-        self._folder, self._mirror, self._say = folder, mirror, say
+class _Syncer:
+    def __init__(self, folder: RunFolder, remote: RemoteRun, say: Callable[[str], None]) -> None:
+        self._folder, self._remote, self._say = folder, remote, say
         self._stored: dict[Path, tuple[int, int]] = {}
         self._over = threading.Event()
         self._since = time.time()
         self._failing = False
-        self._thread = threading.Thread(target=self._go_round, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._go_round, name="sync", daemon=True)
 
     def begin(self) -> None:
         try:
-            holder = self._mirror.holder()
+            holder = self._remote.holder()
             if holder is not None:
                 raise RunFolderError(
-                    f"{self._mirror}: in use by {holder['holder']}; wait for it to end, or stop it"
+                    f"{self._remote}: in use by {holder['holder']}; wait for it to end, or stop it"
                 )
-            self._mirror.claim(self._since)
+            self._remote.claim(self._since)
             if paths.began(self._folder):
                 self._forget_unknown_trials()
         except OSError as error:
-            raise RunFolderError(f"{self._mirror}: cannot be written ({_said(error)})") from error
+            raise RunFolderError(f"{self._remote}: cannot be written ({_said(error)})") from error
         self._thread.start()
 
     def end(self, *, quietly: bool) -> None:
@@ -66,17 +66,17 @@ class _Courier:
         self._thread.join()
         try:
             if not paths.began(self._folder):
-                discard(self._mirror)
+                discard(self._remote)
                 return
-            self._mirror.settle()
+            self._remote.settle()
             self._store(self._everything())
             for name in ("best/", "ensemble/"):
-                self._mirror.prune(name, lambda each: (self._folder.root / each).exists())
-            self._mirror.delete(STOP)
-            self._mirror.delete(LEASE)
+                self._remote.prune(name, lambda each: (self._folder.root / each).exists())
+            self._remote.delete(STOP)
+            self._remote.delete(LEASE)
         except OSError as error:
             message = (
-                f"{self._mirror}: cannot be written ({_said(error)}); everything is in "
+                f"{self._remote}: cannot be written ({_said(error)}); everything is in "
                 f"{self._folder.root}, and --resume brings it there"
             )
             if not quietly:
@@ -86,15 +86,15 @@ class _Courier:
     def _go_round(self) -> None:
         while not self._over.wait(_EVERY_S):
             try:
-                self._mirror.claim(self._since)
+                self._remote.claim(self._since)
                 self._store([path for path in self._folder.root.iterdir() if path.is_file()])
                 self._failing = False
             except OSError as error:
-                _log.warning("%s: %s", self._mirror, error)
+                _log.warning("%s: %s", self._remote, error)
                 if not self._failing:
                     self._failing = True
                     self._say(
-                        f"{self._mirror} cannot be written ({_said(error)}); it is tried again, "
+                        f"{self._remote} cannot be written ({_said(error)}); it is tried again, "
                         f"and {self._folder.root} has everything."
                     )
 
@@ -106,7 +106,7 @@ class _Courier:
                 about = path.stat()
                 mark = (about.st_mtime_ns, about.st_size)
                 if self._stored.get(path) != mark:
-                    self._mirror.publish(path)
+                    self._remote.publish(path)
                     self._stored[path] = mark
             except FileNotFoundError:
                 continue  # replaced in this moment; the next round finds it
@@ -130,10 +130,10 @@ class _Courier:
         """
         from tune.study import study
 
-        known = len(study.read(self._folder.study, self._folder.name).records())
-        for name in self._mirror.names("trials"):
+        known = len(study.read_study(self._folder.study, self._folder.name).records())
+        for name in self._remote.names("trials"):
             if (match := _TRIAL.match(name)) and int(match[1]) >= known:
-                self._mirror.delete(name)
+                self._remote.delete(name)
 
 
 def _said(error: OSError) -> str:

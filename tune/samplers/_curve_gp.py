@@ -65,7 +65,7 @@ class CurveProcess:
             self._look_for_lengths()
         self._condition()
 
-    def pretend(self, positions: Array) -> None:
+    def condition_on_running(self, positions: Array) -> None:
         """Take trials that still run for ended, with what is expected of them.
 
         It lowers the doubt there, and so what is to be gained from another trial beside them.

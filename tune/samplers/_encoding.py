@@ -14,7 +14,7 @@ _ABSENT = 0.5
 _CHOSEN = 1 / np.sqrt(2)  # so that two choices lie at a distance of 1
 
 
-class Positions:
+class SpaceEncoder:
     """A space's trials as rows.
 
     A range is one column, a value's place in it on its own scale. A choice is a column per value.

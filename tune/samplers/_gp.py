@@ -16,7 +16,7 @@ from tune.config import optuna_space as spaces
 from tune.config.conditions import Params, Space
 from tune.samplers import _encoding
 from tune.samplers._curve_gp import Array, CurveProcess, log_expected_improvement, on_one_thread
-from tune.samplers._encoding import Positions
+from tune.samplers._encoding import SpaceEncoder
 from tune.samplers._tpe import Window, WindowedSampler
 from tune.study.study import WORST, step_of
 
@@ -30,7 +30,7 @@ _DEEP = 2.0  # below the median, in distances from it to the best: what lies dee
 _END = 2**31  # a step beyond every training's
 
 
-class RungSampler(WindowedSampler):
+class CurveGPSampler(WindowedSampler):
     """Proposes what the curves so far promise most of; conditions in `space` are kept.
 
     The study's attribute `milestones` has the epochs of the
@@ -41,7 +41,7 @@ class RungSampler(WindowedSampler):
         self._space = space
         self._distributions = spaces.in_optuna(space)
         self._generator = np.random.default_rng(seed)
-        self._positions = Positions(space)
+        self._positions = SpaceEncoder(space)
         self._process = CurveProcess(self._positions.parameter_of)
         self._ended: list[FrozenTrial] = []
         self._first = _latin_hypercubes(len(self._positions), self._generator)
@@ -66,7 +66,7 @@ class RungSampler(WindowedSampler):
         window = self._seen(study)
         self._ended = _worth_learning([*self._ended, *window.fresh()])
         with on_one_thread():
-            return spaces.encode(self._propose(window.running(trial.number)))
+            return spaces.encode_params(self._propose(window.running(trial.number)))
 
     def sample_independent(
         self,
@@ -77,7 +77,7 @@ class RungSampler(WindowedSampler):
     ) -> Any:
         """A value for a parameter that an enqueued trial leaves open."""
         drawn = _encoding.drawn(self._space[param_name], self._generator.random())
-        return spaces.encode({param_name: drawn})[param_name]
+        return spaces.encode_params({param_name: drawn})[param_name]
 
     def _propose(self, running: list[FrozenTrial]) -> Params:
         known = [trial for trial in [*self._ended, *running] if _curve(trial)]
@@ -86,7 +86,7 @@ class RungSampler(WindowedSampler):
         rows = {trial.number: self._row(trial) for trial in [*known, *running]}
         self._learn(known, rows)
         if running:
-            self._process.pretend(np.array([rows[trial.number] for trial in running]))
+            self._process.condition_on_running(np.array([rows[trial.number] for trial in running]))
         expected, _ = self._process.predict(np.array([rows[trial.number] for trial in known]))
         order = np.argsort(-expected, kind="stable")[:_TOPS]
         candidates = self._candidates([known[at] for at in order])
@@ -106,14 +106,14 @@ class RungSampler(WindowedSampler):
             positions=np.array([rows[number] for number in trials]),
             times=np.log2(np.minimum(1.0, np.maximum(1, steps) / last)),
             trials=trials,
-            values=_tame(-np.log(np.maximum(1 - values, _LEAST_ERROR))),
+            values=_clip_low(-np.log(np.maximum(1 - values, _LEAST_ERROR))),
         )
 
     def _candidates(self, best: list[FrozenTrial]) -> list[Params]:
         shares = self._generator.random((_ANYWHERE, len(self._positions)))
         found = [self._positions.draw(each) for each in shares]
         for trial in best:
-            params = spaces.decode(self._space, trial.params)
+            params = spaces.decode_params(self._space, trial.params)
             for reach in _REACHES:
                 found += [
                     self._positions.near(params, reach, self._generator) for _ in range(_BESIDE)
@@ -121,7 +121,7 @@ class RungSampler(WindowedSampler):
         return found
 
     def _row(self, trial: FrozenTrial) -> Array:
-        return self._positions.row(spaces.decode(self._space, trial.params))
+        return self._positions.row(spaces.decode_params(self._space, trial.params))
 
     def _seen(self, study: Study) -> Window:
         if self._window is None:  # the first time
@@ -156,7 +156,7 @@ def _worth_learning(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     return [*sorted(best, key=lambda trial: trial.number), *latest]
 
 
-def _tame(values: Array) -> Array:
+def _clip_low(values: Array) -> Array:
     """Raise the hopeless: that they are is enough, and by how much would hide all else."""
     middle, highest = np.median(values), values.max()
     tamed: Array = np.maximum(values, middle - _DEEP * (highest - middle))

@@ -7,11 +7,11 @@ from optuna.exceptions import ExperimentalWarning
 
 from tune.config.conditions import Space
 from tune.config.search_file import SamplerName
-from tune.samplers._gp import RungSampler
+from tune.samplers._gp import CurveGPSampler
 from tune.samplers._tpe import WindowedTPESampler
 
 
-def make(name: SamplerName, space: Space, *, seed: int) -> samplers.BaseSampler:
+def create_sampler(name: SamplerName, space: Space, *, seed: int) -> samplers.BaseSampler:
     """The sampler of that name.
 
     Where some parameters exist only under a choice of another, TPE models each combination of
@@ -29,7 +29,7 @@ def make(name: SamplerName, space: Space, *, seed: int) -> samplers.BaseSampler:
                 )
             case "gp":
                 # Not Optuna's own: that learns from complete trials only, of which ASHA leaves few.
-                return RungSampler(space, seed=seed)
+                return CurveGPSampler(space, seed=seed)
             case "cmaes":
                 return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
             case "qmc":

@@ -9,11 +9,11 @@ from tune.study.records import Proposal, TrialRecord
 class Callback(Protocol):
     """Somebody who wants to see what happens."""
 
-    def started(self, proposal: Proposal) -> None:
+    def on_trial_start(self, proposal: Proposal) -> None:
         """A trial was asked for and will run as soon as there is room."""
 
-    def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
         """A trial reached a rung."""
 
-    def ended(self, record: TrialRecord) -> None:
+    def on_trial_end(self, record: TrialRecord) -> None:
         """A trial came to its end."""

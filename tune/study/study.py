@@ -188,7 +188,7 @@ class SearchStudy:
             self._study.tell(number, state=TrialState.FAIL)
 
 
-def create(
+def create_study(
     place: Place,
     name: str,
     *,
@@ -218,7 +218,7 @@ def create(
     return made
 
 
-def resume(
+def resume_study(
     place: Place, name: str, sampler: Callable[[int], optuna.samplers.BaseSampler]
 ) -> SearchStudy:
     """Open a study to go on with it; the caller keeps every other writer out.
@@ -236,7 +236,7 @@ def resume(
     return SearchStudy(found, storage.secure)
 
 
-def read(place: Place, name: str) -> SearchStudy:
+def read_study(place: Place, name: str) -> SearchStudy:
     """Open a study to look at it, without a change to it."""
     return SearchStudy(_load(Storage(place), name))
 

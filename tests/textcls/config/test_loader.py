@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textcls.config.loader import COMMAND_LINE, Override, load
+from textcls.config.loader import COMMAND_LINE, Override, load_config
 from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
 from textcls.exceptions import ConfigError
 
@@ -27,7 +27,7 @@ def problems(path: Path | None, overrides=(), text: str | bytes | None = None) -
     if text is not None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ConfigError) as caught:
-        load(Experiment, path, overrides)
+        load_config(Experiment, path, overrides)
     header, *lines = str(caught.value).split("\n")
     name = str(path) if path else COMMAND_LINE
     if lines:
@@ -45,7 +45,7 @@ def file(tmp_path):
 
 def test_a_file_becomes_a_configuration(file):
     file.write_text("model: cnn\ndata: {name: trec, text_columns: [a, b]}\ntrain: {epochs: 2}\n")
-    experiment = load(Experiment, file)
+    experiment = load_config(Experiment, file)
     assert experiment.model == ModelConfig(name="cnn")
     assert experiment.data.text_columns == ("a", "b")
     assert experiment.train == TrainConfig(epochs=2.0)
@@ -55,7 +55,7 @@ def test_a_name_alone_and_a_mapping_mean_the_same(file, tmp_path):
     file.write_text("model: rnn\nembeddings: random\n")
     other = tmp_path / "other.yaml"
     other.write_text("model: {name: rnn}\nembeddings: {name: random}\n")
-    assert load(Experiment, file) == load(Experiment, other)
+    assert load_config(Experiment, file) == load_config(Experiment, other)
 
 
 @pytest.mark.parametrize(
@@ -147,12 +147,12 @@ def test_a_number_that_python_cannot_read_is_refused(file, value):
 
 def test_a_date_is_text(file):
     file.write_text("data: {name: 2026-01-31}\n")
-    assert load(Experiment, file).data.name == "2026-01-31"
+    assert load_config(Experiment, file).data.name == "2026-01-31"
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(file):
     file.write_bytes(b"\xef\xbb\xbfmodel: cnn\n")
-    assert load(Experiment, file).model.name == "cnn"
+    assert load_config(Experiment, file).model.name == "cnn"
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -163,7 +163,7 @@ def test_files_that_cannot_be_read(tmp_path):
     assert problems(tmp_path) == ["is a folder; expected a YAML file"]
     assert problems(tmp_path / "gru.yaml" / "x") == ["cannot be read: Not a directory"]
     with pytest.raises(ConfigError, match=r"a\\x00b.yaml': cannot be read: embedded null byte"):
-        load(Experiment, tmp_path / "a\0b.yaml")
+        load_config(Experiment, tmp_path / "a\0b.yaml")
 
 
 def test_every_problem_is_listed_at_once_by_line_the_command_line_last(file):
@@ -182,14 +182,14 @@ def test_overrides_take_the_place_of_the_file_s_values(file):
     file.write_text("model: {name: cnn, kernel_sizes: [3, 5]}\ntrain: {epochs: 2}\n")
     overrides = ["train.epochs=1", "train.epochs=3.5", "model.kernel_sizes.1=7", "data=trec"]
     overrides += ["embeddings.offline=null", "data.text_columns=[a, b]"]
-    experiment = load(Experiment, file, overrides)
+    experiment = load_config(Experiment, file, overrides)
     assert experiment.train.epochs == 3.5
     assert experiment.model.kernel_sizes == (3, 7)
     assert experiment.data == DataConfig(name="trec", text_columns=("a", "b"))
 
 
 def test_overrides_alone_make_a_configuration():
-    experiment = load(Experiment, None, ["model=rnn", "model.layers=2", "train.seed=3"])
+    experiment = load_config(Experiment, None, ["model=rnn", "model.layers=2", "train.seed=3"])
     assert experiment.model == ModelConfig(name="rnn", layers=2)
     assert experiment.train == TrainConfig(seed=3)
 
@@ -197,7 +197,7 @@ def test_overrides_alone_make_a_configuration():
 def test_an_override_of_a_flag_is_taken_as_it_is_and_named_after_the_flag(file):
     file.write_text("model: gru\n")
     data = Override("data.name", "a: [b", "--data")
-    assert load(Experiment, file, [data]).data.name == "a: [b"
+    assert load_config(Experiment, file, [data]).data.name == "a: [b"
     assert problems(file, [Override("train.epochs", 0, "--epochs")]) == [
         "--epochs: must be above 0, but is 0"
     ]
@@ -234,7 +234,7 @@ def test_an_override_of_a_section_brings_its_own_places(file):
 
 def test_an_override_fills_a_section_that_was_left_empty(file):
     file.write_text("model: gru\ndata:\n")
-    assert load(Experiment, file, ["data.name=trec"]).data.name == "trec"
+    assert load_config(Experiment, file, ["data.name=trec"]).data.name == "trec"
 
 
 def test_problems_without_a_file_are_those_of_the_command_line():
@@ -243,7 +243,7 @@ def test_problems_without_a_file_are_those_of_the_command_line():
 
 def test_the_error_survives_a_pickle(file):
     with pytest.raises(ConfigError) as caught:
-        load(Experiment, file)
+        load_config(Experiment, file)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
 
 
@@ -268,4 +268,4 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path_factory, da
     file.write_bytes((VALID[:start] + insert + VALID[end:]).encode("utf-8", "surrogatepass"))
     override = data.draw(st.text(max_size=10) | st.just("train.epochs=2"))
     with suppress(ConfigError):
-        load(Experiment, file, [override])
+        load_config(Experiment, file, [override])

@@ -37,7 +37,7 @@ def embeddings() -> Tensor:
 
 def encoder(model: ModelConfig, *, compiled: bool) -> _encoders.Encoder:
     torch.manual_seed(1)
-    return _encoders.build(DIM, model, compiled=compiled)
+    return _encoders.build_encoder(DIM, model, compiled=compiled)
 
 
 def run(model: ModelConfig, *, compiled: bool) -> tuple[Tensor, dict[str, Tensor]]:

@@ -11,12 +11,12 @@ from scipy.optimize import minimize
 
 from textcls import bundle
 from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, TrainConfig
-from textcls.corpus import Corpus, prepare
+from textcls.corpus import Corpus, prepare_corpus
 from textcls.exceptions import BundleError
 from textcls.models import linear
 from textcls.models.linear import LinearClassifier, train_linear
 from textcls.text.encoding import EncodedSplit
-from textcls.training.trainer import Training, predict
+from textcls.training.trainer import Training, predict_logits
 
 LENGTHS = np.random.default_rng(3).integers(1, 9, 400).tolist()
 TRAIN, TEST = (
@@ -116,8 +116,8 @@ def test_the_scores_count_by_their_weight() -> None:
 
     def logits(weight: float, split: EncodedSplit = scored) -> torch.Tensor:
         model = ModelConfig(name="gru", hidden_size=4, linear_weight=weight)
-        return predict(Training({"train": TRAIN}, vectors, 3, model, TrainConfig()).classifier,
-                       split, "cpu")  # fmt: skip
+        classifier = Training({"train": TRAIN}, vectors, 3, model, TrainConfig()).classifier
+        return predict_logits(classifier, split, "cpu")
 
     alone = logits(0).log_softmax(dim=1)
     torch.testing.assert_close(logits(0, TEST).log_softmax(dim=1), alone)
@@ -130,7 +130,7 @@ def test_the_scores_count_by_their_weight() -> None:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     cache = tmp_path_factory.mktemp("cache")
-    return prepare(DATA, VECTORS, linear=True, cache_dir=cache, say=lambda _: None)
+    return prepare_corpus(DATA, VECTORS, linear=True, cache_dir=cache, say=lambda _: None)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def exported(corpus: Corpus, tmp_path: Path) -> tuple[Path, Training]:
     training = Training(corpus.splits, corpus.embeddings, classes, model, TrainConfig())
     list(training.fit([]))
     training.save(tmp_path / "checkpoint")
-    bundle.export(tmp_path / "checkpoint", model, corpus, DATA, tmp_path / "best", {})
+    bundle.export_bundle(tmp_path / "checkpoint", model, corpus, DATA, tmp_path / "best", {})
     return tmp_path / "best", training
 
 
@@ -149,7 +149,7 @@ def test_a_corpus_has_it_where_it_is_asked_for_and_keeps_it(tmp_path: Path) -> N
 
     def prepared(**asked: bool) -> Corpus:
         said.clear()
-        return prepare(DATA, VECTORS, cache_dir=tmp_path, say=said.append, **asked)
+        return prepare_corpus(DATA, VECTORS, cache_dir=tmp_path, say=said.append, **asked)
 
     without = prepared()
     assert without.linear is None
@@ -171,7 +171,7 @@ def test_a_bundle_predicts_with_it_what_training_reported(
     corpus: Corpus, exported: tuple[Path, Training]
 ) -> None:
     folder, training = exported
-    loaded = bundle.load(folder)
+    loaded = bundle.load_bundle(folder)
     test = corpus.splits["test"]
     words = ["", "unheardof", *corpus.vocabulary.words[2:]]
     shown = [
@@ -180,7 +180,7 @@ def test_a_bundle_predicts_with_it_what_training_reported(
     ]
     raw = [" ".join(shown[start:stop]) for start, stop in pairwise(test.offsets)]
     assert 1 in test.tokens  # words that occur once in train are unknown, and make no pairs
-    expected = predict(training.classifier, test, "cpu")
+    expected = predict_logits(training.classifier, test, "cpu")
     torch.testing.assert_close(loaded.logits(raw), expected, rtol=1e-3, atol=1e-3)
 
 
@@ -198,12 +198,12 @@ def test_a_damaged_one_is_refused(
     folder, _ = exported
     harm(folder / "linear.safetensors")
     with pytest.raises(BundleError, match=str(folder)):
-        bundle.load(folder)
+        bundle.load_bundle(folder)
 
 
 def test_one_for_other_classes_is_refused(exported: tuple[Path, Training]) -> None:
     folder, _ = exported
-    made = bundle.load(folder).linear
+    made = bundle.load_bundle(folder).linear
     assert made is not None
     other = LinearClassifier(made.keys, made.idf, made.weights[:, :-1])
     bundle.save_arrays(
@@ -211,4 +211,4 @@ def test_one_for_other_classes_is_refused(exported: tuple[Path, Training]) -> No
         folder / "linear.safetensors",
     )
     with pytest.raises(BundleError, match="do not fit"):
-        bundle.load(folder)
+        bundle.load_bundle(folder)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nltk.tokenize import WordPunctTokenizer
 
-from textcls.text.encoding import EncodedSplit, Encoding, concatenated, encode
+from textcls.text.encoding import EncodedSplit, Encoding, concatenated, encode_texts
 from textcls.text.vocabulary import PAD, UNK
 
 
@@ -36,7 +36,7 @@ def words_of(encoding: Encoding, split: str) -> list[list[str]]:
 
 
 def test_texts_become_ids_end_to_end() -> None:
-    encoding = encode(dataset(train=["B a, b", "b"], test=["a c", "C! b"]), 128, 1)
+    encoding = encode_texts(dataset(train=["B a, b", "b"], test=["a c", "C! b"]), 128, 1)
     assert encoding.vocabulary.words == (PAD, UNK, "b", ",", "a", "!", "c")
     assert encoding.train_words == 5
     train, test = encoding.splits["train"], encoding.splits["test"]
@@ -52,7 +52,7 @@ def test_texts_become_ids_end_to_end() -> None:
 
 
 def test_rare_words_of_train_are_unknown_everywhere() -> None:
-    encoding = encode(dataset(train=["a a rare", "a b b"], test=["rare a new"]), 128, 2)
+    encoding = encode_texts(dataset(train=["a a rare", "a b b"], test=["rare a new"]), 128, 2)
     assert encoding.vocabulary.words == (PAD, UNK, "a", "b", "new")
     assert words_of(encoding, "train") == [["a", "a", UNK], ["a", "b", "b"]]
     assert words_of(encoding, "test") == [[UNK, "a", "new"]]
@@ -61,19 +61,19 @@ def test_rare_words_of_train_are_unknown_everywhere() -> None:
 
 def test_the_order_of_the_splits_does_not_matter() -> None:
     splits = {"test": ["z y"], "validation": ["x"], "train": ["b a"]}
-    encoding = encode(dataset(**splits), 128, 1)
+    encoding = encode_texts(dataset(**splits), 128, 1)
     assert encoding.vocabulary.words == (PAD, UNK, "a", "b", "x", "y", "z")
     assert encoding.train_words == 4
 
 
 def test_only_the_first_tokens_are_kept_and_counted() -> None:
-    encoding = encode(dataset(train=["a b c d"], test=["a"]), 3, 1)
+    encoding = encode_texts(dataset(train=["a b c d"], test=["a"]), 3, 1)
     assert words_of(encoding, "train") == [["a", "b", "c"]]
     assert "d" not in encoding.vocabulary.index
 
 
 def test_a_text_without_tokens_is_one_unknown_word() -> None:
-    encoding = encode(dataset(train=["a", " \t", ""], test=["\u00a0"]), 128, 1)
+    encoding = encode_texts(dataset(train=["a", " \t", ""], test=["\u00a0"]), 128, 1)
     assert words_of(encoding, "train") == [["a"], [UNK], [UNK]]
     assert words_of(encoding, "test") == [[UNK]]
 
@@ -83,7 +83,7 @@ def test_texts_come_in_chunks_and_slices_of_any_arrow_type(
     kind: pa.DataType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"w{i} and w{i % 7}" for i in range(50)]
-    whole = encode(dataset(train=texts, test=["w1"]), 128, 1)
+    whole = encode_texts(dataset(train=texts, test=["w1"]), 128, 1)
     monkeypatch.setattr("textcls.text.encoding._TEXTS_AT_ONCE", 4)
     monkeypatch.setattr("textcls.text.encoding._TOKENS_AT_ONCE", 7)
     parts = dataset(train=texts, test=["w1"])
@@ -91,7 +91,7 @@ def test_texts_come_in_chunks_and_slices_of_any_arrow_type(
     parts.splits["train"].texts = pa.chunked_array(
         [longer, pa.array([], kind), pa.array(texts[20:], kind)]
     )
-    assert_same(encode(parts, 128, 1), whole)
+    assert_same(encode_texts(parts, 128, 1), whole)
 
 
 def assert_same(one: Encoding, other: Encoding) -> None:
@@ -120,7 +120,7 @@ def test_encoding_equals_a_plain_loop_over_nltk_tokens(
     kept = sorted((w for w in counts if counts[w] >= min_count), key=lambda w: (-counts[w], w))
     unseen = sorted({token for row in plain["test"] for token in row} - set(counts))
 
-    encoding = encode(dataset(train=train, test=test), max_length, min_count)
+    encoding = encode_texts(dataset(train=train, test=test), max_length, min_count)
     assert encoding.vocabulary.words == (PAD, UNK, *kept, *unseen)
     assert encoding.train_words == 2 + len(kept)
     for name, rows in plain.items():
@@ -134,7 +134,7 @@ def test_encoding_equals_a_plain_loop_over_nltk_tokens(
 
 
 def test_splits_put_together_keep_their_texts_and_capitals() -> None:
-    splits = encode(dataset(train=["One two", "three"], test=["two Three ONE"]), 9, 1).splits
+    splits = encode_texts(dataset(train=["One two", "three"], test=["two Three ONE"]), 9, 1).splits
     both = concatenated(splits["train"], splits["test"])
     assert both.tokens.tolist() == [*splits["train"].tokens, *splits["test"].tokens]
     assert both.offsets.tolist() == [0, 2, 3, 6]

@@ -30,7 +30,7 @@ def gradients(step: int) -> tuple[list[Tensor], Tensor, Tensor]:
 
 def ours(*, compiled: bool, steps: int = 8, max_norm: float = 1e9, frozen: int = 0):
     params, embeddings = parameters(), table()
-    adam = _optimizer.create(params, embeddings, max_norm, compiled=compiled)
+    adam = _optimizer.create_optimizer(params, embeddings, max_norm, compiled=compiled)
     for step in range(steps):
         dense, rows, row_gradient = gradients(step)
         for p, g in zip(params, dense, strict=True):
@@ -118,12 +118,12 @@ def test_frozen_rows_stay_and_their_count_starts_later(*, compiled: bool) -> Non
 def test_state_goes_on_where_it_was(*, compiled: bool) -> None:
     def run(interrupted: bool) -> Tensor:
         params, embeddings = parameters(), table()
-        adam = _optimizer.create(params, embeddings, 1.0, compiled=compiled)
+        adam = _optimizer.create_optimizer(params, embeddings, 1.0, compiled=compiled)
         for step in range(6):
             if interrupted and step == 3:
                 state = {k: v.clone() for k, v in adam.state().items()}
                 params = [nn.Parameter(p.detach().clone()) for p in params]
-                adam = _optimizer.create(params, embeddings, 1.0, compiled=compiled)
+                adam = _optimizer.create_optimizer(params, embeddings, 1.0, compiled=compiled)
                 adam.load_state(state)
             dense, rows, g = gradients(step)
             for p, d in zip(params, dense, strict=True):

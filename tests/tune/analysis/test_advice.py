@@ -7,21 +7,21 @@ from report_runs import make_search, many_trials, trial, write_run
 
 from tune.analysis import run_data
 from tune.analysis._curves import shape
-from tune.analysis.advice import advice
-from tune.analysis.winner_score import verdict
+from tune.analysis.advice import advise
+from tune.analysis.winner_score import score_winner
 from tune.study.records import State
 
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}
 
 
-def said(tmp_path: Path, curves: list[list[float]], **keys: Any) -> tuple[list, run_data.History]:
+def said(tmp_path: Path, curves: list[list[float]], **keys: Any) -> tuple[list, run_data.RunData]:
     search = keys.pop("search", None) or make_search()
     made = [
         trial(search, State.COMPLETE if len(values) == 3 else State.PRUNED, values, PARAMS)
         for values in curves
     ]
-    told = run_data.read(write_run(tmp_path / "run", search, made, **keys))
-    return advice(told, verdict(told)), told
+    told = run_data.load_run(write_run(tmp_path / "run", search, made, **keys))
+    return advise(told, score_winner(told)), told
 
 
 def titles(found: list) -> str:
@@ -59,8 +59,8 @@ def test_a_rising_held_out_loss_is_overfitting(tmp_path: Path) -> None:
     made = [trial(search, State.COMPLETE, [0.8, 0.9, 0.9], PARAMS) for _ in range(3)]
     for each in made:
         each.user_attrs["rung 2"] |= {"test_loss": 0.9, "train_loss": 0.1}
-    told = run_data.read(write_run(tmp_path / "run", search, made))
-    assert "overfit" in titles(advice(told, verdict(told)))
+    told = run_data.load_run(write_run(tmp_path / "run", search, made))
+    assert "overfit" in titles(advise(told, score_winner(told)))
 
 
 def test_trials_that_only_guess_are_counted(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_failures_and_divergence_are_warnings(tmp_path: Path) -> None:
     search = make_search()
     made = [trial(search, state, [], PARAMS, message="x")
             for state in (State.FAILED, State.DIVERGED, State.DIVERGED)]  # fmt: skip
-    told = run_data.read(write_run(tmp_path / "run", search, made, state="failed"))
-    found = titles(advice(told, verdict(told)))
+    told = run_data.load_run(write_run(tmp_path / "run", search, made, state="failed"))
+    found = titles(advise(told, score_winner(told)))
     assert "1 of 3 trials failed" in found
     assert "2 of 3 trials diverged" in found
 
@@ -115,8 +115,10 @@ def test_selection_on_the_test_split_is_told_and_on_validation_not(tmp_path: Pat
 
 def test_warnings_come_before_advice(tmp_path: Path) -> None:
     search = make_search()
-    told = run_data.read(write_run(tmp_path / "run", search, many_trials(search, 25), state=None))
-    kinds = [each.kind for each in advice(told, verdict(told))]
+    told = run_data.load_run(
+        write_run(tmp_path / "run", search, many_trials(search, 25), state=None)
+    )
+    kinds = [each.kind for each in advise(told, score_winner(told))]
     assert kinds == sorted(kinds, reverse=True)
 
 

@@ -7,7 +7,7 @@ from report_runs import make_search, trial, write_run
 
 from tune.analysis import run_data
 from tune.analysis.advice import range_yaml
-from tune.analysis.boundaries import crowds, edge_share
+from tune.analysis.boundaries import boundary_hits, edge_share
 from tune.config import search_file
 from tune.config.distributions import FloatDistribution, IntDistribution
 from tune.study.records import State
@@ -25,8 +25,8 @@ def crowding(tmp_path: Path, distribution: dict, name: str, towards: float, coun
         value = round(value) if known.type == "int" else value
         accuracy = 0.9 - 0.2 * abs(share - towards)
         made.append(trial(search, State.COMPLETE, [accuracy], {name: value}))
-    told = run_data.read(write_run(tmp_path / "run", search, made))
-    return crowds(told), search
+    told = run_data.load_run(write_run(tmp_path / "run", search, made))
+    return boundary_hits(told), search
 
 
 RATE = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
@@ -36,14 +36,14 @@ RATE = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
 def test_an_edge_in_the_ranges_own_scale_is_named_with_a_wider_range(
     tmp_path: Path, towards: float, side: str
 ) -> None:
-    (crowd,), search = crowding(tmp_path, RATE, "learning_rate", towards)
-    assert (crowd.name, crowd.side) == ("learning_rate", side)
+    (hit,), search = crowding(tmp_path, RATE, "learning_rate", towards)
+    assert (hit.name, hit.side) == ("learning_rate", side)
     old = search.space["learning_rate"]
-    assert crowd.wider.high > old.high or crowd.wider.low < old.low
-    assert crowd.wider.log
-    line = yaml.safe_load(range_yaml(crowd))
+    assert hit.wider.high > old.high or hit.wider.low < old.low
+    assert hit.wider.log
+    line = yaml.safe_load(range_yaml(hit))
     again = search_file.SearchFile.model_validate({"space": line})
-    assert again.space["learning_rate"] == crowd.wider
+    assert again.space["learning_rate"] == hit.wider
 
 
 def test_a_best_value_inside_is_no_crowd(tmp_path: Path) -> None:
@@ -101,4 +101,4 @@ def test_no_crowds_in_noise(tmp_path: Path) -> None:
         trial(search, State.COMPLETE, [rng.random()], {"dropout": rng.uniform(0.1, 0.5)})
         for _ in range(60)
     ]
-    assert crowds(run_data.read(write_run(tmp_path / "run", search, made))) == []
+    assert boundary_hits(run_data.load_run(write_run(tmp_path / "run", search, made))) == []

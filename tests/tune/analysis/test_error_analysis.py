@@ -9,7 +9,7 @@ from report_runs import NASTY, make_search, many_trials, write_real_run, write_r
 from textcls import bundle
 from textcls.data import dataset
 from tune.analysis import run_data
-from tune.analysis.error_analysis import MISTAKES, Examination, examine, summarise
+from tune.analysis.error_analysis import MISTAKES, ErrorAnalysis, analyse_errors, summarise
 from tune.run_folder.paths import RunFolder
 
 
@@ -19,60 +19,60 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def test_the_winner_reads_the_test_texts_again(run: RunFolder) -> None:
-    told = run_data.read(run)
-    found = examine(told)
-    assert isinstance(found, Examination)
+    told = run_data.load_run(run)
+    found = analyse_errors(told)
+    assert isinstance(found, ErrorAnalysis)
     assert (found.split, found.label_names) == ("test", (NASTY, "good"))
-    split = dataset.locate(told.search.data).read().splits["test"]
-    predicted = bundle.load(run.best).probabilities(split.texts.to_pylist()).argmax(axis=1)
+    split = dataset.locate(told.config.data).read().splits["test"]
+    predicted = bundle.load_bundle(run.best).probabilities(split.texts.to_pylist()).argmax(axis=1)
     assert found.wrong == int((predicted != split.labels).sum())
     assert found.accuracy == pytest.approx((predicted == split.labels).mean())
     assert found.confusion.sum() == 30
 
 
 def test_a_relative_path_is_found_from_where_the_search_was_started(run: RunFolder) -> None:
-    told = run_data.read(run)
-    place = Path(told.search.data.name)
-    data = told.search.data.model_copy(update={"name": place.name})
-    search = told.search.model_copy(update={"data": data})
-    elsewhere = replace(told, search=search, environment={"directory": str(place.parent)})
-    assert isinstance(examine(elsewhere), Examination)
+    told = run_data.load_run(run)
+    place = Path(told.config.data.name)
+    data = told.config.data.model_copy(update={"name": place.name})
+    search = told.config.model_copy(update={"data": data})
+    elsewhere = replace(told, config=search, environment={"directory": str(place.parent)})
+    assert isinstance(analyse_errors(elsewhere), ErrorAnalysis)
 
 
 def test_data_that_is_gone_is_said(run: RunFolder) -> None:
-    told = run_data.read(run)
-    shutil.rmtree(told.search.data.name)
-    assert "cannot be read again" in str(examine(told))
+    told = run_data.load_run(run)
+    shutil.rmtree(told.config.data.name)
+    assert "cannot be read again" in str(analyse_errors(told))
 
 
 def test_data_that_has_changed_is_not_mistaken_for_what_the_search_saw(run: RunFolder) -> None:
-    told = run_data.read(run)
-    with (Path(told.search.data.name) / "test.csv").open("a") as file:
+    told = run_data.load_run(run)
+    with (Path(told.config.data.name) / "test.csv").open("a") as file:
         file.write("one more,good\n")
-    assert "has changed" in str(examine(told))
+    assert "has changed" in str(analyse_errors(told))
 
 
 def test_a_bundle_of_another_trial_is_not_taken_for_the_winner(run: RunFolder) -> None:
     path = run.best / "bundle.json"
     path.write_text(path.read_text().replace('"trial": ', '"trial": 1'))
-    assert "leads now" in str(examine(run_data.read(run)))
+    assert "leads now" in str(analyse_errors(run_data.load_run(run)))
 
 
 def test_a_damaged_bundle_is_said(run: RunFolder) -> None:
     (run.best / "classifier.safetensors").write_bytes(b"nothing")
-    assert "classifier cannot be read" in str(examine(run_data.read(run)))
+    assert "classifier cannot be read" in str(analyse_errors(run_data.load_run(run)))
 
 
 def test_without_a_bundle_the_reason_is_said(tmp_path: Path) -> None:
     search = make_search()
-    ended = run_data.read(write_run(tmp_path / "ended", search, many_trials(search, 3)))
-    assert "is missing" in str(examine(ended))
-    killed = run_data.read(
+    ended = run_data.load_run(write_run(tmp_path / "ended", search, many_trials(search, 3)))
+    assert "is missing" in str(analyse_errors(ended))
+    killed = run_data.load_run(
         write_run(tmp_path / "killed", search, many_trials(search, 3), state=None)
     )
-    assert "when the search ends" in str(examine(killed))
-    empty = run_data.read(write_run(tmp_path / "empty", search, []))
-    assert examine(empty) == "There is no winner yet."
+    assert "when the search ends" in str(analyse_errors(killed))
+    empty = run_data.load_run(write_run(tmp_path / "empty", search, []))
+    assert analyse_errors(empty) == "There is no winner yet."
 
 
 def test_the_surest_mistakes_come_first() -> None:

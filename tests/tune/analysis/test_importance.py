@@ -5,16 +5,16 @@ import pytest
 from report_runs import make_search, many_trials, trial, write_run
 
 from tune.analysis import run_data
-from tune.analysis.importance import ENOUGH, Importance, importance
+from tune.analysis.importance import ENOUGH, Importance, compute_importance
 from tune.study.records import State
 
 
 def test_the_parameter_that_decides_comes_first(tmp_path: Path) -> None:
     search = make_search()
     made = many_trials(search, 60, lambda params, _: 0.5 + 0.5 * params["dropout"])
-    told = run_data.read(write_run(tmp_path / "run", search, made))
+    told = run_data.load_run(write_run(tmp_path / "run", search, made))
     level = optuna.logging.get_verbosity()
-    found = importance(told)
+    found = compute_importance(told)
     assert optuna.logging.get_verbosity() == level
     assert isinstance(found, Importance)
     assert next(iter(found.shares)) == "dropout"
@@ -25,8 +25,8 @@ def test_the_parameter_that_decides_comes_first(tmp_path: Path) -> None:
 
 def test_only_values_at_one_rung_are_compared(tmp_path: Path) -> None:
     search = make_search()
-    told = run_data.read(write_run(tmp_path / "run", search, many_trials(search, 40)))
-    found = importance(told)
+    told = run_data.load_run(write_run(tmp_path / "run", search, many_trials(search, 40)))
+    found = compute_importance(told)
     assert isinstance(found, Importance)
     reached = [sum(len(each.values) > rung for each in told.records) for rung in range(3)]
     assert reached[found.rung] == found.trials >= ENOUGH
@@ -44,22 +44,22 @@ def test_parameters_of_some_trials_only_take_part(tmp_path: Path) -> None:
               {"model": "cnn", "blocks": at % 4 + 1} if at % 2 else {"model": "gru"})
         for at in range(30)
     ]  # fmt: skip
-    found = importance(run_data.read(write_run(tmp_path / "run", search, made)))
+    found = compute_importance(run_data.load_run(write_run(tmp_path / "run", search, made)))
     assert isinstance(found, Importance)
     assert set(found.shares) == {"model", "blocks"}
 
 
 def test_the_reason_is_said_where_there_is_none(tmp_path: Path) -> None:
     search = make_search()
-    few = run_data.read(write_run(tmp_path / "few", search, many_trials(search, 5)))
-    assert "Too few trials" in str(importance(few))
+    few = run_data.load_run(write_run(tmp_path / "few", search, many_trials(search, 5)))
+    assert "Too few trials" in str(compute_importance(few))
     made = many_trials(search, 60, lambda _params, _epoch: 0.5)
     for each in made:
         each.intermediate_values = dict.fromkeys(each.intermediate_values, 0.5)
-    same = run_data.read(write_run(tmp_path / "same", search, made))
-    assert "the same value" in str(importance(same))
+    same = run_data.load_run(write_run(tmp_path / "same", search, made))
+    assert "the same value" in str(compute_importance(same))
     fixed = make_search(configurations={"as it is": {"params": {}}})
-    nothing = run_data.read(
+    nothing = run_data.load_run(
         write_run(tmp_path / "fixed", fixed, [trial(fixed, State.PRUNED, [0.5], {})])
     )
-    assert importance(nothing) == "Nothing was searched."
+    assert compute_importance(nothing) == "Nothing was searched."

@@ -23,7 +23,7 @@ def trials(*ends: State) -> list:
 
 def test_a_finished_search_is_what_its_result_says(tmp_path: Path) -> None:
     ends = trials(State.COMPLETE, State.PRUNED)
-    told = run_data.read(write_run(tmp_path / "run", SEARCH, ends, number=1))
+    told = run_data.load_run(write_run(tmp_path / "run", SEARCH, ends, number=1))
     assert (told.state, told.metric, told.missing) == ("complete", "test_accuracy", ())
     assert told.best is not None
     assert told.best.number == 1  # as crowned, not as ranked
@@ -33,7 +33,7 @@ def test_a_finished_search_is_what_its_result_says(tmp_path: Path) -> None:
 
 def test_a_killed_search_is_cut_off_and_its_open_trials_interrupted(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", SEARCH, trials(State.PRUNED, State.RUNNING), state=None)
-    told = run_data.read(folder)
+    told = run_data.load_run(folder)
     assert told.state == run_data.CUT_OFF
     assert [record.state for record in told.records] == [State.PRUNED, State.INTERRUPTED]
     assert told.missing == ()  # a result was never due
@@ -45,7 +45,7 @@ def test_the_result_of_an_earlier_stop_does_not_count(tmp_path: Path, ends: tupl
     stale = json.loads(folder.result.read_text())
     stale["trials"]["total"] = 1
     folder.result.write_text(json.dumps(stale))
-    told = run_data.read(folder)
+    told = run_data.load_run(folder)
     assert (told.state, dict(told.result)) == (run_data.CUT_OFF, {})
 
 
@@ -61,31 +61,31 @@ def test_a_search_that_another_process_holds_is_running(tmp_path: Path) -> None:
     assert holder.stdout is not None
     holder.stdout.readline()
     try:
-        told = run_data.read(folder)
+        told = run_data.load_run(folder)
     finally:
         holder.communicate(b"\n")
     assert told.state == run_data.RUNNING
     assert told.records[0].state == State.RUNNING
-    assert run_data.read(folder).state == run_data.CUT_OFF
+    assert run_data.load_run(folder).state == run_data.CUT_OFF
 
 
 def test_the_search_itself_may_read_while_it_holds_the_folder(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", SEARCH, trials(State.COMPLETE), number=0)
     with folder.held():
-        assert run_data.read(folder).state == "complete"
+        assert run_data.load_run(folder).state == "complete"
 
 
 def test_a_folder_that_was_copied_under_another_name_is_read(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", SEARCH, trials(State.COMPLETE), number=0)
     shutil.copytree(folder.root, tmp_path / "copy")
-    assert len(run_data.read(RunFolder(tmp_path / "copy")).records) == 1
+    assert len(run_data.load_run(RunFolder(tmp_path / "copy")).records) == 1
 
 
 def test_what_the_folder_lacks_is_said(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", SEARCH, trials(State.COMPLETE), number=0)
     folder.environment.write_text("{")
     folder.leaderboard.unlink()
-    told = run_data.read(folder)
+    told = run_data.load_run(folder)
     assert len(told.missing) == 2
     assert "environment.json is missing or damaged" in told.missing[0]
     assert "leaderboard.csv" in told.missing[1]
@@ -98,7 +98,7 @@ def test_what_the_folder_lacks_is_said(tmp_path: Path) -> None:
 def test_a_result_that_is_none_does_not_count(tmp_path: Path, content: str) -> None:
     folder = write_run(tmp_path / "run", SEARCH, trials(State.COMPLETE), number=0)
     folder.result.write_text(content)
-    told = run_data.read(folder)
+    told = run_data.load_run(folder)
     assert (told.state, dict(told.result)) == (run_data.CUT_OFF, {})
 
 
@@ -106,7 +106,7 @@ def test_a_record_that_was_being_written_does_not_count(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", SEARCH, trials(State.COMPLETE), state=None)
     with folder.journal.open("ab") as file:
         file.write(b'{"op_code": 4, "worker')
-    assert len(run_data.read(folder).records) == 1
+    assert len(run_data.load_run(folder).records) == 1
 
 
 @pytest.mark.parametrize("damage", [b"garbage\n{}\n", b'{"op_code": 99}\n'])
@@ -114,4 +114,4 @@ def test_a_damaged_journal_is_named(tmp_path: Path, damage: bytes) -> None:
     folder = write_run(tmp_path / "run", SEARCH, many_trials(SEARCH, 3), state=None)
     folder.journal.write_bytes(damage + folder.journal.read_bytes())
     with pytest.raises(SearchError, match=r"study\.journal"):
-        run_data.read(folder)
+        run_data.load_run(folder)

@@ -6,7 +6,7 @@ from report_runs import TEXTS, make_search, many_trials, trial, write_run
 
 from textcls.training.metrics import wilson_interval
 from tune.analysis import run_data
-from tune.analysis.winner_score import error_of_difference, flattery, verdict
+from tune.analysis.winner_score import error_of_difference, score_winner, selection_bias
 from tune.study.records import State
 
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}
@@ -15,7 +15,7 @@ PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": 
 def test_the_interval_goes_with_the_number_of_texts(tmp_path: Path) -> None:
     search = make_search()
     made = [trial(search, State.COMPLETE, [0.9, 0.91, 0.9], PARAMS)]
-    judged = verdict(run_data.read(write_run(tmp_path / "run", search, made)))
+    judged = score_winner(run_data.load_run(write_run(tmp_path / "run", search, made)))
     assert judged is not None
     assert judged.headline is not None
     assert judged.headline.accuracy == judged.value == 0.91
@@ -27,7 +27,7 @@ def test_a_search_on_validation_is_judged_on_test(tmp_path: Path) -> None:
     search = make_search(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
     made = [trial(search, State.COMPLETE, [0.9, 0.91, 0.93], PARAMS)]
     best = {"number": 0, "test_accuracy": 0.9, "val_accuracy": 0.93}
-    judged = verdict(run_data.read(write_run(tmp_path / "run", search, made, best=best)))
+    judged = score_winner(run_data.load_run(write_run(tmp_path / "run", search, made, best=best)))
     assert judged is not None
     assert judged.headline is not None
     assert (judged.headline.split, judged.headline.accuracy) == ("test", 0.9)
@@ -37,33 +37,33 @@ def test_a_search_on_validation_is_judged_on_test(tmp_path: Path) -> None:
 def test_without_reports_there_is_no_verdict(tmp_path: Path) -> None:
     search = make_search()
     made = [trial(search, State.FAILED, [], PARAMS, message="it broke")]
-    assert verdict(run_data.read(write_run(tmp_path / "run", search, made))) is None
+    assert score_winner(run_data.load_run(write_run(tmp_path / "run", search, made))) is None
 
 
 def test_equals_flatter_by_the_expected_maximum_of_as_many_errors() -> None:
     error = np.sqrt(0.9 * 0.1 / 4_000)
     highest = np.random.default_rng(1).standard_normal((20_000, 32)).max(axis=1).mean()
-    assert flattery([0.9] * 32, 4_000) == pytest.approx(highest * error, rel=0.05)
+    assert selection_bias([0.9] * 32, 4_000) == pytest.approx(highest * error, rel=0.05)
 
 
 def test_a_clear_leader_is_hardly_flattered_and_more_rivals_flatter_more() -> None:
-    assert flattery([0.95, 0.8, 0.8], 4_000) == pytest.approx(0.0, abs=1e-4)
-    few, many = flattery([0.9] * 4, 4_000), flattery([0.9] * 64, 4_000)
+    assert selection_bias([0.95, 0.8, 0.8], 4_000) == pytest.approx(0.0, abs=1e-4)
+    few, many = selection_bias([0.9] * 4, 4_000), selection_bias([0.9] * 64, 4_000)
     assert few is not None
     assert many is not None
     assert 0 < few < many
-    assert flattery([0.9], None) is None
+    assert selection_bias([0.9], None) is None
 
 
 def test_rivals_lie_within_the_interval(tmp_path: Path) -> None:
     search = make_search()
-    told = run_data.read(write_run(tmp_path / "run", search, many_trials(search, 30)))
-    judged = verdict(told)
+    told = run_data.load_run(write_run(tmp_path / "run", search, many_trials(search, 30)))
+    judged = score_winner(told)
     assert judged is not None
     assert judged.headline is not None
     assert judged.headline.interval is not None
     low = judged.headline.interval[0]
-    assert judged.rivals == sum(record.value >= low for record in told.ranked[1:])
+    assert judged.n_within_interval == sum(record.value >= low for record in told.ranked[1:])
 
 
 def test_the_error_of_a_difference_matches_a_simulation() -> None:

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from textcls.config.models import EmbeddingConfig
 from tune.config.optuna_space import (
     active,
-    decode,
-    distributions,
+    decode_params,
     embedding_choices,
-    encode,
-    points,
+    encode_params,
+    initial_points,
+    optuna_distributions,
     position,
     reference_point,
     searched,
     suggest,
 )
-from tune.config.search_file import SearchFile, load
-from tune.samplers._gp import RungSampler
+from tune.config.search_file import SearchFile, load_search
+from tune.samplers._gp import CurveGPSampler
 
 SHIPPED = {path.stem: path for path in (Path(__file__).parents[3] / "search_spaces").glob("*.yaml")}
 JOINT = {
@@ -40,11 +40,11 @@ def joint():
 
 
 def test_distributions_keep_both_bounds_scale_and_steps(joint):
-    found = distributions(joint)
+    found = optuna_distributions(joint)
     assert found["dropout"] == optuna.distributions.FloatDistribution(0.0, 0.5, step=0.1)
     assert found["batch_size"] == optuna.distributions.IntDistribution(16, 64, step=16)
     assert found["kernel_sizes"].choices == ("[3]", "[3, 5]")
-    gru = distributions(load(SHIPPED["gru"]))
+    gru = optuna_distributions(load_search(SHIPPED["gru"]))
     assert gru["hidden_size"] == optuna.distributions.IntDistribution(32, 256, log=True)
     assert gru["learning_rate"] == optuna.distributions.FloatDistribution(1e-4, 3e-2, log=True)
 
@@ -78,14 +78,14 @@ def test_optuna_keeps_what_decodes_to_the_same_parameters(joint):
     for _ in range(30):
         trial = study.ask()
         params = suggest(trial, joint.space)
-        assert encode(params) == trial.params
-        assert decode(joint.space, trial.params) == params
+        assert encode_params(params) == trial.params
+        assert decode_params(joint.space, trial.params) == params
 
 
 def test_a_point_enqueued_in_optuna_comes_back_as_it_was(joint):
     study = optuna.create_study()
     point = {"model": "cnn", "kernel_sizes": (3, 5), "dropout": 0.3, "batch_size": 48}
-    study.enqueue_trial(encode(point))
+    study.enqueue_trial(encode_params(point))
     assert suggest(study.ask(), joint.space) == point
 
 
@@ -93,7 +93,7 @@ SAMPLERS = {
     "tpe": lambda _space: optuna.samplers.TPESampler(
         seed=0, n_startup_trials=3, multivariate=True, group=True
     ),
-    "gp": lambda space: RungSampler(space, seed=0),
+    "gp": lambda space: CurveGPSampler(space, seed=0),
     "random": lambda _space: optuna.samplers.RandomSampler(seed=0),
     "qmc": lambda _space: optuna.samplers.QMCSampler(seed=0, warn_independent_sampling=False),
 }
@@ -103,7 +103,7 @@ SAMPLERS = {
 @pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_samplers_propose_within_every_shipped_space(sampler, path):
-    search = load(path)
+    search = load_search(path)
     space = searched(search)
     study = optuna.create_study(sampler=sampler(space))
     for number in range(8):
@@ -122,7 +122,7 @@ def test_points_are_completed_from_fixed_and_default_values():
             "points": [{}, {"model": "cnn", "dropout": 0}, {"model": "rnn", "batch_size": 16}],
         }
     )
-    default, cnn, rnn = points(search)
+    default, cnn, rnn = initial_points(search)
     assert default == {
         "model": "gru",
         "layers": 2,
@@ -137,12 +137,12 @@ def test_points_are_completed_from_fixed_and_default_values():
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_the_reference_configuration_is_tried_first_in_every_shipped_space(name):
-    search = load(SHIPPED[name])
+    search = load_search(SHIPPED[name])
     reference = reference_point(search)
     if name == "reference":
-        assert reference in points(search)
+        assert reference in initial_points(search)
         return
-    assert points(search)[0] == reference
+    assert initial_points(search)[0] == reference
     model, _, train = search.configuration(reference)
     assert (model.hidden_size, train.learning_rate, train.batch_size) == (50, 1e-2, 32)
     assert train.max_grad_norm == (2.0 if name == "cnn" else 1.0)
@@ -156,7 +156,7 @@ def test_a_space_without_the_reference_configuration_has_no_reference_point():
 
 
 def test_the_reference_table_holds_the_five_systems_and_the_two_failures():
-    search = load(SHIPPED["reference"])
+    search = load_search(SHIPPED["reference"])
     systems = {
         title: search.configuration(known.params) for title, known in search.configurations.items()
     }
@@ -182,16 +182,16 @@ def test_the_reference_table_holds_the_five_systems_and_the_two_failures():
 
 
 def test_named_configurations_are_points_of_a_space_of_their_own_values():
-    search = load(SHIPPED["reference"])
-    found = points(search)
+    search = load_search(SHIPPED["reference"])
+    found = initial_points(search)
     assert len(found) == len(search.configurations)
     space = searched(search)
     for point, known in zip(found, search.configurations.values(), strict=True):
         assert search.configuration(point) == search.configuration(known.params)
         study = optuna.create_study()
-        study.enqueue_trial(encode(point))
+        study.enqueue_trial(encode_params(point))
         assert suggest(study.ask(), space) == point
-    assert set(distributions(search)) == set(space)
+    assert set(optuna_distributions(search)) == set(space)
 
 
 def test_every_embedding_that_a_trial_may_ask_for_is_known_beforehand():
@@ -214,8 +214,10 @@ def test_every_embedding_that_a_trial_may_ask_for_is_known_beforehand():
         EmbeddingConfig(name="random", dim=20),
         EmbeddingConfig(name="glove", dim=30),
     )
-    assert embedding_choices(load(SHIPPED["gru"])) == (load(SHIPPED["gru"]).embeddings,)
-    named = embedding_choices(load(SHIPPED["reference"]))
+    assert embedding_choices(load_search(SHIPPED["gru"])) == (
+        load_search(SHIPPED["gru"]).embeddings,
+    )
+    named = embedding_choices(load_search(SHIPPED["reference"]))
     assert {(e.name, e.scale) for e in named} == {
         ("random", 1.0),
         ("random", 10.0),
@@ -224,12 +226,12 @@ def test_every_embedding_that_a_trial_may_ask_for_is_known_beforehand():
 
 
 def test_position_is_measured_in_the_range_s_own_scale():
-    space = load(SHIPPED["gru"]).space
+    space = load_search(SHIPPED["gru"]).space
     assert position(space, "learning_rate", 1e-4) == 0.0
     assert position(space, "learning_rate", 3e-2) == 1.0
     assert position(space, "learning_rate", (1e-4 * 3e-2) ** 0.5) == pytest.approx(0.5)
     assert position(space, "freeze_iters", 500) == 0.25
-    assert position(load(SHIPPED["all"]).space, "model", "cnn") is None
+    assert position(load_search(SHIPPED["all"]).space, "model", "cnn") is None
     alone = {"learning_rate": {"type": "float", "low": 1.0, "high": 1.0 + 2**-52, "log": True}}
     narrow = SearchFile.model_validate({"space": alone}).space
     assert 0.0 <= position(narrow, "learning_rate", 1.0) <= 1.0

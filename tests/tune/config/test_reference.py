@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from tune.config import reference
-from tune.config.parameters import parameters
+from tune.config.parameters import all_parameters
 
 DOCS = Path(__file__).parents[3] / "docs" / "search_spaces.md"
 
@@ -9,11 +9,11 @@ DOCS = Path(__file__).parents[3] / "docs" / "search_spaces.md"
 def test_the_page_in_the_docs_is_that_of_the_models() -> None:
     """To renew it: python -m tune.validate --keys, pasted below the mark."""
     _, _, tables = DOCS.read_text(encoding="utf-8").partition("<!-- from the models -->\n")
-    assert tables.strip() == reference.page().strip()
+    assert tables.strip() == reference.keys_page().strip()
 
 
 def test_every_key_says_what_it_means() -> None:
-    rows = [line for line in reference.page().splitlines() if line.startswith("| `")]
+    rows = [line for line in reference.keys_page().splitlines() if line.startswith("| `")]
     assert len(rows) > 40
     assert all(row.split(" | ")[2].strip(" |") for row in rows)
-    assert all(f"`{name}`" in reference.page() for name in parameters())
+    assert all(f"`{name}`" in reference.keys_page() for name in all_parameters())

@@ -18,8 +18,8 @@ from tune.config.search_file import (
     ResourceConfig,
     SearchConfig,
     SearchFile,
-    dump,
-    load,
+    dump_search,
+    load_search,
 )
 
 SHIPPED = sorted((Path(__file__).parents[3] / "search_spaces").glob("*.yaml"))
@@ -46,7 +46,7 @@ def file(tmp_path):
 def problems(file: Path, text: str, overrides=()) -> list[str]:
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        load(file, overrides)
+        load_search(file, overrides)
     header, *lines = str(caught.value).split("\n")
     assert header == f"{file}: {len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return [line.strip() for line in lines]
@@ -54,7 +54,7 @@ def problems(file: Path, text: str, overrides=()) -> list[str]:
 
 def test_a_file_becomes_a_search(file):
     file.write_text(GRU + "search: {samples: 7, scheduler: none, time_budget: 5m}\n")
-    search = load(file, ["train.epochs=3", Override("data.name", "trec", "--data")])
+    search = load_search(file, ["train.epochs=3", Override("data.name", "trec", "--data")])
     assert search.model == ModelConfig(name="gru")
     assert search.train == TrainConfig(epochs=3.0)
     assert search.data.name == "trec"
@@ -142,7 +142,7 @@ def test_a_parameter_of_some_models_needs_a_condition_where_the_model_is_searche
 def test_a_condition_may_lead_to_the_model_through_another(file):
     through = "  bidirectional: {type: categorical, choices: [true, false], when: {layers: 2}}\n"
     file.write_text(JOINT + through)
-    assert load(file).space["bidirectional"].conditions == {"layers": (2,)}
+    assert load_search(file).space["bidirectional"].conditions == {"layers": (2,)}
     wrong = (
         "  bidirectional: {type: categorical, choices: [true, false], when: {hidden_size: 32}}\n"
     )
@@ -161,9 +161,9 @@ def test_a_fixed_value_that_no_searched_model_has_is_refused(file):
     text = GRU.replace("model: gru", "model: {name: gru, blocks: 2}")
     assert problems(file, text) == ["line 1, model.blocks: gru has no blocks, only cnn"]
     file.write_text("model: {blocks: 2, layers: 2}\n" + JOINT)  # each serves one of the two
-    load(file)
+    load_search(file)
     file.write_text(GRU.replace("model: gru", "model: {name: gru, blocks: 3}"))  # its default
-    load(file)
+    load_search(file)
 
 
 def test_two_ways_to_freeze_exclude_each_other(file):
@@ -174,7 +174,7 @@ def test_two_ways_to_freeze_exclude_each_other(file):
     assert problems(file, text) == [f"line 2, space: {message}"]
     apart = both.replace("9}", "9, when: {model: gru}}").replace("0.5}", "0.5, when: {model: cnn}}")
     file.write_text(JOINT + apart)
-    load(file)
+    load_search(file)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_a_search_made_in_code_is_checked_alike():
 
 def test_a_trial_s_configuration_lays_its_parameters_over_the_fixed_values(file):
     file.write_text(JOINT + "model: {dropout: 0.5}\ntrain: {seed: 3}\n")
-    search = load(file)
+    search = load_search(file)
     params = {"model": "cnn", "kernel_sizes": (3, 5), "embeddings": "random", "learning_rate": 1}
     assert search.configuration(params) == (
         ModelConfig(name="cnn", kernel_sizes=(3, 5), dropout=0.5),
@@ -341,10 +341,10 @@ def test_a_trial_s_configuration_lays_its_parameters_over_the_fixed_values(file)
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_what_is_dumped_holds_every_default_and_loads_back_equal(path, file):
-    search = load(path)
-    text = dump(search)
+    search = load_search(path)
+    text = dump_search(search)
     file.write_text(text)
-    assert load(file) == search
+    assert load_search(file) == search
     for section in (search.model, search.data, search.embeddings, search.train, search.resources):
         assert all(f"  {field}:" in text for field in type(section).model_fields)
 
@@ -389,8 +389,8 @@ numbers = st.floats(1e-6, 0.99)
 )
 def test_any_search_survives_a_dump(tmp_path_factory, search):
     file = tmp_path_factory.mktemp("dumped") / "space.yaml"
-    file.write_text(dump(search), encoding="utf-8")
-    assert load(file) == search
+    file.write_text(dump_search(search), encoding="utf-8")
+    assert load_search(file) == search
 
 
 @settings(max_examples=150, deadline=None)
@@ -408,4 +408,4 @@ def test_a_damaged_file_is_a_search_or_refused_and_nothing_else(tmp_path_factory
         body = body[:start] + data.draw(st.text(max_size=4) | pieces) + body[end:]
     file.write_bytes(body.encode("utf-8", "surrogatepass"))
     with suppress(ConfigError):
-        load(file)
+        load_search(file)

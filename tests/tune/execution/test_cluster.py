@@ -126,7 +126,7 @@ def test_a_job_runs_can_be_followed_and_leaves_a_run_to_resume(
         subprocess.run(job(running, "stop", "search"), env=environment, check=True, timeout=60)
         logs.stdout.read()
 
-    records = study.read(folder.journal, folder.name).records()
+    records = study.read_study(folder.journal, folder.name).records()
     kept = [record for record in records if record.state == State.COMPLETE]
     assert kept
     wait_until_free(folder)
@@ -138,7 +138,7 @@ def test_a_job_runs_can_be_followed_and_leaves_a_run_to_resume(
         env=environment, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert resumed.returncode == 0, resumed.stderr
-    after = study.read(folder.journal, folder.name).records()
+    after = study.read_study(folder.journal, folder.name).records()
     assert [after[record.number] for record in kept] == kept
     assert sum(record.state == State.COMPLETE for record in after) == len(kept) + 2
     assert State.RUNNING not in {record.state for record in after}

@@ -5,10 +5,10 @@ import optuna
 import pytest
 from search_parts import Witness, suggest
 
-from tune.execution.controller import Conductor
+from tune.execution.controller import SearchController
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
-from tune.schedulers import Rungs
+from tune.schedulers import SuccessiveHalving
 from tune.study import study
 from tune.study.records import State, ranked
 from tune.study.study import SearchStudy
@@ -25,31 +25,37 @@ def folder(tmp_path: Path) -> RunFolder:
 def made(folder: RunFolder) -> SearchStudy:
     sampler = optuna.samplers.RandomSampler(seed=0)
     milestones = (0.25, 0.75, 1.0)
-    return study.create(
+    return study.create_study(
         folder.journal, "run", metric="accuracy", milestones=milestones, sampler=sampler
     )
 
 
-def conductor(made: SearchStudy, folder: RunFolder, samples: int = 9) -> Conductor:
-    return Conductor(made, suggest, Rungs(LAST + 1, 3), samples, folder, Witness())
+def make_controller(made: SearchStudy, folder: RunFolder, samples: int = 9) -> SearchController:
+    return SearchController(
+        made, suggest, SuccessiveHalving(LAST + 1, 3), samples, folder, Witness()
+    )
 
 
-def report(boss: Conductor, folder: RunFolder, number: int, rung: int, value: float) -> bool:
+def report(
+    controller: SearchController, folder: RunFolder, number: int, rung: int, value: float
+) -> bool:
     """As a worker does: the checkpoint first, then the report."""
     folder.trial(number).root.mkdir(exist_ok=True)
     folder.trial(number).checkpoint(rung).touch()
-    return boss.report(number, rung, {"accuracy": value})
+    return controller.report(number, rung, {"accuracy": value})
 
 
-def run_trial(boss: Conductor, folder: RunFolder, *values: float, ends: State | None = None) -> int:
+def run_trial(
+    controller: SearchController, folder: RunFolder, *values: float, ends: State | None = None
+) -> int:
     """Run a trial to the state that the rungs give it, or to `ends`."""
-    proposal = boss.propose()
+    proposal = controller.propose()
     assert proposal is not None
     for rung, value in enumerate(values):
-        if not report(boss, folder, proposal.number, rung, value):
+        if not report(controller, folder, proposal.number, rung, value):
             ends = ends or State.PRUNED
             break
-    boss.end(proposal.number, ends or State.COMPLETE)
+    controller.end(proposal.number, ends or State.COMPLETE)
     return proposal.number
 
 
@@ -62,61 +68,61 @@ def checkpoints(folder: RunFolder) -> dict[int, list[int]]:
 
 
 def test_as_many_trials_as_asked_for(made: SearchStudy, folder: RunFolder) -> None:
-    boss = conductor(made, folder, samples=2)
-    assert [boss.propose() is not None for _ in range(3)] == [True, True, False]
+    controller = make_controller(made, folder, samples=2)
+    assert [controller.propose() is not None for _ in range(3)] == [True, True, False]
 
 
 def test_only_the_winners_best_rung_is_kept(made: SearchStudy, folder: RunFolder) -> None:
-    boss = conductor(made, folder)
-    run_trial(boss, folder, 0.5, 0.7, 0.6)
+    controller = make_controller(made, folder)
+    run_trial(controller, folder, 0.5, 0.7, 0.6)
     assert checkpoints(folder) == {0: [1]}
-    run_trial(boss, folder, 0.4)
+    run_trial(controller, folder, 0.4)
     assert checkpoints(folder) == {0: [1]}
-    run_trial(boss, folder, 0.6, 0.7, 0.9)
+    run_trial(controller, folder, 0.6, 0.7, 0.9)
     assert checkpoints(folder) == {2: [2]}
-    run_trial(boss, folder, 0.99, 0.99, ends=State.DIVERGED)
+    run_trial(controller, folder, 0.99, 0.99, ends=State.DIVERGED)
     assert checkpoints(folder) == {2: [2]}
-    assert boss.best is not None
-    assert boss.best.number == 2
+    assert controller.best is not None
+    assert controller.best.number == 2
 
 
 def test_a_repeated_report_changes_nothing(made: SearchStudy, folder: RunFolder) -> None:
-    boss = conductor(made, folder)
-    run_trial(boss, folder, 0.9)
-    proposal = boss.propose()
+    controller = make_controller(made, folder)
+    run_trial(controller, folder, 0.9)
+    proposal = controller.propose()
     assert proposal is not None
-    assert report(boss, folder, proposal.number, 0, 0.95)
-    assert report(boss, folder, proposal.number, 0, 0.1)  # a restarted worker says it again
+    assert report(controller, folder, proposal.number, 0, 0.95)
+    assert report(controller, folder, proposal.number, 0, 0.1)  # a restarted worker says it again
     assert made.record(proposal.number).values == (0.95,)
 
 
 def test_five_trials_that_fail_alike_end_the_search(made: SearchStudy, folder: RunFolder) -> None:
-    boss = conductor(made, folder, samples=20)
+    controller = make_controller(made, folder, samples=20)
     messages = ["a"] * 4 + ["b"] + ["a"] * 5
     for count, message in enumerate(messages):
-        assert boss.given_up is None, count
-        proposal = boss.propose()
+        assert controller.given_up is None, count
+        proposal = controller.propose()
         assert proposal is not None
-        boss.end(proposal.number, State.FAILED, message)
-    assert boss.given_up == "a"
-    assert boss.propose() is None
+        controller.end(proposal.number, State.FAILED, message)
+    assert controller.given_up == "a"
+    assert controller.propose() is None
 
 
 def test_another_end_in_between_starts_the_count_anew(made: SearchStudy, folder: RunFolder) -> None:
-    boss = conductor(made, folder, samples=20)
+    controller = make_controller(made, folder, samples=20)
     for state in [State.FAILED] * 4 + [State.PRUNED] + [State.FAILED] * 4:
-        proposal = boss.propose()
+        proposal = controller.propose()
         assert proposal is not None
-        boss.end(proposal.number, state, "a")
-    assert boss.given_up is None
+        controller.end(proposal.number, state, "a")
+    assert controller.given_up is None
 
 
 def test_the_watcher_sees_everything(made: SearchStudy, folder: RunFolder) -> None:
     witness = Witness()
-    boss = Conductor(made, suggest, None, 2, folder, witness)
-    run_trial(boss, folder, 0.5, 0.7, 0.6)
-    boss.propose()
-    boss.interrupt("stopped")
+    controller = SearchController(made, suggest, None, 2, folder, witness)
+    run_trial(controller, folder, 0.5, 0.7, 0.6)
+    controller.propose()
+    controller.interrupt("stopped")
     assert witness.seen == [
         ("started", 0), ("rung 0", 0), ("rung 1", 0), ("rung 2", 0), ("complete", 0),
         ("started", 1), ("interrupted", 1),
@@ -124,7 +130,7 @@ def test_the_watcher_sees_everything(made: SearchStudy, folder: RunFolder) -> No
 
 
 def test_an_interrupted_search_goes_on(made: SearchStudy, folder: RunFolder) -> None:
-    first = conductor(made, folder, samples=4)
+    first = make_controller(made, folder, samples=4)
     run_trial(first, folder, 0.5, 0.6, 0.7)
     cut_off = first.propose()
     assert cut_off is not None
@@ -134,7 +140,7 @@ def test_an_interrupted_search_goes_on(made: SearchStudy, folder: RunFolder) -> 
 
     for number in made.cut_off():
         made.requeue(number)
-    second = conductor(made, folder, samples=4)
+    second = make_controller(made, folder, samples=4)
     assert second.best is not None
     assert second.best.number == 0
     again = second.propose()
@@ -158,18 +164,18 @@ def test_the_same_reports_give_the_same_search(tmp_path: Path) -> None:
     def run(name: str) -> list[tuple[dict[str, Any], State, tuple[float, ...]]]:
         folder = paths.create(tmp_path, name)
         sampler = optuna.samplers.TPESampler(seed=3, multivariate=True, constant_liar=True)
-        made = study.create(
+        made = study.create_study(
             folder.journal, name, metric="accuracy", milestones=(0.1, 0.5, 1.0), sampler=sampler
         )
-        boss = conductor(made, folder, samples=20)
-        while (proposal := boss.propose()) is not None:
+        controller = make_controller(made, folder, samples=20)
+        while (proposal := controller.propose()) is not None:
             rate = proposal.params["rate"]
             state = State.COMPLETE
             for rung in range(LAST + 1):
-                if not report(boss, folder, proposal.number, rung, rate * (rung + 1) / 3):
+                if not report(controller, folder, proposal.number, rung, rate * (rung + 1) / 3):
                     state = State.PRUNED
                     break
-            boss.end(proposal.number, state)
+            controller.end(proposal.number, state)
         return [(record.params, record.state, record.values) for record in made.records()]
 
     assert run("first") == run("second")
@@ -178,7 +184,7 @@ def test_the_same_reports_give_the_same_search(tmp_path: Path) -> None:
 def test_what_an_interrupted_trial_had_passed_stays_passed(
     made: SearchStudy, folder: RunFolder
 ) -> None:
-    first = conductor(made, folder, samples=2)
+    first = make_controller(made, folder, samples=2)
     poor, good = first.propose(), first.propose()
     assert poor is not None
     assert good is not None
@@ -188,7 +194,7 @@ def test_what_an_interrupted_trial_had_passed_stays_passed(
     first.interrupt("stopped")
     for number in made.cut_off():
         made.requeue(number)
-    second = conductor(made, folder, samples=2)
+    second = make_controller(made, folder, samples=2)
     again, other = second.propose(), second.propose()
     assert again is not None
     assert other is not None

@@ -17,7 +17,7 @@ def test_corpora_that_share_their_texts_say_so_once(
         "space: {scale: {type: categorical, choices: [0.5, 1.0, 2.0]}}\n"
     )
     said: list[str] = []
-    made = data.prepare(search_file.load(path), said.append)
+    made = data.prepare_corpora(search_file.load_search(path), said.append)
     assert sorted(embeddings.scale for embeddings in made) == [0.5, 1.0, 2.0]
     assert len(said) == len(set(said))
     assert [sentence for sentence in said if "100 test texts" in sentence]

@@ -3,13 +3,19 @@ from typing import Any
 
 import pytest
 
-from textcls.corpus import prepare
+from textcls.corpus import prepare_corpus
 from tune.config import search_file
 from tune.config.search_file import SearchFile
 from tune.exceptions import ClusterError
 from tune.execution import gpu_share
 from tune.execution.data import Corpora
-from tune.execution.gpu_share import allocator_fraction, automatic, check_card, share, trial_bytes
+from tune.execution.gpu_share import (
+    allocator_fraction,
+    automatic_plan,
+    check_card,
+    gpu_share_of,
+    trial_bytes,
+)
 from tune.execution.ray_cluster import _card_bytes
 from tune.execution.resources import Node
 
@@ -31,11 +37,11 @@ def search(**changes: Any) -> SearchFile:
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Corpora:
     made = search()
     cache = tmp_path_factory.mktemp("cache")
-    return {made.embeddings: prepare(made.data, made.embeddings, cache_dir=cache)}
+    return {made.embeddings: prepare_corpus(made.data, made.embeddings, cache_dir=cache)}
 
 
 def sharing(search: SearchFile, corpora: Corpora, node: Node, card: int = 80 * GIB) -> int:
-    return round(1 / automatic(search, corpora, [node], lambda: card).gpu)
+    return round(1 / automatic_plan(search, corpora, [node], lambda: card).gpu)
 
 
 def test_the_largest_configuration_counts(corpora: Corpora) -> None:
@@ -62,7 +68,7 @@ def test_memory_cores_and_wishes_limit_how_many_share_a_card(corpora: Corpora) -
 
 
 def test_the_plan_says_what_was_decided(corpora: Corpora) -> None:
-    made = automatic(search(), corpora, [Node(6, 1)], lambda: 80 * GIB)
+    made = automatic_plan(search(), corpora, [Node(6, 1)], lambda: 80 * GIB)
     assert (made.gpu, made.concurrent, made.device) == (0.1666, 6, "cuda")
     assert made.notice is not None
     assert "6 trials share a card" in made.notice
@@ -70,15 +76,15 @@ def test_the_plan_says_what_was_decided(corpora: Corpora) -> None:
 
 
 def test_without_a_card_nobody_is_asked_for_its_size(corpora: Corpora) -> None:
-    made = automatic(search(), corpora, [Node(2, 0)], lambda: pytest.fail("asked"))
+    made = automatic_plan(search(), corpora, [Node(2, 0)], lambda: pytest.fail("asked"))
     assert (made.gpu, made.concurrent, made.device) == (0, 2, "cpu")
     assert made.notice == "No GPU in the cluster: gpu: auto gives trials their cores."
 
 
 @pytest.mark.parametrize("trials", range(1, 33))
 def test_as_many_shares_fit_as_were_counted(trials: int) -> None:
-    assert trials * share(trials) <= 1
-    assert int(1 / share(trials) + 1e-9) == trials
+    assert trials * gpu_share_of(trials) <= 1
+    assert int(1 / gpu_share_of(trials) + 1e-9) == trials
 
 
 def test_the_allocators_of_all_trials_and_their_contexts_fit_on_the_card() -> None:
@@ -98,7 +104,7 @@ def test_a_gpu_that_torch_cannot_use_is_named() -> None:
 def test_every_shipped_space_has_an_estimate(corpora: Corpora) -> None:
     spaces = Path(__file__).parents[3] / "search_spaces"
     for path in sorted(spaces.glob("*.yaml")):
-        found = trial_bytes(search_file.load(path), corpora)
+        found = trial_bytes(search_file.load_search(path), corpora)
         assert 1e6 < found < 4 * GIB, path
 
 

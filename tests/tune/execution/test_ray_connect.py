@@ -21,7 +21,7 @@ def test_a_cluster_that_is_gone_is_noticed_at_once() -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         began = time.monotonic()
         with pytest.raises(ClusterError, match=f"nothing answers at {address} .*: is Ray running"):
-            ray_connect.prepare(address)
+            ray_connect.configure_ray(address)
     assert time.monotonic() - began < 5
 
 
@@ -32,13 +32,13 @@ def test_something_that_is_no_cluster_ends_within_the_limit(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ClusterError, match=f"{address} cannot be joined: no answer within 2 s"):
-            ray_connect.prepare(address)
+            ray_connect.configure_ray(address)
 
 
 def test_the_users_own_switches_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNE_WARN_THRESHOLD_S", "1")
     monkeypatch.delenv("RAY_SCHEDULER_EVENTS", raising=False)
-    ray_connect.prepare(None)
+    ray_connect.configure_ray(None)
     assert os.environ["TUNE_WARN_THRESHOLD_S"] == "1"
     assert os.environ["RAY_SCHEDULER_EVENTS"] == "0"
 
@@ -63,7 +63,7 @@ def test_a_node_with_another_version_is_refused(
         # A busy machine is not what this is about.
         monkeypatch.setattr(ray_connect, "LIMIT_S", 120.0)
         with pytest.raises(ClusterError) as refused:
-            ray_connect.prepare(address)
+            ray_connect.configure_ray(address)
     here = versions()["torch"]
     assert str(refused.value) == (
         f"the cluster's workers have other versions: torch 0.1 there, {here} here"
@@ -124,7 +124,7 @@ ASK = """
 import json, sys, urllib.error, urllib.request
 from tune import search
 from tune.execution import ray_connect
-ray_connect.prepare(None, "0.0.0.0")
+ray_connect.configure_ray(None, "0.0.0.0")
 from tune.execution import ray_cluster
 from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
 

@@ -15,14 +15,14 @@ from search_parts import Witness
 
 from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
-from tune.execution.controller import Conductor
+from tune.execution.controller import SearchController
 from tune.execution.ray_runner import run_trials
-from tune.execution.resources import plan
-from tune.execution.stop import Brake
+from tune.execution.resources import plan_resources
+from tune.execution.stop import StopSignal
 from tune.execution.task import Arrays, Objective, Task
 from tune.execution.worker import Workload
 from tune.run_folder import paths
-from tune.schedulers import Rungs
+from tune.schedulers import SuccessiveHalving
 from tune.study import study
 from tune.study.study import SearchStudy
 
@@ -42,7 +42,7 @@ class Search:
         root: Path,
         objective: Objective,
         samples: int,
-        brake: Brake,
+        stop: StopSignal,
         witness: Witness | None = None,
         trial_timeout_s: float | None = None,
     ) -> None:
@@ -50,14 +50,14 @@ class Search:
 
         self.folder = paths.create(root, "run")
         sampler = optuna.samplers.RandomSampler(seed=0)
-        self.study: SearchStudy = study.create(
+        self.study: SearchStudy = study.create_study(
             self.folder.journal, "run", metric="accuracy", milestones=MILESTONES, sampler=sampler
         )
         for kind in KINDS[:samples]:
             self.study.enqueue({"kind": kind})
         self.witness = witness or Witness()
-        self.conductor = Conductor(
-            self.study, self.suggest, Rungs(3, 3), samples, self.folder, self.witness
+        self.controller = SearchController(
+            self.study, self.suggest, SuccessiveHalving(3, 3), samples, self.folder, self.witness
         )
         load = Workload(
             objective,
@@ -66,7 +66,9 @@ class Search:
             MILESTONES, "accuracy", self.folder, 1, "cpu",
         )  # fmt: skip
         with ray_cluster.session() as joined:
-            run_trials(self.conductor, brake, load, plan(1, 0, joined.nodes), trial_timeout_s)
+            run_trials(
+                self.controller, stop, load, plan_resources(1, 0, joined.nodes), trial_timeout_s
+            )
 
     @staticmethod
     def suggest(trial: optuna.Trial) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def every_kind() -> Objective:
 def test_every_end_of_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each lost worker costs the start of another.
     monkeypatch.setattr("tune.execution.ray_runner.LOST_WORKERS", 1)
-    done = Search(tmp_path, every_kind(), len(KINDS), Brake())
+    done = Search(tmp_path, every_kind(), len(KINDS), StopSignal())
     records = {record.params["kind"]: record for record in done.study.records()}
     ends = {kind: (records[kind].state, len(records[kind].values)) for kind in KINDS}
     assert ends == {
@@ -130,25 +132,25 @@ def test_the_time_budget_stops_trials_that_run(tmp_path: Path) -> None:
 
         return train
 
-    brake = Brake()
+    stop = StopSignal()
 
     class Clock(Witness):
-        def reported(self, *report: Any) -> None:
-            super().reported(*report)
+        def on_trial_report(self, *report: Any) -> None:
+            super().on_trial_report(*report)
             if len([what for what, _ in self.seen if what == "rung 0"]) == 2:
-                brake.deadline = time.monotonic() + 0.2
+                stop.deadline = time.monotonic() + 0.2
 
-    done = Search(tmp_path, slow(), 2, brake, Clock())
-    assert brake.deadline is not None
-    assert time.monotonic() - brake.deadline < 5  # the trials would have taken a minute more
-    done.conductor.interrupt("the time budget was spent")
+    done = Search(tmp_path, slow(), 2, stop, Clock())
+    assert stop.deadline is not None
+    assert time.monotonic() - stop.deadline < 5  # the trials would have taken a minute more
+    done.controller.interrupt("the time budget was spent")
     assert {record.state for record in done.study.records()} == {"interrupted"}
     assert [record.values for record in done.study.records()] == [(0.5,), (0.5,)]
 
 
 def test_a_fault_of_the_search_itself_comes_out_as_it_was(tmp_path: Path) -> None:
     class FullDisk(Witness):
-        def reported(self, *_report: object) -> None:
+        def on_trial_report(self, *_report: object) -> None:
             raise OSError(28, "No space left on device")
 
     def steady() -> Objective:
@@ -159,7 +161,7 @@ def test_a_fault_of_the_search_itself_comes_out_as_it_was(tmp_path: Path) -> Non
         return train
 
     with pytest.raises(OSError, match="No space left"):
-        Search(tmp_path, steady(), 2, Brake(), FullDisk())
+        Search(tmp_path, steady(), 2, StopSignal(), FullDisk())
 
 
 def test_a_trial_that_hangs_times_out_and_the_search_goes_on(tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_a_trial_that_hangs_times_out_and_the_search_goes_on(tmp_path: Path) -> 
         return train
 
     began = time.monotonic()
-    done = Search(tmp_path, hanging(), 4, Brake(), trial_timeout_s=3)
+    done = Search(tmp_path, hanging(), 4, StopSignal(), trial_timeout_s=3)
     assert time.monotonic() - began < 60
     records = done.study.records()
     states = [record.state for record in records]
@@ -201,13 +203,13 @@ def test_a_worker_killed_from_outside_goes_on_from_its_rung(tmp_path: Path) -> N
         return train
 
     class Killer(Witness):
-        def reported(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-            super().reported(number, rung, metrics)
+        def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+            super().on_trial_report(number, rung, metrics)
             if rung == 0:
                 workers = tmp_path / "run" / "trials" / str(number) / "workers"
                 os.kill(int(workers.read_text()), signal.SIGKILL)
 
-    done = Search(tmp_path, noted(), 1, Brake(), Killer())
+    done = Search(tmp_path, noted(), 1, StopSignal(), Killer())
     (record,) = done.study.records()
     assert (record.state, record.values) == ("complete", (0.5, 0.6, 0.7))
     workers = done.folder.trial(0).root.joinpath("workers").read_text().split()
@@ -225,8 +227,8 @@ def test_a_trial_that_cannot_write_ends_the_search_and_waits_to_go_on(tmp_path: 
         return train
 
     with pytest.raises(OSError, match="No space left on device"):
-        Search(tmp_path, full(), 8, Brake())
-    made = study.resume(
+        Search(tmp_path, full(), 8, StopSignal())
+    made = study.resume_study(
         tmp_path / "run" / "study.journal", "run", lambda _: optuna.samplers.RandomSampler()
     )
     made.end_cut_off()

@@ -6,9 +6,9 @@ import pytest
 from ray.tune.search import Searcher
 from search_parts import Witness, suggest
 
-from tune.execution._ray_searcher import StudySearcher
-from tune.execution.controller import Conductor
-from tune.execution.stop import Brake
+from tune.execution._ray_searcher import RaySearcher
+from tune.execution.controller import SearchController
+from tune.execution.stop import StopSignal
 from tune.run_folder import paths
 from tune.study import study
 from tune.study.records import State
@@ -20,16 +20,16 @@ LAST = 2
 @pytest.fixture
 def made(tmp_path: Path) -> SearchStudy:
     sampler = optuna.samplers.RandomSampler(seed=0)
-    return study.create(
+    return study.create_study(
         tmp_path / "study.journal", "run", metric="accuracy", milestones=(0.25, 0.75, 1.0),
         sampler=sampler,
     )  # fmt: skip
 
 
-def searcher(made: SearchStudy, tmp_path: Path, brake: Brake | None = None) -> StudySearcher:
+def searcher(made: SearchStudy, tmp_path: Path, stop: StopSignal | None = None) -> RaySearcher:
     folder = paths.RunFolder(tmp_path)
-    conductor = Conductor(made, suggest, None, 2, folder, Witness())
-    return StudySearcher(conductor, brake or Brake(), LAST)
+    controller = SearchController(made, suggest, None, 2, folder, Witness())
+    return RaySearcher(controller, stop or StopSignal(), LAST)
 
 
 def test_trials_until_there_are_no_more(made: SearchStudy, tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_a_dead_worker_is_left_to_who_knows_why(made: SearchStudy, tmp_path: Pat
 
 
 def test_a_fault_pulls_the_brake(made: SearchStudy, tmp_path: Path) -> None:
-    brake = Brake()
-    asked = searcher(made, tmp_path, brake)
+    stop = StopSignal()
+    asked = searcher(made, tmp_path, stop)
     asked.suggest("a")
     made.end(0, State.FAILED, "somebody else ended it")
     asked.on_trial_complete("a", {"rung": 2})
-    assert isinstance(brake.fault, KeyError)
-    assert brake.pulled()
+    assert isinstance(stop.fault, KeyError)
+    assert stop.should_stop()

@@ -1,7 +1,7 @@
 import pytest
 
 from tune.exceptions import ClusterError
-from tune.execution.resources import Node, plan
+from tune.execution.resources import Node, plan_resources
 
 LAPTOP = Node(cpus=2, gpus=0)
 WORKSTATION = Node(cpus=16, gpus=2)
@@ -21,16 +21,16 @@ WORKSTATION = Node(cpus=16, gpus=2)
     ],
 )
 def test_how_many_fit(cpu: float, gpu: float, nodes: list[Node], concurrent: int) -> None:
-    assert plan(cpu, gpu, nodes).concurrent == concurrent
+    assert plan_resources(cpu, gpu, nodes).concurrent == concurrent
 
 
 def test_fewer_may_be_asked_for() -> None:
-    assert plan(1, 0, [LAPTOP], max_concurrent=1).concurrent == 1
-    assert plan(1, 0, [LAPTOP], max_concurrent=99).concurrent == 2
+    assert plan_resources(1, 0, [LAPTOP], max_concurrent=1).concurrent == 1
+    assert plan_resources(1, 0, [LAPTOP], max_concurrent=99).concurrent == 2
 
 
 def test_without_a_gpu_the_cores_do_it_and_it_is_said() -> None:
-    made = plan(1, 0.25, [LAPTOP])
+    made = plan_resources(1, 0.25, [LAPTOP])
     assert (made.gpu, made.device, made.concurrent) == (0, "cpu", 2)
     assert (
         made.notice == "No GPU in the cluster: trials run on 1 CPU core each instead of 0.25 GPU."
@@ -38,7 +38,7 @@ def test_without_a_gpu_the_cores_do_it_and_it_is_said() -> None:
 
 
 def test_with_a_gpu_trials_run_there() -> None:
-    made = plan(2, 0.5, [LAPTOP, WORKSTATION])
+    made = plan_resources(2, 0.5, [LAPTOP, WORKSTATION])
     assert (made.device, made.threads, made.notice) == ("cuda", 2, None)
 
 
@@ -46,9 +46,9 @@ def test_with_a_gpu_trials_run_there() -> None:
 def test_a_trial_that_fits_nowhere(cpu: float, gpu: float) -> None:
     nodes = [LAPTOP] if gpu == 0 else [WORKSTATION]
     with pytest.raises(ClusterError, match=r"lower resources\.cpu or resources\.gpu"):
-        plan(cpu, gpu, nodes)
+        plan_resources(cpu, gpu, nodes)
 
 
 def test_no_nodes() -> None:
     with pytest.raises(ClusterError, match="no nodes"):
-        plan(1, 0, [])
+        plan_resources(1, 0, [])

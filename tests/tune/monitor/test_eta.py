@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tune.monitor.eta import Left, Run
-from tune.monitor.eta import left as left_of
+from tune.monitor.eta import time_left as left_of
 
 ONE = (1.0,)
 FOUR = (1.0, 2.0, 4.0, 8.0)

@@ -6,20 +6,22 @@ from record_parts import record
 from rich.console import Console
 
 from tune.execution.resources import Capacity
-from tune.monitor.search_state import Course, Outlook
-from tune.monitor.terminal import Display, labelled, sparkline, summary
+from tune.monitor.search_state import SearchPlan, SearchState
+from tune.monitor.terminal import Display, labelled, sparkline, summary_line
 from tune.study.records import Proposal, State
 
 
-def course() -> Course:
-    made = Course(Outlook("test_accuracy", 9, (0.25, 1.0), slots=2), now=lambda: 0.0)
+def state() -> SearchState:
+    made = SearchState(SearchPlan("test_accuracy", 9, (0.25, 1.0), slots=2), now=lambda: 0.0)
     for number in range(4):
-        made.start(Proposal(number, {"hidden_size": 50, "learning_rate": 0.01}, None, None, number))
-        made.report(number, 0, {"test_accuracy": 0.8 + number / 100, "epoch": 0.25})
-    made.end(record(0, State.PRUNED, 0.8))
-    made.report(1, 1, {"test_accuracy": 0.9, "epoch": 1.0, "texts_per_second": 1000.0})
-    made.end(record(1, State.COMPLETE, 0.81, 0.9))
-    made.end(record(2, State.FAILED, 0.82, message="KeyError: 'x'"))
+        made.on_trial_start(
+            Proposal(number, {"hidden_size": 50, "learning_rate": 0.01}, None, None, number)
+        )
+        made.on_trial_report(number, 0, {"test_accuracy": 0.8 + number / 100, "epoch": 0.25})
+    made.on_trial_end(record(0, State.PRUNED, 0.8))
+    made.on_trial_report(1, 1, {"test_accuracy": 0.9, "epoch": 1.0, "texts_per_second": 1000.0})
+    made.on_trial_end(record(1, State.COMPLETE, 0.81, 0.9))
+    made.on_trial_end(record(2, State.FAILED, 0.82, message="KeyError: 'x'"))
     return made
 
 
@@ -27,7 +29,7 @@ def course() -> Course:
 def test_the_picture_tells_all_and_stays_in_the_window(width: int) -> None:
     console = Console(file=io.StringIO(), width=width, height=40, force_terminal=False)
     with console.capture() as capture:
-        console.print(Display(course(), [("Search", "gru " * 80)]))
+        console.print(Display(state(), [("Search", "gru " * 80)]))
     text = capture.get()
     assert all(len(line) <= width for line in text.splitlines())
     for part in ("3/9 trials", "0.25/1", "-0.0700", "complete", "KeyError: 'x'", "1,000 texts/s"):
@@ -36,9 +38,9 @@ def test_the_picture_tells_all_and_stays_in_the_window(width: int) -> None:
 
 
 def test_a_cluster_tells_what_the_trials_take_of_it() -> None:
-    made = Course(Outlook("test_accuracy", 9, capacity=Capacity(3, 48, 4, 2, 0.25)))
+    made = SearchState(SearchPlan("test_accuracy", 9, capacity=Capacity(3, 48, 4, 2, 0.25)))
     for number in range(3):
-        made.start(Proposal(number, {}, None, None, number))
+        made.on_trial_start(Proposal(number, {}, None, None, number))
     console = Console(file=io.StringIO(), width=100, height=40, force_terminal=False)
     with console.capture() as capture:
         console.print(Display(made))
@@ -59,36 +61,38 @@ def test_a_curve_spans_the_scale() -> None:
     assert sparkline([], 0.0, 1.0) == ""
 
 
-def played(ends: int, waiting: int, budget_s: float | None = None) -> Course:
+def played(ends: int, waiting: int, budget_s: float | None = None) -> SearchState:
     """A search whose trials end after one and after nine epochs of a second by turns."""
     clock = [0.0]
-    outlook = Outlook("test_accuracy", ends + waiting, (1.0, 9.0), budget_s=budget_s)
-    made = Course(outlook, now=lambda: clock[0])
+    plan = SearchPlan("test_accuracy", ends + waiting, (1.0, 9.0), budget_s=budget_s)
+    made = SearchState(plan, now=lambda: clock[0])
     for number in range(ends):
-        made.start(Proposal(number, {}, None, None, number))
+        made.on_trial_start(Proposal(number, {}, None, None, number))
         for rung in range(1 + number % 2):
             clock[0] += (1.0, 8.0)[rung]
-            made.report(number, rung, {"test_accuracy": 0.5, "epoch": (1.0, 9.0)[rung]})
-        made.end(record(number, State.COMPLETE, *[0.5] * (1 + number % 2)))
+            made.on_trial_report(number, rung, {"test_accuracy": 0.5, "epoch": (1.0, 9.0)[rung]})
+        made.on_trial_end(record(number, State.COMPLETE, *[0.5] * (1 + number % 2)))
     return made
 
 
 def test_a_range_is_told_where_chance_decides() -> None:
-    assert re.search(r", ~2\dm\d\ds left$", summary(played(40, 300)))
-    assert re.search(r", ~\d+ s left \(\d+ to \d+ s\)$", summary(played(40, 6)))
-    assert ", unknown time left" in summary(played(0, 6))
+    assert re.search(r", ~2\dm\d\ds left$", summary_line(played(40, 300)))
+    assert re.search(r", ~\d+ s left \(\d+ to \d+ s\)$", summary_line(played(40, 6)))
+    assert ", unknown time left" in summary_line(played(0, 6))
 
 
 def test_no_more_time_is_left_than_the_budget() -> None:
-    assert ", ~50 s left" in summary(played(40, 1_000, budget_s=250.0))
-    assert ", at most 30 s left" in summary(played(0, 6, budget_s=30.0))
+    assert ", ~50 s left" in summary_line(played(40, 1_000, budget_s=250.0))
+    assert ", at most 30 s left" in summary_line(played(0, 6, budget_s=30.0))
 
 
 def test_a_running_trial_shows_the_epoch_that_its_worker_tells() -> None:
-    made = Course(Outlook("test_accuracy", 9, (0.25, 2.0)), pulses=lambda _numbers: {0: 0.61})
+    made = SearchState(
+        SearchPlan("test_accuracy", 9, (0.25, 2.0)), heartbeats=lambda _numbers: {0: 0.61}
+    )
     for number in range(2):
-        made.start(Proposal(number, {}, None, None, number))
-        made.report(number, 0, {"test_accuracy": 0.8, "epoch": 0.25})
+        made.on_trial_start(Proposal(number, {}, None, None, number))
+        made.on_trial_report(number, 0, {"test_accuracy": 0.8, "epoch": 0.25})
     console = Console(file=io.StringIO(), width=100, height=40, force_terminal=False)
     with console.capture() as capture:
         console.print(Display(made))
@@ -104,7 +108,7 @@ def drawn(display: Display, width: int, height: int = 40) -> str:
 
 
 def test_facts_that_were_just_printed_are_drawn_again_once_out_of_sight() -> None:
-    display = Display(course(), [("Search", "gru")], above=6)
+    display = Display(state(), [("Search", "gru")], above=6)
     assert "Search" not in drawn(display, 80, height=24)
     for _ in range(10):
         display.scroll()
@@ -113,13 +117,13 @@ def test_facts_that_were_just_printed_are_drawn_again_once_out_of_sight() -> Non
 
 
 def test_parameters_stand_below_their_names_and_fit_into_eighty_columns() -> None:
-    made = Course(Outlook("test_accuracy", 9, (0.25, 2.0)))
+    made = SearchState(SearchPlan("test_accuracy", 9, (0.25, 2.0)))
     params = {
         "hidden_size": 245, "learning_rate": 0.009541, "max_grad_norm": 0.83741, "freeze_iters": 15,
     }  # fmt: skip
     for number in range(2):
-        made.start(Proposal(number, params, None, None, number))
-        made.report(number, 0, {"test_accuracy": 0.8 + number / 100, "epoch": 0.25})
+        made.on_trial_start(Proposal(number, params, None, None, number))
+        made.on_trial_report(number, 0, {"test_accuracy": 0.8 + number / 100, "epoch": 0.25})
     lines = drawn(Display(made), 80).splitlines()
     upper = next(line for line in lines if line.startswith("Running"))
     lower = lines[lines.index(upper) + 1]

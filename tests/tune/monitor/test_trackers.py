@@ -51,11 +51,11 @@ def play(name: str, folder: RunFolder, witness: Witness) -> list[str]:
     said: list[str] = []
     tracked = Tracked(witness, [name], folder, "val_accuracy", said.append)
     for number, end in enumerate(ENDS):
-        tracked.started(proposal(number))
+        tracked.on_trial_start(proposal(number))
         for rung, value in enumerate((0.5, 0.75)):
             metrics = {"val_accuracy": value, "epoch": rung + 1.0, "step": 10.0 * (rung + 1)}
-            tracked.reported(number, rung, metrics)
-        tracked.ended(record(number, end, (0.5, 0.75)))
+            tracked.on_trial_report(number, rung, metrics)
+        tracked.on_trial_end(record(number, end, (0.5, 0.75)))
     tracked.close()
     return said
 
@@ -92,11 +92,11 @@ def test_a_real_mlflow_finds_runs_with_their_ends(folder: RunFolder) -> None:
         assert run.data.tags["state"] == end.value
         assert run.data.params == {name: str(value) for name, value in PARAMS.items()}
         assert run.data.metrics["best_val_accuracy"] == 0.75
-        history = client.get_metric_history(run.info.run_id, "val_accuracy")
-        assert [(each.step, each.value) for each in history] == [(10, 0.5), (20, 0.75)]
+        run_history = client.get_metric_history(run.info.run_id, "val_accuracy")
+        assert [(each.step, each.value) for each in run_history] == [(10, 0.5), (20, 0.75)]
 
     cut_off = Tracked(Witness(), ["mlflow"], folder, "val_accuracy", print)
-    cut_off.started(proposal(7))
+    cut_off.on_trial_start(proposal(7))
     Tracked(Witness(), ["mlflow"], folder, "val_accuracy", print)  # as a resume does
     found = client.search_runs([experiment.experiment_id])
     assert {run.info.status for run in found if run.info.run_name == "trial-7"} == {"KILLED"}
@@ -118,7 +118,7 @@ def test_a_missing_package_is_named_before_anything_starts(
 ) -> None:
     monkeypatch.setitem(trackers.PACKAGES, "mlflow", ("no_such_module", "mlflow-skinny"))
     with pytest.raises(SearchError, match="--track mlflow needs a package: pip install mlflow-sk"):
-        trackers.check(["mlflow"])
+        trackers.check_trackers(["mlflow"])
     given = ["--space", "search_spaces/gru.yaml", "--runs-dir", str(tmp_path / "runs")]
     assert search.main([*given, "--track", "mlflow"]) == 1
     assert "pip install mlflow-skinny" in capsys.readouterr().err
@@ -163,9 +163,9 @@ def test_wandb_keeps_a_run_per_trial_where_there_is_no_key(
         exits = [
             each.exit.exit_code for each in records if each.WhichOneof("record_type") == "exit"
         ]
-        history = [each for each in records if each.WhichOneof("record_type") == "history"]
+        run_history = [each for each in records if each.WhichOneof("record_type") == "history"]
         config = {item.key: item.value_json for item in run.config.update}
-        found[run.display_name] = (run.run_group, config, summary, exits, len(history))
+        found[run.display_name] = (run.run_group, config, summary, exits, len(run_history))
     assert set(found) == {f"trial-{number}" for number in range(len(ENDS))}
     for number, state in enumerate(ENDS):
         group, config, summary, exits, reports = found[f"trial-{number}"]

@@ -23,8 +23,9 @@ from report_runs import (
 
 from textcls.train import TrainFile
 from tune.analysis import run_data
-from tune.analysis.timeline import timeline
-from tune.analysis.winner_score import verdict
+from tune.analysis.timeline import build_timeline
+from tune.analysis.winner_score import score_winner
+from tune.report import __main__ as report_command
 from tune.report import _page, writer
 from tune.report._overview import searched_yaml, sentences, whole_yaml
 from tune.report._plots import path_data
@@ -35,7 +36,7 @@ PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": 
 
 
 def written(folder: RunFolder) -> str:
-    return writer.write(folder).read_text(encoding="utf-8")
+    return writer.write_report(folder).read_text(encoding="utf-8")
 
 
 def sections(page: str) -> dict[str, str]:
@@ -113,8 +114,8 @@ def test_the_end_of_a_failed_trials_log_is_shown(tmp_path: Path) -> None:
 
 
 def test_the_result_in_words_names_interval_split_and_selection(usual: RunFolder) -> None:
-    told = run_data.read(usual)
-    judged = verdict(told)
+    told = run_data.load_run(usual)
+    judged = score_winner(told)
     assert judged is not None
     accuracy, selection = sentences(told, judged)
     low, high = judged.scores[0].interval or (0, 0)
@@ -123,15 +124,15 @@ def test_the_result_in_words_names_interval_split_and_selection(usual: RunFolder
     assert "4,000 test texts" in accuracy
     assert f"best of {judged.candidates} trials" in selection
     assert "on the test split" in selection
-    assert f"{judged.flattery:.4f}" in selection
+    assert f"{judged.selection_bias:.4f}" in selection
 
 
 def test_a_clean_selection_is_told_as_such(tmp_path: Path) -> None:
     search = make_search(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
     best = {"number": 0, "test_accuracy": 0.9, "val_accuracy": 0.92}
     made = [trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS)]
-    told = run_data.read(write_run(tmp_path / "run", search, made, best=best))
-    assert "the test split had no part in the choice" in sentences(told, verdict(told))[-1]
+    told = run_data.load_run(write_run(tmp_path / "run", search, made, best=best))
+    assert "the test split had no part in the choice" in sentences(told, score_winner(told))[-1]
 
 
 def test_the_best_parameters_train_again(tmp_path: Path) -> None:
@@ -147,8 +148,8 @@ def test_the_best_parameters_train_again(tmp_path: Path) -> None:
         trial(search, State.PRUNED, [0.5], params | {"hidden_size": 50}),
         trial(search, State.COMPLETE, [0.7, 0.8, 0.9], params, continues=0),
     ]
-    told = run_data.read(write_run(tmp_path / "run", search, made))
-    judged = verdict(told)
+    told = run_data.load_run(write_run(tmp_path / "run", search, made))
+    judged = score_winner(told)
     assert judged is not None
     assert yaml.safe_load(searched_yaml(told, judged)) == {
         "model": {"hidden_size": 40, "kernel_sizes": [3, 5]},
@@ -162,7 +163,7 @@ def test_the_best_parameters_train_again(tmp_path: Path) -> None:
 
 def test_every_drawing_has_its_table_and_every_mark_its_trial(usual: RunFolder) -> None:
     page = written(usual)
-    told = run_data.read(usual)
+    told = run_data.load_run(usual)
     figures = page.split("<figure")[1:]
     assert len(figures) == 2 + 2 + len(told.space) + 1 + 1 + 1
     assert all("<details><summary>Table" in figure for figure in figures)
@@ -191,9 +192,9 @@ def test_named_configurations_stand_beside_what_they_should_reach(tmp_path: Path
 
 def test_a_thousand_trials_stay_small_and_quick(tmp_path: Path) -> None:
     search = make_search(search={"samples": 1_000})
-    told = run_data.read(write_run(tmp_path / "run", search, many_trials(search, 1_000)))
+    told = run_data.load_run(write_run(tmp_path / "run", search, many_trials(search, 1_000)))
     began = time.process_time()
-    page = _page.render(told, "left out")
+    page = _page.render_report(told, "left out")
     assert len(page.encode()) < 2_000_000  # the promise is 6 MB, with texts and longer spaces
     assert time.process_time() - began < 5.0
 
@@ -215,10 +216,10 @@ def test_the_page_asks_for_nothing(usual: RunFolder) -> None:
 def test_the_command_writes_beside_the_run_or_where_it_is_told(
     usual: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert writer.main([usual.name, "--runs-dir", str(usual.root.parent)]) == 0
+    assert report_command.main([usual.name, "--runs-dir", str(usual.root.parent)]) == 0
     assert Path(capsys.readouterr().out.strip()) == usual.report
     target = tmp_path / "page.html"
-    assert writer.main([str(usual.root), "--out", str(target), "--without-texts"]) == 0
+    assert report_command.main([str(usual.root), "--out", str(target), "--without-texts"]) == 0
     assert "left out (--without-texts)" in target.read_text()
 
 
@@ -226,7 +227,7 @@ def test_a_long_command_goes_on_in_the_next_line_as_a_shell_takes_it(tmp_path: P
     words = ["python", "-m", "tune.search", "--space", "a b.yaml", "--samples", "9"]
     words += [each for key in range(9) for each in ("--set", f"train.key={key}")]
     folder = write_run(tmp_path / "run", make_search(), [], environment={"command": words})
-    page = html.unescape(writer.write(folder).read_text())
+    page = html.unescape(writer.write_report(folder).read_text())
     start = page.index("python -m tune.search --space 'a b.yaml'")
     command = page[start : page.index("<", start)]
     echo = ["sh", "-c", f"printf '%s\\n' {command}"]
@@ -237,21 +238,21 @@ def test_a_long_command_goes_on_in_the_next_line_as_a_shell_takes_it(tmp_path: P
 def test_bad_input_is_one_message(
     usual: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert writer.main([str(tmp_path / "none")]) == 1
+    assert report_command.main([str(tmp_path / "none")]) == 1
     assert "no run at" in capsys.readouterr().err
     broken = write_run(tmp_path / "broken", make_search(), [])
     broken.journal.write_text("no journal\n{}\n")
-    assert writer.main([str(broken.root)]) == 1
+    assert report_command.main([str(broken.root)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
-    assert writer.main([str(usual.root), "--out", str(tmp_path / "no" / "page.html")]) == 1
+    assert report_command.main([str(usual.root), "--out", str(tmp_path / "no" / "page.html")]) == 1
     assert "cannot be written" in capsys.readouterr().err
 
 
 def test_help_and_a_page_without_texts_need_neither_ray_nor_torch(usual: RunFolder) -> None:
     code = (
-        "import sys; from tune import compare\nfrom tune.report import writer\n"
+        "import sys; from tune import compare\nfrom tune.report import __main__ as report_command\n"
         "assert 'optuna' not in sys.modules\n"
-        f"writer.main([{str(usual.root)!r}, '--without-texts'])\n"
+        f"report_command.main([{str(usual.root)!r}, '--without-texts'])\n"
         "assert not {'ray', 'torch', 'datasets'} & set(sys.modules), sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -263,10 +264,10 @@ def test_a_report_that_cannot_be_written_costs_the_search_nothing(
     usual: RunFolder, tmp_path: Path
 ) -> None:
     said: list[str] = []
-    writer.leave(RunFolder(tmp_path / "none"), said.append)
+    writer.write_report_at_end(RunFolder(tmp_path / "none"), said.append)
     assert "was not written" in said[0]
     usual.report.unlink(missing_ok=True)
-    writer.leave(usual, said.append)
+    writer.write_report_at_end(usual, said.append)
     assert usual.report.exists()
     assert len(said) == 1
 
@@ -278,13 +279,13 @@ def test_a_running_search_shows_how_far_it_is(tmp_path: Path) -> None:
         trial(search, State.RUNNING, [0.81], PARAMS, begin_s=5.0),
     ]
     folder = write_run(tmp_path / "run", search, made, state=None)
-    told = run_data.read(folder)
+    told = run_data.load_run(folder)
     running = replace(told.records[1], state=State.RUNNING)
     read_at = BEGAN.astimezone() + timedelta(seconds=100)
     live = replace(told, state="running", records=(told.records[0], running), read_at=read_at)
-    found = sections(_page.render(live, "not yet"))
+    found = sections(_page.render_report(live, "not yet"))
     assert "2 of 9" in found["result"]
     assert "1 complete, 1 running" in found["result"]
     assert "still running" in found["advice"]
-    (_, span) = timeline(live).spans
+    (_, span) = build_timeline(live).spans
     assert span.ended == pytest.approx(100.0)  # until now

@@ -40,7 +40,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     many = write_run(root / "many", search, many_trials(search, 1_000))
     both = root / "both.html"
     compare.main([str(real.root), str(many.root), "--html", str(both)])
-    return {"real": writer.write(real), "many": writer.write(many), "both": both}
+    return {"real": writer.write_report(real), "many": writer.write_report(many), "both": both}
 
 
 class Visit:

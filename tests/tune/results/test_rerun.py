@@ -48,7 +48,7 @@ def accuracy(folder: Path) -> float:
 
     data = DataConfig(name="synthetic", train_size=600, test_size=300, validation_fraction=0.2)
     test = locate(data).read().splits["test"]
-    guessed = ensemble.load(folder).probabilities(test.texts.to_pylist()).argmax(axis=1)
+    guessed = ensemble.load_ensemble(folder).probabilities(test.texts.to_pylist()).argmax(axis=1)
     return float((guessed == test.labels).mean())
 
 
@@ -71,7 +71,7 @@ def test_the_best_two_are_trained_again_and_the_better_mean_wins(
     alone = best["linear_alone"]["test_accuracy"]
     assert 0.5 < alone < 1
     assert f"the linear classifier in it alone: test {alone:.4f}, validation" in printed
-    runs = _rerun_stats.read(folder)
+    runs = _rerun_stats.read_reruns(folder)
     assert all(not any(key.startswith("test") for key in run.metrics) for run in runs)
     kept = sorted(path.name for path in folder.reruns.parent.glob("*.safetensors"))
     assert len(kept) == 2
@@ -81,7 +81,7 @@ def test_the_bundle_is_the_confirmed_one(confirmed: tuple[RunFolder, str]) -> No
     from textcls import bundle
 
     folder, _ = confirmed
-    about = bundle.load(folder.best).about
+    about = bundle.load_bundle(folder.best).about
     assert about["search"]["seed"] >= _rerun_stats.FIRST_SEED
     assert about["search"]["trial"] == result(folder)["best"]["number"]
 
@@ -91,10 +91,10 @@ def test_going_on_adds_seeds_and_retrains_on_everything(
 ) -> None:
     folder, _ = confirmed
     monkeypatch.setenv("TEXTCLS_CACHE", str(folder.root.parent / "cache"))
-    before = _rerun_stats.read(folder)
+    before = _rerun_stats.read_reruns(folder)
     more = ["--seeds", "3", "--set", "search.confirm.retrain=true"]
     printed = start("--resume", str(folder.root), *more)
-    after = _rerun_stats.read(folder)
+    after = _rerun_stats.read_reruns(folder)
     assert after[: len(before)] == before
     assert len(after) == 6
     best = result(folder)["best"]
@@ -116,7 +116,7 @@ def test_the_best_three_together_predict_as_well_as_it_was_said(
     found = result(folder)["ensemble"]
     assert len(set(found["trials"])) == 3
     assert "Ensemble" in printed
-    assert isinstance(ensemble.load(folder.ensemble), ensemble.Ensemble)
+    assert isinstance(ensemble.load_ensemble(folder.ensemble), ensemble.Ensemble)
     assert accuracy(folder.ensemble) == pytest.approx(found["test_accuracy"])
     kept = [path.parent.name for path in folder.root.glob("trials/*/rung-*.safetensors")]
     assert sorted(kept) == sorted(str(number) for number in found["trials"])

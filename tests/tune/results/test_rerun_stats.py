@@ -5,7 +5,7 @@ import pytest
 from classifier_parts import split
 
 from tune.results import _rerun_stats
-from tune.results._rerun_stats import Rerun, judge, paired_p_value
+from tune.results._rerun_stats import Rerun, judge_reruns, paired_p_value
 from tune.run_folder.paths import RunFolder
 
 
@@ -14,7 +14,7 @@ def reruns(number: int, *values: float) -> list[Rerun]:
 
 
 def test_the_highest_mean_comes_first_not_the_luckiest_trial() -> None:
-    judged = judge(
+    judged = judge_reruns(
         "test_accuracy",
         [(4, 0.95), (7, 0.93)],
         [*reruns(4, 0.90, 0.92, 0.88), *reruns(7, 0.93, 0.92, 0.94)],
@@ -41,7 +41,7 @@ def test_the_paired_test_is_scipys() -> None:
 
 
 def test_a_budget_that_ended_early_prefers_none() -> None:
-    judged = judge(
+    judged = judge_reruns(
         "test_accuracy",
         [(1, 0.9), (2, 0.9), (3, 0.9)],
         [*reruns(1, 0.90, 0.91), *reruns(2, 0.89, 0.90), *reruns(3, 0.99)],
@@ -51,8 +51,8 @@ def test_a_budget_that_ended_early_prefers_none() -> None:
 
 
 def test_without_reruns_there_is_no_verdict_and_with_one_seed_no_interval() -> None:
-    assert judge("test_accuracy", [(1, 0.9)], []) is None
-    judged = judge("test_accuracy", [(1, 0.9), (2, 0.8)], [*reruns(1, 0.8), *reruns(2, 0.7)])
+    assert judge_reruns("test_accuracy", [(1, 0.9)], []) is None
+    judged = judge_reruns("test_accuracy", [(1, 0.9), (2, 0.8)], [*reruns(1, 0.8), *reruns(2, 0.7)])
     assert judged is not None
     assert judged.standings[0].interval is None
     assert judged.p_value is None
@@ -60,9 +60,9 @@ def test_without_reruns_there_is_no_verdict_and_with_one_seed_no_interval() -> N
 
 def test_what_was_trained_is_read_back(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    assert _rerun_stats.read(folder) == []
-    _rerun_stats.write(folder, reruns(3, 0.5, 0.25))
-    assert _rerun_stats.read(folder) == reruns(3, 0.5, 0.25)
+    assert _rerun_stats.read_reruns(folder) == []
+    _rerun_stats.write_reruns(folder, reruns(3, 0.5, 0.25))
+    assert _rerun_stats.read_reruns(folder) == reruns(3, 0.5, 0.25)
 
 
 def test_train_and_validation_together() -> None:

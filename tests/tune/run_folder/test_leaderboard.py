@@ -17,7 +17,7 @@ RECORDS = [
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    leaderboard.write(path, RECORDS, "test_accuracy", rungs=3)
+    leaderboard.write_leaderboard(path, RECORDS, "test_accuracy", rungs=3)
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -47,7 +47,7 @@ def test_messages_and_missing_values_survive(tmp_path: Path) -> None:
 
 
 def test_the_result_counts_every_end() -> None:
-    result = leaderboard.result("complete", "test_accuracy", RECORDS, {"number": 1}, 1.23456)
+    result = leaderboard.result_json("complete", "test_accuracy", RECORDS, {"number": 1}, 1.23456)
     assert result == {
         "state": "complete",
         "metric": "test_accuracy",

@@ -16,10 +16,10 @@ import pytest
 
 from tune import status
 from tune.exceptions import RunFolderError
-from tune.report import writer
-from tune.run_folder import _object_store as mirrors
+from tune.report import __main__ as report_command
+from tune.run_folder import _object_store as object_store
 from tune.run_folder import paths
-from tune.run_folder._object_store import LEASE, Mirror
+from tune.run_folder._object_store import LEASE, RemoteRun
 from tune.run_folder.paths import RunFolder
 from tune.run_folder.sync import synchronised
 from tune.study import study
@@ -50,21 +50,21 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "elsewhere"))
 
 
-def made(address: str, journal: bytes = BEGUN) -> tuple[RunFolder, Mirror]:
+def made(address: str, journal: bytes = BEGUN) -> tuple[RunFolder, RemoteRun]:
     folder = paths.create(address, "run")
-    assert folder.mirror is not None
+    assert folder.remote is not None
     folder.journal.write_bytes(journal)
-    folder.mirror.publish(folder.journal)
-    return folder, folder.mirror
+    folder.remote.publish(folder.journal)
+    return folder, folder.remote
 
 
 def test_a_run_that_is_stored_is_found_on_another_machine(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, mirror = made(address)
+    here, remote = made(address)
     checkpoint = here.trial(3).checkpoint(0)
-    mirror.put("best/about.json", b"{}")
-    mirror.put("trials/3/rung-0.safetensors", b"weights")
+    remote.put("best/about.json", b"{}")
+    remote.put("trials/3/rung-0.safetensors", b"weights")
     elsewhere(monkeypatch, tmp_path)
     for run in ("run", f"{address}/run"):
         there = paths.find(address, run)
@@ -84,12 +84,12 @@ def test_a_run_that_is_stored_is_found_on_another_machine(
 def test_a_copy_that_is_further_stays_and_one_that_went_another_way_is_put_aside(
     address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, mirror = made(address)
+    folder, remote = made(address)
     further = BEGUN + b'{"op_code":4}\n'
     folder.journal.write_bytes(further)
     assert paths.find(address, "run").journal.read_bytes() == further
 
-    mirror.put("study.journal", BEGUN + b'{"op_code":5}\n{"op_code":6}\n')
+    remote.put("study.journal", BEGUN + b'{"op_code":5}\n{"op_code":6}\n')
     found = paths.find(address, "run")
     assert found.journal.read_bytes().endswith(b'{"op_code":6}\n')
     aside = Path(re.findall(r"is kept in (\S+)", capsys.readouterr().err)[0])
@@ -121,48 +121,48 @@ def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further
 
 
 def test_the_search_deletes_checkpoints_that_a_worker_wrote_elsewhere(address: str) -> None:
-    folder, mirror = made(address)
+    folder, remote = made(address)
     for name in ("rung-0.safetensors", "rung-1.safetensors", "curve.json", "log.txt"):
-        mirror.put(f"trials/0/{name}", b"")
+        remote.put(f"trials/0/{name}", b"")
     folder.trial(0).tidy({1})
-    mirror.settle()
+    remote.settle()
     kept = ["trials/0/curve.json", "trials/0/log.txt", "trials/0/rung-1.safetensors"]
-    assert mirror.names("trials") == kept
+    assert remote.names("trials") == kept
 
 
-def with_study(address: str) -> tuple[RunFolder, Mirror]:
+def with_study(address: str) -> tuple[RunFolder, RemoteRun]:
     """A run with one trial that runs."""
     folder = paths.create(address, "run")
-    assert folder.mirror is not None
-    kept = study.create(
+    assert folder.remote is not None
+    kept = study.create_study(
         folder.journal, "run", metric="accuracy", milestones=(1.0,),
         sampler=optuna.samplers.RandomSampler(seed=0),
     )  # fmt: skip
     kept.ask(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
-    return folder, folder.mirror
+    return folder, folder.remote
 
 
 def test_trials_that_the_stored_journal_does_not_know_are_forgotten(address: str) -> None:
-    folder, mirror = with_study(address)
+    folder, remote = with_study(address)
     for number in range(3):
-        mirror.put(f"trials/{number}/curve.json", b"[]")
+        remote.put(f"trials/{number}/curve.json", b"[]")
     with synchronised(folder, print):
-        assert mirror.names("trials") == ["trials/0/curve.json"]
-    assert "study.journal" in mirror.names()
+        assert remote.names("trials") == ["trials/0/curve.json"]
+    assert "study.journal" in remote.names()
 
 
 def test_two_searches_cannot_have_one_run_and_a_dead_one_holds_nothing(address: str) -> None:
-    folder, mirror = made(address)
+    folder, remote = made(address)
     lease = {"holder": "process 7 on far", "pid": 7, "host": "far", "since": 0.0}
-    mirror.put(LEASE, json.dumps({**lease, "seen": time.time() - 10}).encode())
-    assert mirror.held_by_another()
+    remote.put(LEASE, json.dumps({**lease, "seen": time.time() - 10}).encode())
+    assert remote.held_by_another()
     with (
         pytest.raises(RunFolderError, match="in use by process 7 on far"),
         synchronised(folder, print),
     ):
         pytest.fail("it was let in")
-    mirror.put(LEASE, json.dumps({**lease, "seen": time.time() - 100}).encode())
-    assert mirror.holder() is None
+    remote.put(LEASE, json.dumps({**lease, "seen": time.time() - 100}).encode())
+    assert remote.holder() is None
 
 
 def test_what_cannot_be_stored_at_the_end_is_said_with_its_place(
@@ -235,7 +235,7 @@ def searching(machine: Path, *options: str) -> "subprocess.Popen[str]":
 def ended(journal: bytes | None, tmp_path: Path) -> list[TrialRecord]:
     (tmp_path / "seen.journal").write_bytes((journal or b"")[: (journal or b"").rfind(b"\n") + 1])
     try:
-        records = study.read(tmp_path / "seen.journal", "run").records()
+        records = study.read_study(tmp_path / "seen.journal", "run").records()
     except Exception:  # not yet
         return []
     return [record for record in records if record.state in (State.COMPLETE, State.PRUNED)]
@@ -245,7 +245,7 @@ def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
-    stored = mirrors.of(mirrors.joined(bucket, "run"))
+    stored = object_store.remote_run(object_store.joined(bucket, "run"))
     first = searching(
         tmp_path / "a", "--space", str(tmp_path / "space.yaml"), "--name", "run",
         "--runs-dir", bucket, "--max-concurrent", "2",
@@ -282,15 +282,15 @@ def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
     assert status.main(["run", "--runs-dir", bucket]) == 0
     assert "complete" in capsys.readouterr().out
     target = tmp_path / "page.html"
-    assert writer.main(["run", "--runs-dir", bucket, "--out", str(target)]) in (0, None)
+    assert report_command.main(["run", "--runs-dir", bucket, "--out", str(target)]) in (0, None)
     assert target.stat().st_size > 10_000
 
 
 def test_the_search_of_another_machine_is_seen_to_run(address: str) -> None:
-    _, mirror = made(address)
+    _, remote = made(address)
     lease: dict[str, Any] = {"holder": "process 7 on far", "pid": 7, "host": "far", "since": 100.0}
-    mirror.put(LEASE, json.dumps({**lease, "seen": time.time()}).encode())
-    (mirror.root / "study.journal").unlink()
+    remote.put(LEASE, json.dumps({**lease, "seen": time.time()}).encode())
+    (remote.root / "study.journal").unlink()
     found = paths.find(address, "run")
     assert (found.root / ".lock").read_text() == "process 7 on far"
     assert (found.root / ".lock").stat().st_mtime == 100.0

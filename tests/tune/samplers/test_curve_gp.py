@@ -86,7 +86,7 @@ def test_a_trial_that_runs_lowers_the_doubt_beside_it_and_nothing_else() -> None
     beside, away = np.array([[0.5, 0.5, 0.5]]), np.random.default_rng(2).random((20, 3))
     doubt = process.predict(beside)[1]
     expected = process.predict(away)[0]
-    process.pretend(beside)
+    process.condition_on_running(beside)
     assert process.predict(beside)[1] < 0.8 * doubt
     assert process.predict(away)[0] == pytest.approx(expected, abs=1e-5)
 

@@ -5,7 +5,7 @@ import pytest
 
 from tune.config.conditions import Space, active
 from tune.config.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from tune.samplers._encoding import Positions, drawn
+from tune.samplers._encoding import SpaceEncoder, drawn
 
 SPACE: Space = {
     "model": CategoricalDistribution(type="categorical", choices=("cnn", "rnn", "gru")),
@@ -20,7 +20,7 @@ SPACE: Space = {
 
 
 def test_a_row_has_the_places_of_the_values() -> None:
-    positions = Positions(SPACE)
+    positions = SpaceEncoder(SPACE)
     row = positions.row({"model": "gru", "layers": 3, "rate": 1e-3, "dropout": 0.6, "hidden": 128})
     half = 1 / np.sqrt(2)
     assert row.tolist() == pytest.approx([0, 0, half, 0.5, 1, 0.5, 0, 0, 1])
@@ -28,14 +28,14 @@ def test_a_row_has_the_places_of_the_values() -> None:
 
 
 def test_two_choices_lie_one_apart() -> None:
-    positions = Positions({"model": SPACE["model"]})
+    positions = SpaceEncoder({"model": SPACE["model"]})
     rows = [positions.row({"model": name}) for name in ("cnn", "gru")]
     assert np.linalg.norm(rows[0] - rows[1]) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("reach", [0.0, 0.1, 5.0])
 def test_what_is_drawn_lies_in_the_space(reach: float) -> None:
-    positions, generator = Positions(SPACE), np.random.default_rng(0)
+    positions, generator = SpaceEncoder(SPACE), np.random.default_rng(0)
     params = positions.draw(generator.random(6))
     models = Counter()
     for number in range(400):
@@ -54,7 +54,7 @@ def test_what_is_drawn_lies_in_the_space(reach: float) -> None:
 
 
 def test_a_neighbour_is_another_trial_and_near() -> None:
-    positions, generator = Positions(SPACE), np.random.default_rng(0)
+    positions, generator = SpaceEncoder(SPACE), np.random.default_rng(0)
     params = positions.draw(generator.random(6))
     rows = [positions.row(positions.near(params, 0.05, generator)) for _ in range(100)]
     moved = np.abs(np.array(rows) - positions.row(params)).max(axis=1)

@@ -26,7 +26,9 @@ BRANCHES: dict[str, AnyDistribution] = {
 
 
 def proposals(name: SamplerName, seed: int, trials: int = 12) -> list[dict[str, float]]:
-    study = optuna.create_study(direction="maximize", sampler=factory.make(name, SPACE, seed=seed))
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler(name, SPACE, seed=seed)
+    )
     for _ in range(trials):
         trial = study.ask()
         rate = trial.suggest_float("rate", 1e-4, 1.0, log=True)
@@ -45,7 +47,7 @@ def test_the_seed_decides(name: SamplerName) -> None:
 
 @pytest.mark.parametrize("name", ["tpe", "gp"])
 def test_a_conditional_space_is_modelled_by_its_parts(name: SamplerName) -> None:
-    study = optuna.create_study(sampler=factory.make(name, BRANCHES, seed=0))
+    study = optuna.create_study(sampler=factory.create_sampler(name, BRANCHES, seed=0))
     for _ in range(30):
         trial = study.ask()
         if trial.suggest_categorical("model", ["cnn", "gru"]) == "cnn":

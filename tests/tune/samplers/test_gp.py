@@ -12,7 +12,7 @@ from tune.config.conditions import Space
 from tune.config.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from tune.config.search_file import SamplerName
 from tune.samplers import factory
-from tune.samplers._encoding import Positions
+from tune.samplers._encoding import SpaceEncoder
 from tune.study.study import WORST
 
 SPACE: Space = {
@@ -31,7 +31,9 @@ def accuracy(params: dict[str, Any], step: int, generator: np.random.Generator) 
 
 def search(name: SamplerName, seed: int, trials: int = 20) -> optuna.Study:
     """One trial at a time; two in three are stopped at their first rung."""
-    study = optuna.create_study(direction="maximize", sampler=factory.make(name, SPACE, seed=seed))
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler(name, SPACE, seed=seed)
+    )
     study.set_user_attr("milestones", [step / 1000 for step in STEPS])
     generator = np.random.default_rng(seed)
     firsts: list[float] = []
@@ -68,7 +70,7 @@ def nearest_two(seed: int) -> float:
     """The distance of the nearest two of four trials that are asked for at a time."""
     study = search("gp", seed, trials=6)
     waiting = [optuna_space.suggest(study.ask(), SPACE) for _ in range(4)]
-    rows = np.array([Positions(SPACE).row(params) for params in waiting])
+    rows = np.array([SpaceEncoder(SPACE).row(params) for params in waiting])
     apart = np.linalg.norm(rows[:, None] - rows[None], axis=2)
     return float(apart[np.triu_indices(4, 1)].min())
 
@@ -79,7 +81,9 @@ def test_trials_that_run_at_a_time_are_spread() -> None:
 
 def diverging(seed: int, limit: float) -> list[bool]:
     """Which of 40 trials had a rate above the limit and so diverged after their first rung."""
-    study = optuna.create_study(direction="maximize", sampler=factory.make("gp", SPACE, seed=seed))
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler("gp", SPACE, seed=seed)
+    )
     study.set_user_attr("milestones", [0.5, 1.0, 2.0])
     generator = np.random.default_rng(0)
     high = []
@@ -108,7 +112,9 @@ def test_what_a_diverged_trial_had_reached_before_does_not_count() -> None:
 
 
 def test_an_enqueued_trial_is_taken_as_it_is_and_learnt_from() -> None:
-    study = optuna.create_study(direction="maximize", sampler=factory.make("gp", SPACE, seed=0))
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler("gp", SPACE, seed=0)
+    )
     study.enqueue_trial({"rate": 0.01, "size": 256})
     trial = study.ask()
     params = optuna_space.suggest(trial, SPACE)
@@ -135,7 +141,9 @@ def test_a_choice_and_what_belongs_to_it(seed: int) -> None:
         "rate": FloatDistribution(type="float", low=0.0, high=1.0, when={"model": "gru"}),
         "width": IntDistribution(type="int", low=1, high=9, when={"model": "cnn"}),
     }
-    study = optuna.create_study(direction="maximize", sampler=factory.make("gp", known, seed=seed))
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler("gp", known, seed=seed)
+    )
     for _ in range(25):
         trial = study.ask()
         params = optuna_space.suggest(trial, known)
@@ -147,7 +155,9 @@ def test_a_choice_and_what_belongs_to_it(seed: int) -> None:
 
 
 def test_the_first_trials_cover_each_range() -> None:
-    study = optuna.create_study(direction="maximize", sampler=factory.make("gp", SPACE, seed=5))
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler("gp", SPACE, seed=5)
+    )
     first = [optuna_space.suggest(study.ask(), SPACE) for _ in range(5)]
     for name in ("rate", "clip"):
         known = SPACE[name]
@@ -156,7 +166,9 @@ def test_the_first_trials_cover_each_range() -> None:
 
 
 def test_a_rung_so_early_that_its_step_is_0() -> None:
-    study = optuna.create_study(direction="maximize", sampler=factory.make("gp", SPACE, seed=0))
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler("gp", SPACE, seed=0)
+    )
     study.set_user_attr("milestones", [0.0004, 0.001])
     for number in range(8):
         trial = study.ask()
@@ -167,7 +179,9 @@ def test_a_rung_so_early_that_its_step_is_0() -> None:
 
 
 def test_a_space_without_parameters() -> None:
-    study = optuna.create_study(direction="maximize", sampler=factory.make("gp", {}, seed=0))
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler("gp", {}, seed=0)
+    )
     for number in range(8):
         study.tell(study.ask(), number / 10)
     assert [trial.params for trial in study.trials] == [{}] * 8

@@ -156,7 +156,7 @@ def test_the_number_of_trials_seen_stays_as_it_is(monkeypatch: pytest.MonkeyPatc
 def test_a_proposal_reads_one_trial_and_one_more_for_each_that_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = study.create(
+    made = study.create_study(
         tmp_path / "study.journal", "run", metric="accuracy", milestones=(1.0,),
         sampler=WindowedTPESampler(**options()),
     )  # fmt: skip

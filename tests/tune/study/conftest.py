@@ -18,6 +18,6 @@ def journal(tmp_path: Path) -> Path:
 @pytest.fixture
 def made(journal: Path) -> SearchStudy:
     sampler = optuna.samplers.RandomSampler(seed=0)
-    return study.create(
+    return study.create_study(
         journal, NAME, metric="test_accuracy", milestones=MILESTONES, sampler=sampler
     )

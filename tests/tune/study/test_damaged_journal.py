@@ -28,7 +28,7 @@ def written(made: SearchStudy, journal: Path, last: str) -> tuple[bytes, int]:
 
 
 def trials(journal: Path) -> list[TrialRecord]:
-    return study.read(journal, NAME).records()
+    return study.read_study(journal, NAME).records()
 
 
 @pytest.mark.parametrize("last", ["ask", "report", "end"])
@@ -43,7 +43,7 @@ def test_cut_at_every_byte_of_its_last_record(made: SearchStudy, journal: Path, 
         # Only the line's end may be missing: then the record is there, or never was.
         assert trials(journal) in ([without, whole] if cut == len(content) - 1 else [without])
         assert journal.read_bytes() == content[:cut]  # who looks changes nothing
-        taken_up = study.resume(journal, NAME, fresh)
+        taken_up = study.resume_study(journal, NAME, fresh)
         assert taken_up.records() == without
         taken_up.end_cut_off()
         assert State.RUNNING not in {record.state for record in trials(journal)}
@@ -64,9 +64,9 @@ def test_garbage_behind_the_last_record(
     journal.write_bytes(content + garbage + ending)
     try:
         if opened == "read":
-            found = study.read(journal, NAME)
+            found = study.read_study(journal, NAME)
         else:
-            found = study.resume(journal, NAME, fresh)
+            found = study.resume_study(journal, NAME, fresh)
         assert found.records() == whole
     except SearchError as error:
         assert str(error).startswith(  # noqa: PT017  # either is right
@@ -79,7 +79,7 @@ def test_a_journal_cut_off_near_its_beginning(made: SearchStudy, journal: Path, 
     content, _begin = written(made, journal, "end")
     journal.write_bytes(content[:size])
     try:
-        assert study.resume(journal, NAME, fresh).milestones  # or a message
+        assert study.resume_study(journal, NAME, fresh).milestones  # or a message
     except SearchError as error:
         assert str(error).startswith(  # noqa: PT017  # either is right
             f"{journal}: "
@@ -106,4 +106,4 @@ def test_a_run_that_was_killed_amid_its_start_begins_anew(tmp_path: Path) -> Non
         assert paths.create(tmp_path, f"cut-{number}") == cut  # it may be begun anew
     with pytest.raises(RunFolderError, match="exists already"):
         paths.create(tmp_path, "whole")
-    assert setup.taken_up(search, folder).waiting() == 2
+    assert setup.reopen_study(search, folder).waiting() == 2

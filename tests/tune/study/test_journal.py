@@ -34,7 +34,7 @@ def sampler(trials: int = 0) -> optuna.samplers.BaseSampler:
 
 
 def create(place: journal.Place, name: str = "run") -> SearchStudy:
-    return study.create(
+    return study.create_study(
         place, name, metric="test_accuracy", milestones=MILESTONES, sampler=sampler()
     )
 
@@ -70,14 +70,14 @@ def test_the_same_trials_in_either_place(tmp_path: Path, url: str) -> None:
     found: list[list[tuple[object, ...]]] = []
     for place in (tmp_path / "study.journal", url):
         run_some(create(place))
-        before = study.read(place, "run").records()
+        before = study.read_study(place, "run").records()
         assert before[-1].state == State.RUNNING
-        taken_up = study.resume(place, "run", sampler)
+        taken_up = study.resume_study(place, "run", sampler)
         assert [each.number for each in taken_up.end_cut_off()] == [before[-1].number]
         for number in taken_up.cut_off():
             taken_up.requeue(number)
         assert taken_up.waiting() == 3
-        found.append([told(record) for record in study.read(place, "run").records()])
+        found.append([told(record) for record in study.read_study(place, "run").records()])
     assert found[0] == found[1]
     assert len(found[0]) == 6
 
@@ -87,16 +87,16 @@ def test_several_studies_in_one_database(url: str) -> None:
     create(url, "two")
     with pytest.raises(SearchError, match=r"holds a study 'one' already; choose another --name"):
         create(url, "one")
-    assert len(study.read(url, "one").records()) == 6
-    assert study.read(url, "two").records() == []
+    assert len(study.read_study(url, "one").records()) == 6
+    assert study.read_study(url, "two").records() == []
     with pytest.raises(SearchError, match=r"not the database of the search 'three'"):
-        study.read(url, "three")
+        study.read_study(url, "three")
 
 
 def test_a_study_that_never_began_makes_room(url: str) -> None:
     optuna.create_study(study_name="run", storage=url).enqueue_trial({"x": 0.5})
     with pytest.raises(SearchError, match="killed before its first trial"):
-        study.read(url, "run")
+        study.read_study(url, "run")
     assert create(url).waiting() == 0
 
 
@@ -148,7 +148,7 @@ def test_a_search_in_a_database_is_resumed_shown_and_reported(
     folder = RunFolder(tmp_path / "runs" / "run")
     assert not folder.journal.exists()
     assert paths.began(folder)
-    first = study.read(url, "run").records()
+    first = study.read_study(url, "run").records()
     assert len(first) == 2
 
     elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
@@ -156,7 +156,7 @@ def test_a_search_in_a_database_is_resumed_shown_and_reported(
     assert f"but the run's study lies at {url}" in capsys.readouterr().err
 
     assert search.main(["--resume", "run", *runs, "--samples", "3"]) == 0, capsys.readouterr().err
-    after = study.read(url, "run").records()
+    after = study.read_study(url, "run").records()
     assert after[:2] == first
     assert len(after) == 3
     assert json.loads(folder.result.read_text())["trials"]["total"] == 3

@@ -62,11 +62,11 @@ def test_what_the_sampler_learns_from_other_ends(
 
 def test_everything_is_on_disk_when_a_call_returns(made: SearchStudy, journal: Path) -> None:
     number = made.ask(suggest).number
-    assert study.read(journal, NAME).record(number).params == made.record(number).params
+    assert study.read_study(journal, NAME).record(number).params == made.record(number).params
     made.report(number, 0, metrics(0.5))
-    assert study.read(journal, NAME).record(number).values == (0.5,)
+    assert study.read_study(journal, NAME).record(number).values == (0.5,)
     made.end(number, State.PRUNED)
-    assert study.read(journal, NAME).record(number).state == State.PRUNED
+    assert study.read_study(journal, NAME).record(number).state == State.PRUNED
 
 
 def test_what_is_enqueued_comes_first_and_in_order(made: SearchStudy) -> None:
@@ -92,7 +92,7 @@ def test_a_trial_that_was_cut_off_is_closed_and_tried_again(
     number = made.ask(suggest).number
     made.report(number, 0, metrics(0.5))
 
-    second = study.resume(journal, NAME, fresh)
+    second = study.resume_study(journal, NAME, fresh)
     assert [record.state for record in second.end_cut_off()] == [State.INTERRUPTED]
     assert second.cut_off() == [number]
     second.requeue(number)
@@ -101,7 +101,7 @@ def test_a_trial_that_was_cut_off_is_closed_and_tried_again(
     assert (again.params, again.name) == ({"rate": 0.01, "size": 50}, "reference")
     assert (again.continues, again.origin) == (number, number)
 
-    third = study.resume(journal, NAME, fresh)
+    third = study.resume_study(journal, NAME, fresh)
     third.end_cut_off()
     assert third.cut_off() == [again.number]
     third.requeue(again.number)
@@ -113,7 +113,7 @@ def test_an_end_that_was_half_recorded_is_kept(made: SearchStudy, journal: Path)
     number = run_trial(made, State.PRUNED, 0.5)
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:-1]))  # the state is there, Optuna's own end is not
-    taken_up = study.resume(journal, NAME, fresh)
+    taken_up = study.resume_study(journal, NAME, fresh)
     assert [record.state for record in taken_up.end_cut_off()] == [State.PRUNED]
     assert optuna_trial(journal, number).state == TrialState.PRUNED
 
@@ -126,10 +126,10 @@ def test_a_record_that_was_cut_off_never_counted(made: SearchStudy, journal: Pat
     whole = journal.read_bytes()
     for cut in [*range(before, len(whole), 9), len(whole) - 1]:
         journal.write_bytes(whole[:cut])
-        taken_up = study.resume(journal, NAME, fresh)
+        taken_up = study.resume_study(journal, NAME, fresh)
         assert taken_up.record(number).values == (0.5,)
         taken_up.end_cut_off()  # what is written now must be readable as well
-        assert study.read(journal, NAME).record(number).state == State.INTERRUPTED
+        assert study.read_study(journal, NAME).record(number).state == State.INTERRUPTED
 
 
 @pytest.mark.parametrize("damage", [b"garbage\n", b'{"op_code": 99}\n', b"\xff\xfe\n", b"[]\n"])
@@ -138,7 +138,7 @@ def test_a_damaged_journal_is_refused(made: SearchStudy, journal: Path, damage: 
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:6], damage, *lines[6:]]))
     with pytest.raises(SearchError, match=r"study\.journal: not the journal of the search 'run'"):
-        study.resume(journal, NAME, fresh)
+        study.resume_study(journal, NAME, fresh)
 
 
 def test_another_format_is_refused(
@@ -147,7 +147,7 @@ def test_another_format_is_refused(
     run_trial(made, State.COMPLETE, 0.5, 0.6, 0.7)
     monkeypatch.setattr(study, "FORMAT", 2)
     with pytest.raises(SearchError, match="format 1, but this version reads format 2"):
-        study.read(journal, NAME)
+        study.read_study(journal, NAME)
 
 
 def test_a_search_that_goes_on_does_not_propose_the_same_again(
@@ -155,7 +155,7 @@ def test_a_search_that_goes_on_does_not_propose_the_same_again(
 ) -> None:
     for _ in range(3):
         run_trial(made, State.COMPLETE, 0.5, 0.5, 0.5)
-    second = study.resume(journal, NAME, fresh)
+    second = study.resume_study(journal, NAME, fresh)
     for _ in range(3):
         run_trial(second, State.COMPLETE, 0.5, 0.5, 0.5)
     assert len({record.params["rate"] for record in second.records()}) == 6
