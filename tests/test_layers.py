@@ -24,6 +24,7 @@ FLOORS = {
         ["textcls.corpus"],
         ["textcls.bundle"],
         ["textcls.ensemble"],
+        ["textcls.estimator"],
         ["textcls.train", "textcls.predict"],
     ],
     "tune": [

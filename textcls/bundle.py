@@ -92,24 +92,64 @@ def export_bundle(
         for name, tensor in tensors.items()
         if name.startswith("classifier.")
     }
+    if model.linear_weight > 0 and corpus.linear is None:
+        raise ValueError("the corpus has no linear classifier, but the model wants one")
+    _write(
+        out,
+        weights,
+        model,
+        corpus.vocabulary,
+        corpus.label_names,
+        data.max_length,
+        about,
+        corpus.linear if model.linear_weight > 0 else None,
+    )
+
+
+def save_bundle(bundle: Bundle, model: ModelConfig, out: Path) -> None:
+    """Write a bundle to a folder; a bundle that stands there is replaced."""
+    weights = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in bundle.classifier.state_dict().items()
+    }
+    _write(
+        out,
+        weights,
+        model,
+        bundle.vocabulary,
+        bundle.label_names,
+        bundle.max_length,
+        bundle.about,
+        bundle.linear,
+    )
+
+
+def _write(
+    out: Path,
+    weights: dict[str, torch.Tensor],
+    model: ModelConfig,
+    vocabulary: Vocabulary,
+    label_names: Sequence[str],
+    max_length: int,
+    about: Mapping[str, Any],
+    linear: LinearClassifier | None,
+) -> None:
     description = {
         "format": FORMAT,
         "model": model.model_dump(mode="json"),
-        "label_names": list(corpus.label_names),
-        "max_length": data.max_length,
+        "label_names": list(label_names),
+        "max_length": max_length,
         "about": dict(about),
     }
     draft = out.with_name(out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     save_file(weights, draft / _WEIGHTS)
-    if model.linear_weight > 0:
-        if corpus.linear is None:
-            raise ValueError("the corpus has no linear classifier, but the model wants one")
-        arrays = {name: np.ascontiguousarray(a) for name, a in corpus.linear.arrays().items()}
+    if linear is not None:
+        arrays = {name: np.ascontiguousarray(a) for name, a in linear.arrays().items()}
         save_arrays(arrays, draft / _LINEAR)
     (draft / _ABOUT).write_text(_json(description), encoding="utf-8")
-    (draft / _WORDS).write_text(_json(corpus.vocabulary.words), encoding="utf-8")
+    (draft / _WORDS).write_text(_json(vocabulary.words), encoding="utf-8")
     old = out.with_name(out.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():

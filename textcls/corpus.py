@@ -28,10 +28,10 @@ from textcls.vectors.embeddings import RECIPE, Vectors, embed
 from textcls.vectors.embeddings import locate as locate_vectors
 
 if TYPE_CHECKING:
-    from textcls.data.dataset import Source
+    from textcls.data.dataset import Source, TextDataset
     from textcls.models.linear import LinearClassifier
 
-__all__ = ["Corpus", "EncodedSplit", "prepare_corpus"]
+__all__ = ["Corpus", "EncodedSplit", "corpus_of", "prepare_corpus"]
 
 Say = Callable[[str], None]
 
@@ -78,18 +78,29 @@ def prepare_corpus(
     linear: bool = False,
     cache_dir: Path | None = None,
     say: Say = print,
+    source: "Source | None" = None,
 ) -> Corpus:
     """Read, encode and embed the texts, or take up what an earlier call has left in the cache.
 
-    With `linear` the corpus has a linear classifier of words, pairs and capitals as well.
-    `say` gets each notice and the figures worth knowing, a sentence at a time. The cache is in
-    `cache_dir`, by default `cache.default_cache_dir()`; where it cannot be written, `say` hears of
-    it and the work goes on. Raises DataError, HubUnreachableError and EmbeddingError.
+    Args:
+        data: Where the texts are and how they become tokens.
+        embeddings: Where the word vectors come from.
+        linear: Whether the corpus has a linear classifier of words, pairs and capitals as well.
+        cache_dir: Where the cache lies; by default `cache.default_cache_dir()`. Where it cannot be
+            written, `say` hears of it and the work goes on.
+        say: Gets each notice and the figures worth knowing, a sentence at a time.
+        source: Texts that were found already, such as `textcls.data.in_memory` makes of lists;
+            by default what `data.name` means.
+
+    Raises:
+        DataError: Where the data cannot be used.
+        HubUnreachableError: Where data or vectors are out of reach and nothing may replace them.
+        EmbeddingError: Where the vectors cannot be used.
     """
     from textcls.data.dataset import locate
 
     folder = cache_dir or cache.default_cache_dir()
-    source = locate(data)
+    source = source or locate(data)
     _say_all(source.notices, say)
     key = cache.key(FORMAT, source.name, source.fingerprint, data.max_length, data.min_count)
     # Vectors out of reach are an error before the texts are read, not after.
@@ -132,6 +143,40 @@ def prepare_corpus(
         provenance,
         None if beside is None else beside[0],
     )
+
+
+def corpus_of(
+    dataset: "TextDataset",
+    data: DataConfig,
+    embeddings: EmbeddingConfig,
+    *,
+    linear: bool = False,
+    say: Say = print,
+) -> Corpus:
+    """Encode and embed a data set in memory, without the cache; else as `prepare_corpus`."""
+    key = cache.key(FORMAT, dataset.name)  # names what is not kept
+    vectors, substitutions = locate_vectors(embeddings, key)
+    encoding = encode_texts(dataset, data.max_length, data.min_count)
+    made = unpack_vectors(
+        pack_vectors(embed(vectors, encoding, embeddings.seed), encoding), encoding
+    )
+    beside = None
+    if linear:
+        from textcls.models.linear import train_linear
+
+        beside = train_linear(encoding.splits[TRAIN], len(dataset.label_names))
+    notices = list(dict.fromkeys((*dataset.notices, *substitutions)))
+    _say_all(notices, say)
+    provenance = {
+        "data": dataset.name,
+        "vectors": vectors.name,
+        **_figures(made, dataset.label_names),
+        "scale": embeddings.scale,
+        "substitutions": list(substitutions),
+        "notices": notices,
+    }
+    matrix = made.matrix * np.float32(embeddings.scale)
+    return Corpus(made.splits, made.vocabulary, dataset.label_names, matrix, provenance, beside)
 
 
 def _linear(

@@ -32,3 +32,7 @@ class BundleError(TextclsError):
 
 class DivergedError(TextclsError):
     """Training reached a loss that is not finite; the message says at which step."""
+
+
+class NotFittedError(TextclsError, ValueError, AttributeError):
+    """A classifier that was asked to predict before `fit` or `load`, as in scikit-learn."""

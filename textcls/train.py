@@ -12,21 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from textcls.config import loader
-from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
+from textcls.config.models import TrainFile
 from textcls.exceptions import TextclsError
-
-
-class TrainFile(Section):
-    """One configuration of a classifier."""
-
-    model: ModelConfig = ModelConfig()
-    """The classifier."""
-    data: DataConfig = DataConfig()
-    """Where the texts come from."""
-    embeddings: EmbeddingConfig = EmbeddingConfig()
-    """Where the word vectors come from."""
-    train: TrainConfig = TrainConfig()
-    """How it is trained."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -32,14 +32,19 @@ _MAX_BYTES = 4 * MAX_CHARACTERS
 
 
 def load_config(
-    model: type[Model], path: Path | None, overrides: Sequence[str | Override] = ()
+    model: type[Model],
+    path: Path | None,
+    overrides: Sequence[str | Override] = (),
+    *,
+    name: str = COMMAND_LINE,
 ) -> Model:
     """Read and check a file with the overrides laid over it, or the overrides alone.
 
     An override is a text `key.path=value`, its value in YAML, or a finished `Override`; a later
-    one wins. Raises ConfigError, which lists every problem.
+    one wins. `name` stands for the file in errors where there is none. Raises ConfigError, which
+    lists every problem.
     """
-    document = _read(path) if path else Document(COMMAND_LINE)
+    document = _read(path) if path else Document(name)
     _write_names_out(model, document.data, (), document)
     for given in overrides:
         override = parse_override(given, document) if isinstance(given, str) else given

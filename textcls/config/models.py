@@ -170,3 +170,16 @@ class TrainConfig(Section):
     def frozen_steps(self, steps: int) -> int:
         """How many of a run's `steps` leave the embeddings as they are, from the first on."""
         return min(steps, self.freeze_iters or round(self.freeze_fraction * steps))
+
+
+class TrainFile(Section):
+    """One configuration of a classifier."""
+
+    model: ModelConfig = ModelConfig()
+    """The classifier."""
+    data: DataConfig = DataConfig()
+    """Where the texts come from."""
+    embeddings: EmbeddingConfig = EmbeddingConfig()
+    """Where the word vectors come from."""
+    train: TrainConfig = TrainConfig()
+    """How it is trained."""

@@ -51,8 +51,13 @@ def assemble(
     parts: Mapping[str, Sequence[CheckedRows]],
     data: DataConfig,
     notices: Sequence[str] = (),
+    *,
+    split_off: bool = True,
 ) -> TextDataset:
     """Make a data set of the rows read for each split; `parts` must hold "train".
+
+    With `split_off`, a test split that is missing, and a validation split that `data` asks for, are
+    taken out of train.
 
     Raises DataError for bad rows, all in one message, unless they are to be skipped; when a split
     is left without rows, when train has a single class, or is too small to split.
@@ -76,7 +81,8 @@ def assemble(
             f"{quoted(list(trained))}; expected at least two classes"
         )
     said = [*notices, *(left_out(file) for file in faulty)]
-    said += _split_off(name, splits, data)
+    if split_off:
+        said += _split_off(name, splits, data)
     return TextDataset(name, splits, label_names, tuple(said))
 
 

@@ -42,13 +42,14 @@ class Source:
     _data: DataConfig = field(repr=False)
     _rows: Callable[[], Reading] = field(repr=False)
 
-    def read(self) -> TextDataset:
-        """Parse and check the data.
+    def read(self, *, split_off: bool = True) -> TextDataset:
+        """Parse and check the data; with `split_off`, split off what is missing.
 
         Raises DataError, with everything that is wrong, when it cannot be used.
         """
         parts, said = self._rows()
-        return assemble(self.name, parts, self._data, (*self.notices, *said))
+        notices = (*self.notices, *said)
+        return assemble(self.name, parts, self._data, notices, split_off=split_off)
 
 
 def locate(data: DataConfig) -> Source:

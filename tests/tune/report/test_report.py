@@ -21,7 +21,7 @@ from report_runs import (
     write_run,
 )
 
-from textcls.train import TrainFile
+from textcls.config.models import TrainFile
 from tune.analysis import run_data
 from tune.analysis.timeline import build_timeline
 from tune.analysis.winner_score import score_winner
