@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from optuna.exceptions import StorageInternalError
 
@@ -23,6 +23,7 @@ from tune.execution.task import Objective
 from tune.formatting import duration
 from tune.manifest import RunManifest
 from tune.monitor import log_capture
+from tune.monitor.callback import Monitor
 from tune.monitor.progress import Progress
 from tune.monitor.trackers import Tracked
 from tune.report import writer
@@ -33,10 +34,11 @@ from tune.results.winner import Winner
 from tune.run_folder import leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
-from tune.study.records import ranked
+from tune.study.records import TrialRecord, ranked
 from tune.study.study import SearchStudy
 
 if TYPE_CHECKING:
+    from textcls.data.dataset import Source
     from tune.execution.worker import Workload
     from tune.results.rerun import Confirmed
 
@@ -63,6 +65,8 @@ class Request:
     resumed: bool = False
     warm_start: RunFolder | None = None
     """An earlier run whose trials the sampler is to know."""
+    source: "Source | None" = None
+    """Texts that a program holds; None for those that the configuration names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,50 @@ class _Prepared:
     watcher: Tracked
 
 
-def run(request: Request, progress: Progress, objective: Objective) -> int:
-    """Run a search to its end; returns the exit code.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a search came to; everything in it is in the run folder as well."""
 
-    0 with a winner; 128 + the signal's number when a signal ended the search, its results written.
-    Raises `TextclsError` when the search cannot start, cannot go on or has no winner.
+    request: Request
+    records: tuple[TrialRecord, ...]
+    winner: Winner | None
+    ensemble: ExportedEnsemble | None
+    signal: int | None
+    """The signal that ended the search early."""
+    given_up: str | None
+    """The message of trials that all failed alike."""
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 with a winner; 128 + the signal's number when a signal ended the search."""
+        return 0 if self.signal is None else 128 + self.signal
+
+    def check(self) -> None:
+        """Raise `SearchError` where the set-up is at fault, or where there is no winner."""
+        root = self.request.folder.root
+        if self.given_up is not None:
+            raise SearchError(
+                f"the last {SAME_FAILURES} trials failed alike, so the fault is in the set-up: "
+                f"{self.given_up} (more in {root}/trials/*/log.txt)"
+            )
+        if self.signal is None and self.winner is None:
+            found = [record.message for record in self.records if record.message]
+            why = "; ".join(list(dict.fromkeys(found))[:3]) or "no trial reached its first rung"
+            raise SearchError(f"no winner: {why}")
+
+
+def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
+    """Run a search to its end and leave its results in the run folder.
+
+    Args:
+        request: What is searched, where it goes, on which cluster.
+        monitor: Shows what happens.
+        objective: Trains one trial; see `tune.execution.task.Objective`.
+
+    Raises:
+        TextclsError: Where the search cannot start or cannot go on. A search without a winner is
+            an outcome; its `check` says so.
     """
     began = time.monotonic()
     stop = StopSignal()
@@ -90,27 +133,54 @@ def run(request: Request, progress: Progress, objective: Objective) -> int:
     with (
         _writable(request),
         folder.held(),
-        sync.synchronised(folder, progress.say),
+        sync.synchronised(folder, monitor.say),
         log_capture.capture_output(folder.log),
+        _Imports() as imports,
     ):
-        parts, confirmed = _run_trials(request, progress, objective, stop)
+        parts, confirmed = _run_trials(request, monitor, objective, stop, imports)
         winner = _export_best(request, parts, confirmed)
-        ensemble = _form_ensemble(request, parts, progress)
+        ensemble = _form_ensemble(request, parts, monitor)
         seconds = time.monotonic() - began
-        _write_results(request, parts, winner, ensemble, stop, seconds)
-        writer.write_report_at_end(folder, progress.say)
-    return _conclude(request, progress, parts, winner, ensemble, stop, seconds)
+        records = parts.study.records()
+        outcome = Outcome(
+            request, tuple(records), winner, ensemble, stop.signal, stop.given_up, seconds
+        )
+        _write_results(outcome, len(parts.study.milestones))
+        writer.write_report_at_end(folder, monitor.say, request.source)
+    return outcome
+
+
+def print_outcome(outcome: Outcome, progress: Progress) -> None:
+    """Print what a search came to: its named configurations, the winner, where everything is."""
+    request = outcome.request
+    if request.config.configurations:
+        progress.table(*winners.configurations_table(request.config, outcome.records))
+    if outcome.winner is None:
+        return
+    counts = leaderboard.count_states(outcome.records)
+    ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+    trials = f"{len(outcome.records)} ({ends}) in {duration(outcome.seconds)}"
+    rows = winners.winner_lines(outcome.winner, request.config, request.folder)
+    if outcome.ensemble is not None:
+        rows += ensembles.ensemble_lines(outcome.ensemble, request.folder)
+    if request.folder.report.exists():
+        rows.append(("Report", paths.shown(request.folder.report)))
+    progress.result([("Trials", trials), *rows])
 
 
 def _run_trials(
-    request: Request, progress: Progress, objective: Objective, stop: StopSignal
+    request: Request,
+    monitor: Monitor,
+    objective: Objective,
+    stop: StopSignal,
+    imports: "_Imports",
 ) -> tuple[_Prepared, "Confirmed | None"]:
     # Ray takes seconds to start, most of them waiting; threads use that time.
-    preparation = data.Preparation(request.config, progress.say)
+    preparation = data.Preparation(request.config, monitor.say, request.source)
     ray_connect.configure_ray(request.address, request.dashboard_host)
     from tune.execution import ray_cluster
 
-    _import("tune.execution.ray_runner")
+    imports.add("tune.execution.ray_runner")
     folder = request.folder
     log_capture.silence_libraries()
     with ray_cluster.session(request.address, dashboard_host=request.dashboard_host) as joined:
@@ -118,8 +188,8 @@ def _run_trials(
         from tune.execution.worker import Workload
 
         log_capture.silence_libraries()  # Ray has set up its loggers once more
-        parts = _prepare(request, progress, preparation.result(), joined.nodes)
-        progress.facts(_facts(request, parts, joined.dashboard_url))
+        parts = _prepare(request, monitor, preparation.result(), joined.nodes)
+        monitor.facts(_facts(request, parts, joined.dashboard_url))
         metric = request.config.search.metric
         workload = Workload(
             objective=objective,
@@ -132,8 +202,8 @@ def _run_trials(
             device=parts.plan.device,
             gpu=parts.plan.gpu,
         )
-        _import(_EXPORT_NEEDS, after_s=_BUSY_START_S)
-        progress.begin(
+        imports.add(_EXPORT_NEEDS, after_s=_BUSY_START_S)
+        monitor.begin(
             metric,
             setup.trial_count(request.config),
             parts.study.records(),
@@ -143,22 +213,22 @@ def _run_trials(
             capacity=parts.plan.capacity(joined.nodes),
             heartbeats=HeartbeatReader(folder.heartbeat),
         )
-        with stop_on_signals(stop, progress.say):
+        with stop_on_signals(stop, monitor.say):
             try:
                 timeout_s = request.config.search.trial_timeout_s
                 run_trials(parts.controller, stop, workload, parts.plan, timeout_s)
             finally:
                 if stop.fault is None:
                     parts.controller.interrupt(_reason(stop))
-                progress.end()
+                monitor.end()
                 parts.watcher.close()
                 shutil.rmtree(folder.scratch, ignore_errors=True)
-        confirmed = _confirm(request, parts, workload, stop, progress)
+        confirmed = _confirm(request, parts, workload, stop, monitor)
     return parts, confirmed
 
 
 def _confirm(
-    request: Request, parts: _Prepared, workload: "Workload", stop: StopSignal, progress: Progress
+    request: Request, parts: _Prepared, workload: "Workload", stop: StopSignal, monitor: Monitor
 ) -> "Confirmed | None":
     """Train the best trials again, where that was asked for and nothing has stopped the search."""
     asked = request.config.search.confirm
@@ -171,23 +241,42 @@ def _confirm(
     own = StopSignal()
     if asked.time_budget_s is not None:
         own.deadline = time.monotonic() + asked.time_budget_s
-    with stop_on_signals(own, progress.say):
+    with stop_on_signals(own, monitor.say):
         confirmed = rerun.rerun_best(
-            request.config, ranked(parts.study.records()), workload, parts.plan, own, progress.say
+            request.config, ranked(parts.study.records()), workload, parts.plan, own, monitor.say
         )
     stop.signal = own.signal
     return confirmed
 
 
-def _import(module: str, after_s: float = 0.0) -> None:
-    """Import a module in the background."""
-    timer = threading.Timer(after_s, importlib.import_module, args=[module])
-    timer.daemon = True
-    timer.start()
+class _Imports:
+    """Imports modules in the background; none is still under way when the block ends.
+
+    An interpreter that ends amid an import of another thread may wait for its lock for ever.
+    """
+
+    def __init__(self) -> None:
+        self._timers: list[threading.Timer] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        for timer in self._timers:
+            timer.join()
+
+    def add(self, module: str, after_s: float = 0.0) -> None:
+        """Import a module after so many seconds."""
+        timer = threading.Timer(after_s, importlib.import_module, args=[module])
+        timer.daemon = True
+        timer.start()
+        self._timers.append(timer)
 
 
 def _prepare(
-    request: Request, progress: Progress, prepared: Corpora, nodes: tuple[resources.Node, ...]
+    request: Request, monitor: Monitor, prepared: Corpora, nodes: tuple[resources.Node, ...]
 ) -> _Prepared:
     search = request.config
     asked = search.resources
@@ -196,7 +285,7 @@ def _prepare(
     else:
         plan = resources.plan_resources(asked.cpu, asked.gpu, nodes, search.search.max_concurrent)
     if plan.notice:
-        progress.say(plan.notice)
+        monitor.say(plan.notice)
     record = RunManifest(request.folder, search, request.command)
     if request.resumed:
         record.append_resume(prepared)
@@ -207,10 +296,10 @@ def _prepare(
         earlier = None
         if request.warm_start is not None:
             earlier = warm_start.read_warm_start(request.warm_start, search, request.folder)
-            progress.say(str(earlier))
+            monitor.say(str(earlier))
         texts = len(next(iter(prepared.values())).splits["train"])
         study = setup.new_study(search, request.folder, texts, earlier, request.database)
-    watcher = Tracked(progress, request.track, request.folder, search.search.metric, progress.say)
+    watcher = Tracked(monitor, request.track, request.folder, search.search.metric, monitor.say)
     controller = setup.create_controller(search, study, request.folder, watcher)
     return _Prepared(prepared, plan, study, controller, watcher)
 
@@ -233,72 +322,28 @@ def _export_best(
     return winners.export_best(best, trained, request.config, parts.corpora, folder, standings)
 
 
-def _form_ensemble(
-    request: Request, parts: _Prepared, progress: Progress
-) -> ExportedEnsemble | None:
+def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> ExportedEnsemble | None:
     asked = request.config.search.ensemble
     if asked == 0:
         return None
     leaders = parts.controller.leaders
     if len(leaders) < asked:
-        progress.say(f"An ensemble of {asked} was asked for, but {len(leaders)} trials may join.")
+        monitor.say(f"An ensemble of {asked} was asked for, but {len(leaders)} trials may join.")
     if len(leaders) < _SMALLEST_ENSEMBLE:
         return None
     return ensembles.form_ensemble(leaders, request.config, parts.corpora, request.folder)
 
 
-def _write_results(
-    request: Request,
-    parts: _Prepared,
-    winner: Winner | None,
-    ensemble: ExportedEnsemble | None,
-    stop: StopSignal,
-    seconds: float,
-) -> None:
-    folder, metric = request.folder, request.config.search.metric
-    records = parts.study.records()
-    leaderboard.write_leaderboard(folder.leaderboard, records, metric, len(parts.study.milestones))
-    best = winner.as_dict() if winner is not None else None
-    state = _state(winner, stop)
-    result = leaderboard.result_json(state, metric, records, best, seconds)
-    if ensemble is not None:
-        result["ensemble"] = ensemble.as_dict()
+def _write_results(outcome: Outcome, rungs: int) -> None:
+    folder, metric = outcome.request.folder, outcome.request.config.search.metric
+    leaderboard.write_leaderboard(folder.leaderboard, outcome.records, metric, rungs)
+    best = outcome.winner.as_dict() if outcome.winner is not None else None
+    result = leaderboard.result_json(
+        _state(outcome), metric, outcome.records, best, outcome.seconds
+    )
+    if outcome.ensemble is not None:
+        result["ensemble"] = outcome.ensemble.as_dict()
     paths.write_json(folder.result, result)
-
-
-def _conclude(
-    request: Request,
-    progress: Progress,
-    parts: _Prepared,
-    winner: Winner | None,
-    ensemble: ExportedEnsemble | None,
-    stop: StopSignal,
-    seconds: float,
-) -> int:
-    records = parts.study.records()
-    if request.config.configurations:
-        progress.table(*winners.configurations_table(request.config, records))
-    if winner is not None:
-        counts = leaderboard.count_states(records)
-        ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        trials = f"{len(records)} ({ends}) in {duration(seconds)}"
-        rows = winners.winner_lines(winner, request.config, request.folder)
-        rows += ensembles.ensemble_lines(ensemble, request.folder) if ensemble is not None else []
-        if request.folder.report.exists():
-            rows.append(("Report", paths.shown(request.folder.report)))
-        progress.result([("Trials", trials), *rows])
-    if stop.given_up is not None:
-        raise SearchError(
-            f"the last {SAME_FAILURES} trials failed alike, so the fault is in the set-up: "
-            f"{stop.given_up} (more in {request.folder.root}/trials/*/log.txt)"
-        )
-    if stop.signal is not None:
-        return 128 + stop.signal
-    if winner is None:
-        messages = list(dict.fromkeys(record.message for record in records if record.message))
-        why = "; ".join(messages[:3]) or "no trial reached its first rung"
-        raise SearchError(f"no winner: {why}")
-    return 0
 
 
 def _facts(
@@ -323,10 +368,11 @@ def _data(prepared: Corpora) -> str:
     return f"{told[0]['data']}: {texts} texts; vectors {vectors}"
 
 
-def _state(winner: Winner | None, stop: StopSignal) -> str:
-    if stop.signal is not None:
+def _state(outcome: Outcome) -> str:
+    if outcome.signal is not None:
         return "interrupted"
-    return "failed" if winner is None or stop.given_up is not None else "complete"
+    failed = outcome.winner is None or outcome.given_up is not None
+    return "failed" if failed else "complete"
 
 
 def _reason(stop: StopSignal) -> str:

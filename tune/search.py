@@ -53,7 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from tune.monitor.progress import Progress
 
         with _announced(options.on_finish, request.folder):
-            return run_search.run(request, Progress(quiet=options.quiet), train_classifier)
+            progress = Progress(quiet=options.quiet)
+            outcome = run_search.run(request, progress, train_classifier)
+            run_search.print_outcome(outcome, progress)
+            outcome.check()
+            return outcome.exit_code
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from tune.run_folder.paths import RunFolder
 from tune.samplers import factory
 from tune.schedulers import Scheduler
 from tune.study import study
-from tune.study.callback import Callback
+from tune.study.callback import TrialCallback
 from tune.study.study import SearchStudy, Suggest
 from tune.warm_start import WarmStart
 
@@ -84,7 +84,7 @@ def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
 
 
 def create_controller(
-    config: SearchFile, made: SearchStudy, folder: RunFolder, watcher: Callback
+    config: SearchFile, made: SearchStudy, folder: RunFolder, watcher: TrialCallback
 ) -> SearchController:
     """Who says what runs next."""
     return SearchController(

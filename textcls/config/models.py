@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 SYNTHETIC = "synthetic"
+IN_MEMORY = "memory"
+"""`data.name` of texts that were handed over in Python and lie in no file."""
 CORPUS_VECTORS = "corpus"
 RANDOM_VECTORS = "random"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from textcls.config.models import SYNTHETIC, DataConfig
+from textcls.config.models import IN_MEMORY, SYNTHETIC, DataConfig
 from textcls.data._assembly import Split, TextDataset, assemble
 from textcls.data._faults import quoted
 from textcls.data._fingerprint import content_fingerprint
@@ -60,6 +60,11 @@ def locate(data: DataConfig) -> Source:
     """
     if data.name == SYNTHETIC:
         return _synthetic(data)
+    if data.name == IN_MEMORY:
+        raise DataError(
+            "data.name: the texts were handed over in Python and lie in no file; hand them over "
+            "again: tune.Search.run(texts, labels, name=..., resume=True)"
+        )
     if not data.name.strip() or not data.name.isprintable() or len(data.name) > _LONGEST_NAME:
         name = quoted([data.name])
         raise DataError(f"data.name: {name} can be neither a file nor a data set of the hub")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from textcls.config.models import DataConfig
+from textcls.config.models import IN_MEMORY, DataConfig
 from textcls.data._assembly import TextDataset, assemble
 from textcls.data._columns import Chosen, Columns, choose_columns, row_numbers
 from textcls.data._parquet import typed_columns
@@ -20,9 +20,6 @@ from textcls.exceptions import DataError
 
 Rows = tuple[object, object]
 """Texts and their labels."""
-
-IN_MEMORY = "memory"
-"""`data.name` of texts that were handed over in Python and lie in no file."""
 
 _DIGEST_BYTES = 16
 _SAMPLE = 5  # values that an error about their type quotes

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from textcls.config.models import DataConfig
 from textcls.exceptions import BundleError, TextclsError
 from textcls.training.metrics import accuracy, confusion_matrix
 from tune.analysis.run_data import CUT_OFF, RUNNING, SPLITS, RunData
+
+if TYPE_CHECKING:
+    from textcls.data.dataset import Source
 
 MISTAKES = 20
 _COMPILED_FROM = 20_000  # texts: below, compiling the kernels costs more than they save
@@ -62,16 +65,17 @@ class ErrorAnalysis:
         ]
 
 
-def analyse_errors(run: RunData) -> ErrorAnalysis | str:
+def analyse_errors(run: RunData, source: "Source | None" = None) -> ErrorAnalysis | str:
     """Read the texts again and let `best/` predict them, or say in a sentence why not.
 
-    Texts are those of the test split; where there is none, of the validation split.
+    Texts are those of the test split; where there is none, of the validation split. `source` holds
+    them where they lie in memory.
     """
     refusal = _refusal(run)
     if refusal is not None:
         return refusal
     try:
-        return _analyse_errors(run)
+        return _analyse_errors(run, source)
     except BundleError as error:
         return f"The winner's classifier cannot be read: {error}"
     except TextclsError as error:
@@ -88,7 +92,7 @@ def _refusal(run: RunData) -> str | None:
     return None
 
 
-def _analyse_errors(run: RunData) -> ErrorAnalysis | str:
+def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | str:
     from textcls import bundle
     from textcls.data import dataset  # torch takes a second
 
@@ -99,7 +103,7 @@ def _analyse_errors(run: RunData) -> ErrorAnalysis | str:
             f"{run.folder.best.name}/ holds trial {crowned}, the winner of an earlier stop of "
             f"this search, while trial {run.best.number} leads now."
         )
-    source = dataset.locate(_data(run))
+    source = source or dataset.locate(_data(run))
     known = run.corpus.get("data_fingerprint")
     if known is not None and known != source.fingerprint:
         return f"The texts are no longer those that the search saw: {source.name} has changed."

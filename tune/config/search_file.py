@@ -5,13 +5,14 @@ Loading and checking need neither ray nor torch nor optuna.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
@@ -21,7 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from textcls.config import loader
-from textcls.config.messages import Problem, describe, shown
+from textcls.config.messages import Problem, describe, did_you_mean, shown
 from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
 from textcls.exceptions import ConfigError
 from tune.config import _checks
@@ -29,7 +30,8 @@ from tune.config._valid_sections import keep_valid
 from tune.config.distributions import CheckedValue, Distribution
 from tune.config.parameters import overlay
 
-Metric = Literal["test_accuracy", "val_accuracy", "test_macro_f1", "val_macro_f1"]
+METRICS = ("test_accuracy", "val_accuracy", "test_macro_f1", "val_macro_f1")
+"""What a search of text classifiers can maximise."""
 SamplerName = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -113,10 +115,19 @@ class ConfirmConfig(Section):
     """Train the winner once more, on train and validation together, for `best/`."""
 
 
+def _metric(value: str) -> str:
+    if value not in METRICS:
+        near = did_you_mean(value, METRICS)
+        raise ValueError(f"must be one of {', '.join(METRICS)}, but is {shown(value)}{near}")
+    return value
+
+
 class SearchConfig(Section):
     """What the search looks for, how it proposes trials, and when it ends."""
 
-    metric: Metric = "test_accuracy"
+    metric: Annotated[
+        str, AfterValidator(_metric), Field(json_schema_extra={"enum": list(METRICS)})
+    ] = "test_accuracy"
     """What is maximised."""
     samples: int = Field(default=32, ge=1)
     """Trials."""
@@ -202,10 +213,15 @@ class SearchFile(Section):
         except ValidationError as error:
             found = [_again(details) for details in error.errors(include_url=False)]
         if isinstance(data, Mapping):
-            found += [_as_details(problem) for problem in _checks.search_problems(keep_valid(data))]
+            found += [_as_details(problem) for problem in cls._misfits(data)]
         if search is None or found:
             raise ValidationError.from_exception_data(cls.__name__, found)
         return search
+
+    @classmethod
+    def _misfits(cls, data: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what does not fit together in the data of a search file."""
+        return _checks.search_problems(keep_valid(data))
 
     def configuration(
         self, params: Mapping[str, Any]
@@ -230,6 +246,45 @@ def load_search(path: Path, overrides: Sequence[str | loader.Override] = ()) -> 
     An override is a text `key.path=value`, its value in YAML, or a finished `Override`.
     """
     return loader.load_config(SearchFile, path, overrides)
+
+
+def make_search(sections: Mapping[str, Any], name: str = "Search") -> SearchFile:
+    """Check a search that is written in Python: the sections of a search file by name.
+
+    Args:
+        sections: Values of the keys of a search file: plain values or the models of this package;
+            the space's distributions may be Optuna's too.
+        name: What errors call it.
+
+    Raises:
+        ConfigError: Where something cannot be used; the message lists every problem.
+    """
+    overrides = [loader.Override(key, _plain(value), key) for key, value in sections.items()]
+    return loader.load_config(SearchFile, None, overrides, name=name)
+
+
+def _plain(value: Any) -> Any:
+    """Turn models and Optuna's distributions into what a YAML file would hold."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True) | (
+            {"type": value.type} if hasattr(value, "type") else {}
+        )
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if type(value).__module__ == "optuna.distributions":
+        return _from_optuna(value)
+    return value
+
+
+def _from_optuna(distribution: Any) -> dict[str, Any]:
+    kind = type(distribution).__name__.removesuffix("Distribution").lower()
+    keys = {"categorical": ("choices",)}.get(kind, ("low", "high", "log", "step"))
+    found = {key: getattr(distribution, key) for key in keys}
+    if found.get("step") in (None, 1) and "step" in found:
+        del found["step"]
+    return {"type": kind, **{key: _plain(each) for key, each in found.items()}}
 
 
 def summarise_search(config: SearchFile) -> str:

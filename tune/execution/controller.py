@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tune.run_folder.paths import RunFolder
 from tune.schedulers import Scheduler
-from tune.study.callback import Callback
+from tune.study.callback import TrialCallback
 from tune.study.records import Proposal, State, TrialRecord, may_win, rank
 from tune.study.study import SearchStudy, Suggest
 
@@ -25,7 +25,7 @@ class SearchController:
         scheduler: Scheduler | None,
         samples: int,
         folder: RunFolder,
-        watcher: Callback,
+        watcher: TrialCallback,
         *,
         leaders: int = 1,
     ) -> None:

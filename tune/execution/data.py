@@ -16,6 +16,7 @@ from tune.execution.task import Arrays
 
 if TYPE_CHECKING:
     from textcls.corpus import Corpus
+    from textcls.data.dataset import Source
 
 Corpora = dict[EmbeddingConfig, "Corpus"]
 
@@ -26,6 +27,8 @@ class Preparation:
 
     config: SearchFile
     say: Callable[[str], None]
+    source: "Source | None" = None
+    """Texts in memory; None for those that the configuration names."""
     _corpora: Corpora = field(default_factory=dict, init=False)
     _error: BaseException | None = field(default=None, init=False)
 
@@ -42,12 +45,14 @@ class Preparation:
 
     def _run(self) -> None:
         try:
-            self._corpora = prepare_corpora(self.config, self.say)
+            self._corpora = prepare_corpora(self.config, self.say, self.source)
         except BaseException as error:  # handed over to the thread that waits
             self._error = error
 
 
-def prepare_corpora(config: SearchFile, say: Callable[[str], None]) -> Corpora:
+def prepare_corpora(
+    config: SearchFile, say: Callable[[str], None], source: "Source | None" = None
+) -> Corpora:
     """A corpus for each embedding configuration of the search.
 
     `say` hears each sentence once, however many corpora share the texts.
@@ -64,7 +69,9 @@ def prepare_corpora(config: SearchFile, say: Callable[[str], None]) -> Corpora:
             say(sentence)
 
     corpora = {
-        embeddings: corpus.prepare_corpus(config.data, embeddings, linear=linear, say=once)
+        embeddings: corpus.prepare_corpus(
+            config.data, embeddings, linear=linear, say=once, source=source
+        )
         for embeddings in optuna_space.embedding_choices(config)
     }
     metric = config.search.metric

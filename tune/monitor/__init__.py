@@ -5,6 +5,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "callback",
     "eta",
     "log_capture",
     "progress",

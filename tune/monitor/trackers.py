@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from tune.exceptions import SearchError
 from tune.run_folder.paths import RunFolder
-from tune.study.callback import Callback
+from tune.study.callback import TrialCallback
 from tune.study.records import Proposal, State, TrialRecord
 
 PACKAGES = {
@@ -27,7 +27,7 @@ PACKAGES = {
 Say = Callable[[str], None]
 
 
-class Tracker(Callback, Protocol):
+class Tracker(TrialCallback, Protocol):
     """A watcher that has something to close."""
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class Tracked:
 
     def __init__(
         self,
-        watcher: Callback,
+        watcher: TrialCallback,
         names: Sequence[str],
         folder: RunFolder,
         metric: str,

@@ -1,4 +1,4 @@
-"""What a search tells whoever watches it."""
+"""What a study's trials tell whoever follows them: a display, a tracker, a user's own code."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -6,14 +6,14 @@ from typing import Protocol
 from tune.study.records import Proposal, TrialRecord
 
 
-class Callback(Protocol):
-    """Somebody who wants to see what happens."""
+class TrialCallback(Protocol):
+    """Hears of every trial: its start, each report, its end."""
 
     def on_trial_start(self, proposal: Proposal) -> None:
-        """A trial was asked for and will run as soon as there is room."""
+        """Hear that a trial was asked for; it runs as soon as there is room."""
 
     def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """A trial reached a rung."""
+        """Hear what a trial reached at a rung, counted from 0."""
 
     def on_trial_end(self, record: TrialRecord) -> None:
-        """A trial came to its end."""
+        """Hear how a trial ended."""

@@ -51,7 +51,9 @@ def test_a_folder_that_is_not_shared_is_no_fault(tmp_path: Path) -> None:
 def test_a_trial_says_between_rungs_how_far_it_is(tmp_path: Path) -> None:
     said = task(tmp_path / "trial", epochs=8)
     path = RunFolder(tmp_path).heartbeat(0)
-    said = type(said)(**{each: getattr(said, each) for each in said.__slots__} | {"heartbeat": path})
+    said = type(said)(
+        **{each: getattr(said, each) for each in said.__slots__} | {"heartbeat": path}
+    )
     results = train_classifier(said)
     next(results)
     assert not path.exists()  # 6 of 32 steps

@@ -1,0 +1,163 @@
+"""Following a search from code: a base class for callbacks, and what passes events on to them."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Protocol
+
+from tune.execution.resources import Capacity
+from tune.monitor.search_state import SearchPlan
+from tune.run_folder.heartbeat import HeartbeatReader
+from tune.study.callback import TrialCallback
+from tune.study.records import Proposal, TrialRecord
+
+Facts = Iterable[tuple[str, str]]
+"""Labels and what they label, such as the dashboard's address."""
+
+
+class Monitor(TrialCallback, Protocol):
+    """Shows a search while it runs; the terminal's is `tune.monitor.progress.Progress`."""
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence, such as what the search runs on."""
+
+    def facts(self, rows: Facts) -> None:
+        """Show labelled lines."""
+
+    def begin(
+        self,
+        metric: str,
+        samples: int,
+        earlier: Sequence[TrialRecord] = (),
+        *,
+        milestones: Sequence[float] = (),
+        slots: int = 1,
+        budget_s: float | None = None,
+        capacity: Capacity | None = None,
+        heartbeats: HeartbeatReader | None = None,
+    ) -> None:
+        """Show that trials come and go from here on.
+
+        Args:
+            metric: What is maximised.
+            samples: How many trials are asked for.
+            earlier: Trials of the run before it was resumed.
+            milestones: The epochs of the rungs.
+            slots: How many trials run side by side.
+            budget_s: Seconds that are left of the time budget.
+            capacity: What the cluster has and a trial takes of it.
+            heartbeats: How far trials are between rungs.
+        """
+
+    def end(self) -> None:
+        """Show that no more trials come."""
+
+
+class Callback(TrialCallback):
+    """Base class for code of your own that follows a search; every method does nothing here.
+
+    Pass instances to `tune.Search.run(callbacks=[...])`. They are called in the search's own
+    process, one after the other. What they print goes where it would go without a search; an
+    exception in one ends the search, whose trials are recorded as interrupted.
+
+    Example:
+        >>> from tune import Callback
+        >>> class Loud(Callback):
+        ...     def on_trial_end(self, record):
+        ...         print(record.number, record.state, record.value)
+    """
+
+    def on_message(self, sentence: str) -> None:
+        """Hear a sentence, such as what is used in place of data that could not be reached."""
+
+    def on_facts(self, facts: Mapping[str, str]) -> None:
+        """Hear what is searched, on what and where, label by label."""
+
+    def on_search_start(self, plan: SearchPlan) -> None:
+        """Hear that trials begin."""
+
+    def on_search_end(self) -> None:
+        """Hear that no more trials come; the winner is exported next."""
+
+
+class CallbackMonitor:
+    """Passes a search's events on to callbacks, and to a display where there is one.
+
+    It must be made before the search redirects the standard streams: callbacks print to those of
+    that moment.
+    """
+
+    def __init__(self, callbacks: Sequence[Callback], display: Monitor | None = None) -> None:
+        self._callbacks = tuple(callbacks)
+        self._display = display
+        self._streams = sys.stdout, sys.stderr
+
+    def say(self, sentence: str) -> None:
+        """Pass a sentence on."""
+        if self._display is not None:
+            self._display.say(sentence)
+        self._tell(lambda callback: callback.on_message(sentence))
+
+    def facts(self, rows: Facts) -> None:
+        """Pass labelled lines on."""
+        told = list(rows)
+        if self._display is not None:
+            self._display.facts(told)
+        named = {label: text for label, text in told if label}
+        self._tell(lambda callback: callback.on_facts(named))
+
+    def begin(
+        self,
+        metric: str,
+        samples: int,
+        earlier: Sequence[TrialRecord] = (),
+        *,
+        milestones: Sequence[float] = (),
+        slots: int = 1,
+        budget_s: float | None = None,
+        capacity: Capacity | None = None,
+        heartbeats: HeartbeatReader | None = None,
+    ) -> None:
+        """Pass on that trials begin; the arguments are those of `Monitor.begin`."""
+        if self._display is not None:
+            self._display.begin(
+                metric,
+                samples,
+                earlier,
+                milestones=milestones,
+                slots=slots,
+                budget_s=budget_s,
+                capacity=capacity,
+                heartbeats=heartbeats,
+            )
+        plan = SearchPlan(metric, samples, tuple(milestones), slots, budget_s, capacity)
+        self._tell(lambda callback: callback.on_search_start(plan))
+
+    def end(self) -> None:
+        """Pass on that no more trials come."""
+        if self._display is not None:
+            self._display.end()
+        self._tell(lambda callback: callback.on_search_end())
+
+    def on_trial_start(self, proposal: Proposal) -> None:
+        """Pass on that a trial was asked for."""
+        if self._display is not None:
+            self._display.on_trial_start(proposal)
+        self._tell(lambda callback: callback.on_trial_start(proposal))
+
+    def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
+        """Pass on what a trial reached."""
+        if self._display is not None:
+            self._display.on_trial_report(number, rung, metrics)
+        self._tell(lambda callback: callback.on_trial_report(number, rung, metrics))
+
+    def on_trial_end(self, record: TrialRecord) -> None:
+        """Pass on how a trial ended."""
+        if self._display is not None:
+            self._display.on_trial_end(record)
+        self._tell(lambda callback: callback.on_trial_end(record))
+
+    def _tell(self, call: Callable[[Callback], None]) -> None:
+        for callback in self._callbacks:
+            with redirect_stdout(self._streams[0]), redirect_stderr(self._streams[1]):
+                call(callback)
