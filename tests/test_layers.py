@@ -39,6 +39,7 @@ FLOORS = {
         ["tune.warm_start"],
         ["tune.setup"],
         ["tune.run_search"],
+        ["tune.api"],
         ["tune.search", "tune.status", "tune.compare", "tune.validate"],
     ],
 }

@@ -21,7 +21,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
-def duration_in_seconds(seconds: float) -> str:
+def rounded_duration(seconds: float) -> str:
     """A duration without tenths: 42 s, 3m07s, 2h05m."""
     rounded = round(seconds)
     return f"{rounded} s" if rounded < 60 else duration(rounded)
@@ -32,9 +32,9 @@ def duration_range(low_s: float, high_s: float) -> str:
     step = next((step for step, upto_s in _STEPS if high_s <= upto_s), _STEPS[-1][0])
     low, high = math.floor(low_s / step) * step, math.ceil(high_s / step) * step
     return (
-        f"{low} to {duration_in_seconds(high)}"
+        f"{low} to {rounded_duration(high)}"
         if high < 60
-        else f"{duration_in_seconds(low)} to {duration_in_seconds(high)}"
+        else f"{rounded_duration(low)} to {rounded_duration(high)}"
     )
 
 

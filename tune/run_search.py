@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 from optuna.exceptions import StorageInternalError
 
+from textcls.config.models import EmbeddingConfig
+from textcls.exceptions import ConfigError
 from tune import setup, warm_start
-from tune.config.search_file import SearchFile, summarise_search
+from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
 from tune.exceptions import RunFolderError, SearchError
 from tune.execution import data, gpu_share, ray_connect, resources
 from tune.execution.controller import SAME_FAILURES, SearchController
 from tune.execution.data import Corpora
 from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal, stop_on_signals
-from tune.execution.task import Objective
+from tune.execution.task import Arrays, Objective
 from tune.formatting import duration
 from tune.manifest import RunManifest
 from tune.monitor import log_capture
@@ -176,7 +179,9 @@ def _run_trials(
     imports: "_Imports",
 ) -> tuple[_Prepared, "Confirmed | None"]:
     # Ray takes seconds to start, most of them waiting; threads use that time.
-    preparation = data.Preparation(request.config, monitor.say, request.source)
+    preparation = None
+    if not isinstance(request.config, ObjectiveSearchFile):
+        preparation = data.Preparation(request.config, monitor.say, request.source)
     ray_connect.configure_ray(request.address, request.dashboard_host)
     from tune.execution import ray_cluster
 
@@ -188,13 +193,15 @@ def _run_trials(
         from tune.execution.worker import Workload
 
         log_capture.silence_libraries()  # Ray has set up its loggers once more
-        parts = _prepare(request, monitor, preparation.result(), joined.nodes)
+        parts = _prepare(
+            request, monitor, preparation.result() if preparation else {}, joined.nodes
+        )
         monitor.facts(_facts(request, parts, joined.dashboard_url))
         metric = request.config.search.metric
         workload = Workload(
             objective=objective,
             configure=request.config.configuration,
-            arrays={key: data.worker_arrays(each, metric) for key, each in parts.corpora.items()},
+            arrays=_arrays(request.config, parts.corpora),
             milestones=parts.study.milestones,
             metric=metric,
             folder=folder,
@@ -281,6 +288,8 @@ def _prepare(
     search = request.config
     asked = search.resources
     if asked.gpu == "auto":
+        if not prepared:
+            raise ConfigError("resources.gpu: auto is for text classifiers; name a share instead")
         plan = gpu_share.automatic_plan(search, prepared, nodes, _smallest_card)
     else:
         plan = resources.plan_resources(asked.cpu, asked.gpu, nodes, search.search.max_concurrent)
@@ -297,11 +306,18 @@ def _prepare(
         if request.warm_start is not None:
             earlier = warm_start.read_warm_start(request.warm_start, search, request.folder)
             monitor.say(str(earlier))
-        texts = len(next(iter(prepared.values())).splits["train"])
+        texts = max((len(each.splits["train"]) for each in prepared.values()), default=1)
         study = setup.new_study(search, request.folder, texts, earlier, request.database)
     watcher = Tracked(monitor, request.track, request.folder, search.search.metric, monitor.say)
     controller = setup.create_controller(search, study, request.folder, watcher)
     return _Prepared(prepared, plan, study, controller, watcher)
+
+
+def _arrays(config: SearchFile, corpora: Corpora) -> dict[EmbeddingConfig, Arrays]:
+    if isinstance(config, ObjectiveSearchFile):
+        return {config.embeddings: Arrays({}, np.zeros((0, 0), np.float32), 0)}
+    metric = config.search.metric
+    return {key: data.worker_arrays(each, metric) for key, each in corpora.items()}
 
 
 def _smallest_card() -> int:
@@ -316,6 +332,11 @@ def _export_best(
     best, folder = parts.controller.best, request.folder
     if best is None:
         return None
+    if isinstance(request.config, ObjectiveSearchFile):
+        standings = None
+        if confirmed is not None:
+            best, standings = confirmed.record, confirmed.confirmation
+        return winners.winner_without_classifier(best, request.config, standings)
     trained, standings = winners.best_checkpoint(best, folder), None
     if confirmed is not None:
         best, trained, standings = confirmed.record, confirmed.trained, confirmed.confirmation
@@ -352,7 +373,8 @@ def _facts(
     plan = parts.plan
     share = f"{plan.cpu:g} CPU" + (f" and {plan.gpu:g} GPU" if plan.gpu > 0 else "")
     yield "Search", summarise_search(request.config)
-    yield "Data", _data(parts.corpora)
+    if parts.corpora:
+        yield "Data", _data(parts.corpora)
     yield "Rungs", ", ".join(f"{epoch:.3g}" for epoch in parts.study.milestones) + " epochs"
     yield "Trials", f"{plan.concurrent} at a time, {share} each"
     where, remote = paths.shown(request.folder.root), request.folder.remote

@@ -48,10 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         request = _request(options, given)
 
+        from textcls.exceptions import ConfigError
         from tune import run_search
+        from tune.config.search_file import ObjectiveSearchFile
         from tune.execution.objective import train_classifier
         from tune.monitor.progress import Progress
 
+        if isinstance(request.config, ObjectiveSearchFile):
+            raise ConfigError(
+                f"{request.folder.space}: searches an objective that was handed over in Python; go "
+                f"on with tune.Search.over(...).run(objective=..., name={request.folder.name!r}, "
+                "resume=True)"
+            )
         with _announced(options.on_finish, request.folder):
             progress = Progress(quiet=options.quiet)
             outcome = run_search.run(request, progress, train_classifier)

@@ -5,7 +5,7 @@ from optuna.samplers import BaseSampler
 from textcls.exceptions import ConfigError
 from tune import schedulers
 from tune.config import grid, optuna_space
-from tune.config.search_file import SearchFile
+from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.controller import SearchController
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
@@ -54,6 +54,7 @@ def new_study(
         metric=config.search.metric,
         milestones=rung_epochs(config, texts),
         sampler=_sampler(config, 0),
+        bounded=not isinstance(config, ObjectiveSearchFile),
         fill=lambda made: _fill(made, config, earlier),
     )
     if database is not None:

@@ -52,7 +52,7 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     """What there is to say of a search, label by label; `now` is local time without a zone."""
     from tune import setup
     from tune.analysis import run_data
-    from tune.formatting import duration_in_seconds
+    from tune.formatting import rounded_duration
     from tune.run_folder import paths
 
     running = found.state == run_data.RUNNING
@@ -65,7 +65,7 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
     seconds = _elapsed_s(found, now)
-    yield "Elapsed", "no trial yet" if seconds is None else duration_in_seconds(seconds)
+    yield "Elapsed", "no trial yet" if seconds is None else rounded_duration(seconds)
     if running:
         from tune.monitor.terminal import time_left
 

@@ -13,5 +13,6 @@ __all__ = [
     "next_search",
     "run_data",
     "timeline",
+    "trials",
     "winner_score",
 ]

@@ -92,7 +92,10 @@ def _wider(name: str, known: Range, side: Side) -> Range | None:
     """The range stretched beyond one end; None where the parameter allows no further value."""
     for stretch in _STRETCHES:
         bound = _bound(known, side, stretch)
-        if bound == getattr(known, side) or all_parameters()[name].refusal(bound) is not None:
+        if bound == getattr(known, side):
+            continue
+        parameter = all_parameters().get(name)  # none: one of an objective of one's own
+        if parameter is not None and parameter.refusal(bound) is not None:
             continue
         try:
             return type(known).model_validate({**known.model_dump(), side: bound})

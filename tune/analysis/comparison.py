@@ -123,7 +123,8 @@ def _settings(found: Sequence[Contender]) -> Iterator[Row]:
 
 def _differences(found: Sequence[Contender]) -> Iterator[Row]:
     """What is fixed, and not to the same in all searches."""
-    searched = {all_parameters()[name] for each in found for name in each.run.space}
+    known = all_parameters()
+    searched = {known[name] for each in found for name in each.run.space if name in known}
     for section, model in SECTIONS.items():
         for field in model.model_fields:
             cells = _row(f"{section}.{field}", found, _fixed, section, field)
@@ -153,7 +154,9 @@ def _space(found: Sequence[Contender]) -> Iterator[Row]:
 def _searched(each: Contender, name: str) -> str:
     if name in each.run.space:
         return _range(each.run.space[name])
-    parameter = all_parameters()[name]
+    parameter = all_parameters().get(name)
+    if parameter is None:
+        return NONE
     return f"fixed: {_fixed(each, parameter.section, parameter.field)}"
 
 

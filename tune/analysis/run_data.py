@@ -10,11 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tune.analysis.trials import Trials
 from tune.config import optuna_space as spaces
 from tune.config import search_file
 from tune.config.conditions import Space
 from tune.config.search_file import SearchFile
 from tune.exceptions import SearchError
+from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
 from tune.study import study
 from tune.study.records import State, TrialRecord, ranked
@@ -45,6 +47,22 @@ class RunData:
     missing: tuple[str, ...]
     """What the folder lacks, in sentences."""
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    def load(
+        cls, run: str | os.PathLike[str], runs_dir: str | os.PathLike[str] = "runs"
+    ) -> "RunData":
+        """Read a run by its folder or by its name within `runs_dir`.
+
+        Raises:
+            TextclsError: Where there is none, or its search or its journal cannot be read.
+        """
+        return load_run(paths.find(Path(runs_dir), os.fspath(run)))
+
+    @property
+    def trials(self) -> Trials:
+        """All trials by number; `trials.to_pandas()` makes a table of them."""
+        return Trials(self.records, self.metric)
 
     @property
     def metric(self) -> str:

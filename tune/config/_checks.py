@@ -3,9 +3,10 @@
 Every check works on what could be read, so that one broken key does not hide the next problem.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from textcls.config.messages import KeyPath, Problem, did_you_mean
 from textcls.config.models import ENCODERS_WITH, ModelConfig
@@ -30,6 +31,38 @@ def search_problems(parts: ValidSections) -> Iterator[Problem]:
     yield from _together(usable)
     yield from point_problems(parts, usable)
     yield from configuration_problems(parts)
+
+
+def objective_problems(parts: ValidSections, data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what does not fit together in a search over an objective of one's own.
+
+    Its parameters are called as they like, so only conditions and points are looked at, and what
+    makes sense for text classifiers alone.
+    """
+    yield from _purpose(parts)
+    yield from _conditions(parts)
+    if parts.has_configurations:
+        yield Problem(("configurations",), "are of text classifiers; search over space instead")
+    for index, point in parts.points.items():
+        yield from _own_point(parts.space, ("points", index), point)
+    search = data.get("search")
+    asked = search if isinstance(search, Mapping) else {}
+    confirm = asked.get("confirm")
+    if asked.get("ensemble"):
+        yield Problem(("search", "ensemble"), "averages text classifiers; take it out")
+    if isinstance(confirm, Mapping) and confirm.get("retrain"):
+        yield Problem(("search", "confirm", "retrain"), "trains a text classifier; take it out")
+
+
+def _own_point(space: Space, path: KeyPath, point: Mapping[str, Value]) -> Iterator[Problem]:
+    for name, value in point.items():
+        if name not in space:
+            yield Problem((*path, name), f"is no parameter of the space{did_you_mean(name, space)}")
+        elif refusal := space[name].refusal(value):
+            yield Problem((*path, name), refusal)
+    missing = [name for name, known in space.items() if name not in point and not known.conditions]
+    if missing:
+        yield Problem(path, f"leaves out {', '.join(missing)}, for which there is no default")
 
 
 def _usable(space: Space) -> Space:

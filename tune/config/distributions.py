@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -71,7 +72,9 @@ class _Conditional(Section):
 class IntDistribution(_Conditional):
     """Whole numbers from `low` to `high`, both inclusive."""
 
-    type: Literal["int"]
+    model_config = ConfigDict(json_schema_extra={"required": ["type", "low", "high"]})
+
+    type: Literal["int"] = "int"
     """Whole numbers."""
     low: int = Field(ge=-_MOST, le=_MOST)
     """The lowest value."""
@@ -110,7 +113,9 @@ class IntDistribution(_Conditional):
 class FloatDistribution(_Conditional):
     """Numbers from `low` to `high`, both inclusive."""
 
-    type: Literal["float"]
+    model_config = ConfigDict(json_schema_extra={"required": ["type", "low", "high"]})
+
+    type: Literal["float"] = "float"
     """Numbers."""
     low: float
     """The lowest value."""
@@ -152,7 +157,9 @@ class FloatDistribution(_Conditional):
 class CategoricalDistribution(_Conditional):
     """One of several choices without an order."""
 
-    type: Literal["categorical"]
+    model_config = ConfigDict(json_schema_extra={"required": ["type", "choices"]})
+
+    type: Literal["categorical"] = "categorical"
     """One of several choices without an order."""
     choices: Annotated[tuple[CheckedValue, ...], Field(strict=False, min_length=1)]
     """Texts, numbers, true, false, null, or lists of these such as [3, 5]."""

@@ -17,7 +17,7 @@ from tune.config.distributions import (
     encode_value,
 )
 from tune.config.parameters import SECTIONS, all_parameters
-from tune.config.search_file import SearchFile
+from tune.config.search_file import ObjectiveSearchFile, SearchFile
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -191,6 +191,8 @@ def wants_linear(config: SearchFile) -> bool:
 
 
 def _default(config: SearchFile, name: str) -> Value:
+    if isinstance(config, ObjectiveSearchFile):
+        return None  # points of an objective of one's own are whole
     parameter = all_parameters()[name]
     value: Value = getattr(getattr(config, parameter.section), parameter.field)
     return value

@@ -240,12 +240,53 @@ class SearchFile(Section):
             raise ConfigError(f"a trial's {key or 'parameters'}: {describe(details)}") from None
 
 
+class ObjectiveSearchConfig(SearchConfig):
+    """The same for an objective of one's own, which names its metric itself."""
+
+    metric: str = Field(default="value", min_length=1)
+    """The metric that is maximised, as the objective calls it."""
+
+
+class ObjectiveSearchFile(SearchFile):
+    """A search over an objective of one's own: any function of a configuration.
+
+    Its parameters have any names, `train.epochs` is how often a trial reports at most, and there
+    is no text classifier in it: the sections model, data and embeddings mean nothing.
+    """
+
+    objective: str = Field(min_length=1)
+    """What the objective is called; the function itself is handed over in Python."""
+    search: ObjectiveSearchConfig = ObjectiveSearchConfig()
+    """What the search looks for, how it proposes trials, and when it ends."""
+
+    @classmethod
+    def _misfits(cls, data: Mapping[str, Any]) -> Iterator[Problem]:
+        return _checks.objective_problems(keep_valid(data), data)
+
+    def configuration(
+        self, params: Mapping[str, Any]
+    ) -> tuple[ModelConfig, EmbeddingConfig, TrainConfig]:
+        """Return the fixed values: the parameters are the objective's own."""
+        del params
+        return self.model, self.embeddings, self.train
+
+
 def load_search(path: Path, overrides: Sequence[str | loader.Override] = ()) -> SearchFile:
     """Read and check a search; raises ConfigError, which lists every problem with its line.
 
     An override is a text `key.path=value`, its value in YAML, or a finished `Override`.
     """
-    return loader.load_config(SearchFile, path, overrides)
+    return loader.load_config(_model_of(path), path, overrides)
+
+
+def _model_of(path: Path) -> type[SearchFile]:
+    """Tell whether a file searches an objective of one's own; faults in it are found later."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            named = any(line.startswith("objective:") for line in file)
+    except (OSError, ValueError):
+        return SearchFile
+    return ObjectiveSearchFile if named else SearchFile
 
 
 def make_search(sections: Mapping[str, Any], name: str = "Search") -> SearchFile:
@@ -260,7 +301,8 @@ def make_search(sections: Mapping[str, Any], name: str = "Search") -> SearchFile
         ConfigError: Where something cannot be used; the message lists every problem.
     """
     overrides = [loader.Override(key, _plain(value), key) for key, value in sections.items()]
-    return loader.load_config(SearchFile, None, overrides, name=name)
+    model = ObjectiveSearchFile if "objective" in sections else SearchFile
+    return loader.load_config(model, None, overrides, name=name)
 
 
 def _plain(value: Any) -> Any:
@@ -293,6 +335,8 @@ def summarise_search(config: SearchFile) -> str:
         return f"runs {', '.join(config.configurations)}"
     names = ", ".join(config.space)
     model = "" if "model" in config.space else f"{config.model.name}: "
+    if isinstance(config, ObjectiveSearchFile):
+        model = f"{config.objective}: "
     stops = "" if config.search.scheduler.name == "none" else f", {config.search.scheduler.name}"
     return f"{model}{config.search.samples} trials over {names}{stops} on {config.search.metric}"
 
@@ -322,6 +366,10 @@ _Dumper.add_representer(str, _write_text)
 def dump_search(config: SearchFile) -> str:
     """The search as YAML with every default written out; loads back equal."""
     data = config.model_dump(mode="json", by_alias=True)
+    if isinstance(config, ObjectiveSearchFile):
+        for section in ("model", "data", "embeddings"):
+            del data[section]
+        data["train"] = {key: data["train"][key] for key in ("epochs", "seed")}
     for distribution in data["space"].values():
         if not distribution["when"]:
             del distribution["when"]

@@ -15,5 +15,6 @@ __all__ = [
     "resources",
     "stop",
     "task",
+    "user_objective",
     "worker",
 ]

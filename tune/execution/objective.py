@@ -91,4 +91,5 @@ def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
 
 
 def _best(curve: list[dict[str, Any]], metric: str) -> int:
-    return max(range(len(curve)), key=lambda rung: (curve[rung][metric], -rung))
+    # What is trained on the validation texts as well has no metric of theirs.
+    return max(range(len(curve)), key=lambda rung: (curve[rung].get(metric, 0.0), -rung))

@@ -10,13 +10,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ray import tune as ray_tune
 
 from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
+from textcls.text.encoding import concatenated
 from tune.execution.task import Arrays, Objective, Task
 from tune.run_folder.paths import CANNOT_WRITE, RunFolder, TrialFolder
 from tune.study.records import OUT_OF_MEMORY, Interrupted, State
@@ -42,10 +43,28 @@ class Workload:
     """The share of a card that a trial may use; 1 or more is all of it."""
 
     def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
-        """One trial of the search; each has a seed of its own, counted from the one given."""
-        model, embedding, train = self.configure(params)
+        """Make one trial of the search; each has a seed of its own, counted from the one given."""
         folder = self.folder.here()
-        update = {"seed": train.seed + origin, "threads": train.threads or self.threads}
+        _, _, train = self.configure(params)
+        made = self._task(number, params, train.seed + origin, folder.trial(number))
+        return replace(made, heartbeat=folder.heartbeat(number))
+
+    def rerun(
+        self, number: int, seed: int, params: Mapping[str, Any], *, everything: bool = False
+    ) -> Task:
+        """Make a trial's configuration a task of its own with another seed, up to its end.
+
+        With `everything` the validation texts are among those that are trained on.
+        """
+        folder = self.folder.here()
+        place = folder.retrained if everything else folder.rerun(number, seed)
+        made = self._task(number, params, seed, place)
+        arrays = with_validation(made.arrays) if everything else made.arrays
+        return replace(made, arrays=arrays, milestones=self.milestones[-1:])
+
+    def _task(self, number: int, params: Mapping[str, Any], seed: int, folder: TrialFolder) -> Task:
+        model, embedding, train = self.configure(params)
+        update = {"seed": seed, "threads": train.threads or self.threads}
         return Task(
             number=number,
             params=params,
@@ -54,11 +73,17 @@ class Workload:
             arrays=self.arrays[embedding],
             milestones=self.milestones,
             metric=self.metric,
-            folder=folder.trial(number),
-            stop=folder.stop,
+            folder=folder,
+            stop=self.folder.here().stop,
             device=self.device,
-            heartbeat=folder.heartbeat(number),
         )
+
+
+def with_validation(arrays: Arrays) -> Arrays:
+    """Return the arrays with the validation texts among those of train."""
+    both = concatenated(arrays.splits["train"], arrays.splits["validation"])
+    rest = {name: split for name, split in arrays.splits.items() if name != "validation"}
+    return Arrays({**rest, "train": both}, arrays.embeddings, arrays.num_classes)
 
 
 def run_trial(config: dict[str, Any], workload: Workload) -> None:

@@ -8,6 +8,7 @@ __all__ = [
     "callback",
     "eta",
     "log_capture",
+    "notebook",
     "progress",
     "search_state",
     "terminal",

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tune.formatting import duration_in_seconds, duration_range, format_params, format_value
+from tune.formatting import duration_range, format_params, format_value, rounded_duration
 from tune.monitor.search_state import SearchState, TrialView
 from tune.study.records import State
 
@@ -113,13 +113,11 @@ def time_left(state: SearchState) -> tuple[str, str]:
     """The estimate and, where it is likely to be 30 % wrong, the range that chance leaves."""
     if (left := state.left) is None:
         budget_s = state.budget_left_s
-        return (
-            "unknown time" if budget_s is None else f"at most {duration_in_seconds(budget_s)}"
-        ), ""
+        return ("unknown time" if budget_s is None else f"at most {rounded_duration(budget_s)}"), ""
     near = _NEAR * left.expected_s
     sure = max(left.high_s - left.expected_s, left.expected_s - left.low_s) <= near
     return (
-        f"~{duration_in_seconds(left.expected_s)}",
+        f"~{rounded_duration(left.expected_s)}",
         "" if sure else f" ({duration_range(left.low_s, left.high_s)})",
     )
 
@@ -136,8 +134,8 @@ def _bar(state: SearchState) -> Table:
 
 def _time(state: SearchState) -> str:
     budget = state.plan.budget_s
-    text = duration_in_seconds(state.elapsed_s) + (
-        f" of {duration_in_seconds(budget)}" if budget is not None else ""
+    text = rounded_duration(state.elapsed_s) + (
+        f" of {rounded_duration(budget)}" if budget is not None else ""
     )
     estimate, held = time_left(state)
     return f"{text}, {estimate} left{held}"

@@ -176,9 +176,10 @@ def searched_yaml(run: RunData, judged: WinnerScore) -> str:
     """The winner's parameters under the sections that they belong to."""
     sections: dict[str, dict[str, Any]] = {}
     for name, value in run.params(judged.record).items():
-        parameter = all_parameters()[name]
         plain = list(value) if isinstance(value, tuple) else value
-        sections.setdefault(parameter.section, {})[parameter.field] = plain
+        known = all_parameters().get(name)
+        section, field = (known.section, known.field) if known else ("params", name)
+        sections.setdefault(section, {})[field] = plain
     about = f"# trial {judged.record.number} of {run.folder.name}"
     title = f"{about}: {metric_words(run.metric)} {judged.value:.4f}\n"
     return title + (_yaml(sections) if sections else "# nothing was searched\n")

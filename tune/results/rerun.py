@@ -2,27 +2,24 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
 
-from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
-from textcls.text.encoding import concatenated
 from tune.config import optuna_space
 from tune.config.search_file import SearchFile
 from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal
-from tune.execution.task import Arrays
 from tune.execution.worker import Workload
 from tune.results import _rerun_stats
 from tune.results._rerun_stats import FIRST_SEED, Confirmation, Rerun
 from tune.results.winner import Trained
 from tune.run_folder.paths import RunFolder
-from tune.study.records import Interrupted, TrialRecord
+from tune.study.records import TrialRecord
 from tune.study.study import WORST
 
 _log = logging.getLogger(__name__)
@@ -44,10 +41,7 @@ class _Job:
 
     number: int
     seed: int
-    model: ModelConfig
-    embeddings: EmbeddingConfig
-    train: TrainConfig
-    checkpoint: Path
+    params: Mapping[str, Any]
     everything: bool = False
     """Whether the validation texts are trained on as well."""
 
@@ -70,9 +64,7 @@ def rerun_best(
     chosen = {record.number: record for record in records[: asked.top]}
     reruns = _rerun_stats.read_reruns(folder)
     known = {(rerun.number, rerun.seed) for rerun in reruns}
-    jobs = [
-        _job(config, record, i, folder) for i in range(asked.seeds) for record in chosen.values()
-    ]
+    jobs = [_job(config, record, i) for i in range(asked.seeds) for record in chosen.values()]
     jobs = [job for job in jobs if (job.number, job.seed) not in known]
     if jobs:
         say(f"Confirming {len(chosen)} trials with {asked.seeds} seeds each: {len(jobs)} runs.")
@@ -86,23 +78,25 @@ def rerun_best(
         return None
     record = chosen[judged.standings[0].number]
     best = best_rerun(reruns, record.number, workload.metric)
-    checkpoint = folder.local(folder.rerun(record.number, best.seed))
+    checkpoint = _checkpoint(folder, best)
     trained = Trained(checkpoint, best.metrics, best.seed)
     if asked.retrain and not stop.should_stop():
         say("Training the winner once more, on train and validation together.")
-        job = _job(config, record, best.seed - config.train.seed - FIRST_SEED, folder)
-        job = replace(job, checkpoint=folder.retrained, everything=True)
+        job = _Job(record.number, best.seed, _params(config, record), everything=True)
         for _, metrics in _trained([job], workload, plan, stop):
-            trained = Trained(folder.local(folder.retrained), metrics, best.seed, everything=True)
+            checkpoint = folder.local(folder.retrained.checkpoint(0))
+            trained = Trained(checkpoint, metrics, best.seed, everything=True)
     return Confirmed(record, trained, judged)
 
 
-def _job(config: SearchFile, record: TrialRecord, index: int, folder: RunFolder) -> _Job:
-    params = optuna_space.decode_params(optuna_space.searched(config), record.params)
-    model, embeddings, train = config.configuration(params)
-    seed = train.seed + FIRST_SEED + index
-    path = folder.rerun(record.number, seed)
-    return _Job(record.number, seed, model, embeddings, train, path)
+def _job(config: SearchFile, record: TrialRecord, index: int) -> _Job:
+    params = _params(config, record)
+    _, _, train = config.configuration(params)
+    return _Job(record.number, train.seed + FIRST_SEED + index, params)
+
+
+def _params(config: SearchFile, record: TrialRecord) -> Mapping[str, Any]:
+    return optuna_space.decode_params(optuna_space.searched(config), record.params)
 
 
 def _trained(
@@ -125,46 +119,23 @@ def _trained(
         _stop(workload.folder, list(running))
 
 
-def with_validation(arrays: Arrays) -> Arrays:
-    """The same arrays with the validation texts among those of train."""
-    both = concatenated(arrays.splits["train"], arrays.splits["validation"])
-    rest = {name: split for name, split in arrays.splits.items() if name != "validation"}
-    return Arrays({**rest, "train": both}, arrays.embeddings, arrays.num_classes)
-
-
 def _train(workload: Workload, job: _Job) -> dict[str, float]:
-    """In a worker: one job to its end; its metrics there. Leaves its checkpoint."""
-    import torch
-
-    from textcls.training.trainer import Training
-
-    arrays, folder = workload.arrays[job.embeddings], workload.folder.here()
-    if job.everything:
-        arrays = with_validation(arrays)
-    threads = job.train.threads or workload.threads
-    torch.set_num_threads(threads)
-    training = Training(
-        arrays.splits,
-        arrays.embeddings,
-        arrays.num_classes,
-        job.model,
-        job.train.model_copy(update={"seed": job.seed, "threads": threads}),
-        device=workload.device,
-    )
-
-    def look(_step: int, _total: int) -> None:
-        if folder.asked_to_stop():
-            raise Interrupted("the search was stopped")
-
+    """Train one job to its end, in a worker; returns its metrics and leaves its checkpoint."""
+    task = workload.rerun(job.number, job.seed, job.params, everything=job.everything)
+    task.folder.root.mkdir(parents=True, exist_ok=True)
     try:
-        *_, last = training.fit([], look)
+        *_, last = workload.objective(task)
     except DivergedError as error:
         _log.warning("trial %d, seed %d: %s", job.number, job.seed, error)
         return {workload.metric: WORST}
-    checkpoint = folder.root / job.checkpoint.relative_to(workload.folder.root)
-    training.save(checkpoint)
-    folder.publish(checkpoint)
-    return last.as_dict()
+    return dict(last)
+
+
+def _checkpoint(folder: RunFolder, rerun: Rerun) -> Path:
+    """Return a rerun's checkpoint; the first runs kept it as a file beside `runs.json`."""
+    path = folder.rerun(rerun.number, rerun.seed).checkpoint(0)
+    early = folder.reruns.with_name(f"{rerun.number}-{rerun.seed}.safetensors")
+    return early if early.exists() else folder.local(path)
 
 
 def _keep_best(folder: RunFolder, reruns: Sequence[Rerun], metric: str) -> None:
@@ -172,7 +143,7 @@ def _keep_best(folder: RunFolder, reruns: Sequence[Rerun], metric: str) -> None:
     for rerun in reruns:
         best = best_rerun(reruns, rerun.number, metric)
         if rerun.seed != best.seed:
-            folder.remove(folder.rerun(rerun.number, rerun.seed))
+            folder.rerun(rerun.number, rerun.seed).tidy(set())
 
 
 def best_rerun(reruns: Sequence[Rerun], number: int, metric: str) -> Rerun:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from textcls.training.metrics import accuracy, confusion_matrix, wilson_interval
 from tune.config import optuna_space
-from tune.config.search_file import SearchFile
+from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.data import Corpora
 from tune.formatting import format_params
 from tune.results import _rerun_stats
@@ -85,6 +85,14 @@ def export_best(
     return Winner(record, params, accuracies, confirmed, alone)
 
 
+def winner_without_classifier(
+    record: TrialRecord, config: SearchFile, confirmed: Confirmation | None = None
+) -> Winner:
+    """Return the best trial of an objective of one's own, which leaves no classifier."""
+    params = optuna_space.decode_params(optuna_space.searched(config), record.params)
+    return Winner(record, params, {}, confirmed)
+
+
 def export_trial(
     record: TrialRecord,
     trained: Trained,
@@ -143,6 +151,9 @@ def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[
     rows += _rerun_stats.confirmation_lines(winner.confirmation) if winner.confirmation else []
     where = paths.shown(folder.root)
     rows.append(("Folder", where))
+    if isinstance(config, ObjectiveSearchFile):
+        rows.insert(2, (config.search.metric, f"{record.value:.6g}"))
+        return rows
     rows.append(("Predict", f'python -m textcls.predict {where}/best "your text"'))
     return rows
 

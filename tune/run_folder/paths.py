@@ -229,14 +229,14 @@ class RunFolder:
         """What the best trials reached with fresh seeds."""
         return self.root / "confirm" / "runs.json"
 
-    def rerun(self, number: int, seed: int) -> Path:
-        """The checkpoint of a trial's configuration trained with another seed."""
-        return self.root / "confirm" / f"{number}-{seed}.safetensors"
+    def rerun(self, number: int, seed: int) -> TrialFolder:
+        """The folder of a trial's configuration trained with another seed."""
+        return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.remote)
 
     @property
-    def retrained(self) -> Path:
-        """The checkpoint of the winner trained on train and validation together."""
-        return self.root / "confirm" / "retrained.safetensors"
+    def retrained(self) -> TrialFolder:
+        """The folder of the winner trained on train and validation together."""
+        return TrialFolder(self.root / "confirm" / "retrained", self.remote)
 
     @property
     def ensemble(self) -> Path:

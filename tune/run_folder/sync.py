@@ -120,7 +120,7 @@ class _Syncer:
             path
             for path, parts in zip(within, own, strict=True)
             if parts[0] not in ("trials", self._folder.scratch.name)
-            and not (parts[0] == "confirm" and path.suffix == ".safetensors")
+            and not (parts[0] == "confirm" and len(parts) > 2)
         ]
 
     def _forget_unknown_trials(self) -> None:

@@ -43,6 +43,11 @@ class SearchStudy:
         return str(self._study.user_attrs["metric"])
 
     @property
+    def _bounded(self) -> bool:
+        """Whether the metric is a share, so that a worst value is known."""
+        return bool(self._study.user_attrs.get("bounded", True))
+
+    @property
     def milestones(self) -> tuple[float, ...]:
         """The epochs of the rungs."""
         return tuple(self._study.user_attrs["milestones"])
@@ -182,7 +187,9 @@ class SearchStudy:
             self._study.tell(number, state=TrialState.PRUNED)
         elif state == State.COMPLETE:
             self._study.tell(number, self.record(number).value)
-        elif state == State.DIVERGED or self.record(number).message.startswith(OUT_OF_MEMORY):
+        elif self._bounded and (
+            state == State.DIVERGED or self.record(number).message.startswith(OUT_OF_MEMORY)
+        ):
             self._study.tell(number, WORST)
         else:
             self._study.tell(number, state=TrialState.FAIL)
@@ -195,6 +202,7 @@ def create_study(
     metric: str,
     milestones: Sequence[float],
     sampler: optuna.samplers.BaseSampler,
+    bounded: bool = True,
     fill: Callable[[SearchStudy], None] = lambda _study: None,
 ) -> SearchStudy:
     """Start a study in a new journal file or in a database; `fill` enqueues what comes first.
@@ -211,6 +219,8 @@ def create_study(
     )
     study.set_user_attr("metric", metric)
     study.set_user_attr("milestones", list(milestones))
+    if not bounded:  # what diverges then teaches the sampler nothing
+        study.set_user_attr("bounded", False)
     made = SearchStudy(study, storage.secure)
     fill(made)
     study.set_user_attr("format", FORMAT)  # last: what has a format has the rest
