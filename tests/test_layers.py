@@ -15,6 +15,7 @@ FLOORS = {
     "textcls": [
         ["textcls.exceptions", "textcls.cache"],
         ["textcls.config"],
+        ["textcls.command_line"],
         ["textcls.data.synthetic"],
         ["textcls.data"],
         ["textcls.text"],
@@ -41,6 +42,8 @@ FLOORS = {
         ["tune.run_search"],
         ["tune.api"],
         ["tune.search", "tune.status", "tune.compare", "tune.validate"],
+        ["tune.cli"],
+        ["tune.completion"],
     ],
 }
 """From the ground up: a package imports from its own and from floors below, never beside it."""
@@ -55,8 +58,14 @@ MAY_IMPORT_RAY = {
 }
 LIGHT = (
     "textcls",
+    "textcls.command_line",
     "textcls.config.models",
+    "textcls.predict",
+    "textcls.train",
     "tune",
+    "tune.cli",
+    "tune.compare",
+    "tune.completion",
     "tune.config.optuna_space",
     "tune.config.search_file",
     "tune.report.writer",

@@ -1,22 +1,19 @@
 """`python -m textcls.predict RUN/best "text" ...`: the label of each text and its probability."""
 
-import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from textcls.command_line import CommandParser
 from textcls.exceptions import TextclsError
 
 LINES_AT_ONCE = 1024
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print a line per text: label, probability, text, separated by tabs; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m textcls.predict", description=__doc__)
-    parser.add_argument("folder", type=Path, help="an exported classifier, such as runs/NAME/best")
-    parser.add_argument("text", nargs="*", help="texts; without any, lines from standard input")
-    options = parser.parse_args(argv)
+    options = make_parser().parse(argv)
     texts = options.text or _lines()
     try:
         _predict(options.folder, texts)
@@ -26,6 +23,19 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0  # `head` has seen enough
     return 0
+
+
+def make_parser() -> CommandParser:
+    """Return the parser of this command's options."""
+    parser = CommandParser("textcls.predict", "Print the label of each text and its probability.")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="an exported classifier, such as runs/NAME/best",
+    )
+    parser.add_argument("text", nargs="*", help="texts; without any, lines from standard input")
+    return parser
 
 
 def _lines() -> Iterator[str]:

@@ -8,17 +8,24 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from textcls.command_line import CommandParser, typed
 from textcls.config import loader
 from textcls.config.models import TrainFile
 from textcls.exceptions import TextclsError
 
+_ABOUT = (
+    "Train one configuration and keep it. Sections and keys are those of a search space: data, "
+    "embeddings, model and train. Anything in them is set by --set KEY=VALUE or in a YAML file."
+)
 
-def main(argv: list[str] | None = None) -> int:
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Train, print each rung, write what was asked for; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse(argv)
     shorthands = {
         "model.name": options.model,
         "data.name": options.data,
@@ -38,32 +45,38 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m textcls.train", description=__doc__)
-    parser.add_argument(
-        "--config", type=Path, help="a YAML file with data, embeddings, model, train"
+def make_parser() -> CommandParser:
+    """Return the parser of this command's options."""
+    parser = CommandParser("textcls.train", _ABOUT)
+    add = parser.add_argument_group("what is trained").add_argument
+    add(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a YAML file with data, embeddings, model, train",
     )
-    parser.add_argument("--model", choices=["cnn", "rnn", "gru"], help="the encoder")
-    parser.add_argument("--data", help="a hub name, a local file or folder, or synthetic")
-    parser.add_argument("--embeddings", help="a gensim name, a vector file, corpus or random")
-    parser.add_argument("--epochs", type=float, help="passes over the train split")
-    parser.add_argument("--seed", type=int, help="seed of weights, batches and dropout")
-    parser.add_argument(
+    add("--model", choices=["cnn", "rnn", "gru"], help="the encoder")
+    add("--data", metavar="DATA", help="a hub name, a local file or folder, or synthetic")
+    add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
+    add("--epochs", type=float, metavar="N", help="passes over the train split")
+    add("--seed", type=int, metavar="N", help="seed of weights, batches and dropout")
+    add(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         help="any key, such as model.hidden_size=50",
     )
-    parser.add_argument(
+    add = parser.add_argument_group("how, and what is left").add_argument
+    add(
         "--rungs",
         default="",
         metavar="EPOCHS",
         help="where to evaluate, such as 0.25,0.5; the end always is one",
     )
-    parser.add_argument("--device", help="cpu or cuda; by default cuda where there is one")
-    parser.add_argument("--out", type=Path, help="write the classifier to this folder")
-    parser.add_argument("--json", type=Path, help="write the rungs' results to this file")
+    add("--device", help="cpu or cuda; by default cuda where there is one")
+    add("--out", type=Path, metavar="DIR", help="write the classifier to this folder")
+    add("--json", type=Path, metavar="FILE", help="write the rungs' results to this file")
     return parser
 
 
@@ -114,7 +127,7 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
             training.save(checkpoint)
             bundle.export_bundle(checkpoint, file.model, prepared, file.data, options.out, about)
         console.print(
-            f'classifier in {options.out}; try: python -m textcls.predict {options.out} "a text"'
+            f'classifier in {options.out}; try: {typed("textcls.predict")} {options.out} "a text"'
         )
 
 

@@ -1,10 +1,11 @@
 """`python -m tune.compare RUN RUN ...`: searches side by side, at the terminal and as a page."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from textcls.command_line import CommandParser
 
 if TYPE_CHECKING:
     from tune.analysis.comparison import Contender
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the comparison and write the page if asked to; returns the exit code."""
-    parser = _parser()
-    options = parser.parse_args(argv)
+    parser = make_parser()
+    options = parser.parse(argv)
     if len(options.runs) < 2:
         parser.error("name at least two runs")
 
@@ -64,10 +65,10 @@ def show(found: "Sequence[Contender]") -> None:
         console.print(Text(remark))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tune.compare",
-        description="Compare searches: space, best with its interval, best over time, cost.",
+def make_parser() -> CommandParser:
+    """Return the parser of this command's options."""
+    parser = CommandParser(
+        "tune.compare", "Compare searches: space, best with its interval, best over time, cost."
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or names of runs")
     parser.add_argument(

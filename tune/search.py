@@ -1,15 +1,18 @@
-"""`python -m tune.search --space search_spaces/gru.yaml`: find a good text classifier."""
+"""`python -m tune.search --space gru`: find a good text classifier."""
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from textcls.command_line import CommandParser, typed
 
 if TYPE_CHECKING:
     from tune.run_folder.paths import RunFolder
@@ -38,8 +41,10 @@ _AUTO = "auto"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a search; returns the exit code: 0 with a winner, 130 or 143 after a signal, else 1."""
     given = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser()
-    options = parser.parse_args(given)
+    parser = make_parser()
+    options = parser.parse(given)
+    if options.list:
+        return _list_spaces()
     if wrong := _misfit(options):
         parser.error(wrong)
 
@@ -88,10 +93,24 @@ def _misfit(options: argparse.Namespace) -> str | None:
     return None
 
 
+def _list_spaces() -> int:
+    """Print what each search space that comes with the package is for and how long it takes."""
+    from tune.config import spaces
+
+    found = spaces.shipped_spaces()
+    width = max((len(each.name) for each in found), default=0) + 2
+    columns = max(shutil.get_terminal_size().columns, width + 40)
+    for each in found:
+        text = f"{each.purpose} {each.duration}".rstrip()
+        lines = textwrap.wrap(text, columns - width, break_on_hyphens=False)
+        print(each.name.ljust(width) + ("\n" + " " * width).join(lines))
+    return 0
+
+
 def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from textcls.config.loader import Override
     from textcls.exceptions import ConfigError
-    from tune.config import search_file
+    from tune.config import search_file, spaces
     from tune.execution import ray_connect
     from tune.run_folder import paths
     from tune.run_search import Request
@@ -136,16 +155,18 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         if database not in (None, folder.study):
             raise ConfigError(f"--storage {database}: but the run's study lies at {folder.study}")
         study.read_study(folder.study, folder.name)  # what cannot go on is left as it is
-        search = search_file.load_search(options.space or folder.space, overrides)
+        space = folder.space if options.space is None else spaces.find_space(options.space)
+        search = search_file.load_search(space, overrides)
         check_unchanged(search_file.load_search(folder.space), search)
     else:
-        search = search_file.load_search(options.space, overrides)
-        name = options.name or paths.default_name(options.space, datetime.now().astimezone())
+        space = spaces.find_space(options.space)
+        search = search_file.load_search(space, overrides)
+        name = options.name or paths.default_name(space, datetime.now().astimezone())
         folder = paths.create(runs_dir, name)
     return Request(
         search,
         folder,
-        command=("python", "-m", "tune.search", *given),
+        command=(*typed("tune.search").split(), *given),
         address=address,
         dashboard_host=options.dashboard_host,
         database=database,
@@ -155,13 +176,31 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tune.search",
-        description="Search for a good text classifier; what it finds is left in RUNS/NAME.",
+def make_parser() -> CommandParser:
+    """Return the parser of this command's options."""
+    parser = CommandParser(
+        "tune.search",
+        "Search for a good text classifier; what it finds is left in RUNS/NAME.",
+        usage="%(prog)s --space SPACE [OPTION ...]\n"
+        "       %(prog)s --resume RUN [OPTION ...]\n"
+        "       %(prog)s --list",
     )
-    add = parser.add_argument
-    add("--space", type=Path, metavar="FILE", help="the search, as YAML")
+    _add_search_options(parser.add_argument_group("which search"))
+    _add_data_options(parser.add_argument_group("texts and vectors"))
+    _add_trial_options(parser.add_argument_group("trials"))
+    _add_resource_options(parser.add_argument_group("machines"))
+    _add_result_options(parser.add_argument_group("results"))
+    return parser
+
+
+def _add_search_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--space",
+        metavar="SPACE",
+        help="the search: a YAML file, or the name of one that comes with the package",
+    )
+    add("--list", action="store_true", help="print the names that --space takes, and exit")
     add(
         "--resume",
         metavar="RUN",
@@ -169,24 +208,6 @@ def _parser() -> argparse.ArgumentParser:
         "run if it exists, else begin it",
     )
     add("--warm-start", metavar="RUN", help="let the sampler know the trials of an earlier run")
-    add("--data", help="a hub name, a local file or folder, or synthetic")
-    add("--embeddings", help="a gensim name, a vector file, corpus or random")
-    add("--samples", type=int, metavar="N", help="trials")
-    add("--epochs", type=float, metavar="N", help="epochs of a trial that is never stopped")
-    add("--time-budget", metavar="TIME", help="when to end: 90s, 5m, 1h30m")
-    add("--trial-timeout", metavar="TIME", help="end a trial without a report for so long: 90s, 5m")
-    add("--name", help="the run's name; by default the file's name and the time")
-    add("--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH")
-    add("--storage", metavar="URL", help="keep the study in a database, not in a journal file")
-    add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")
-    add("--cpus-per-trial", type=float, metavar="N", help="CPU cores of a trial")
-    add("--gpus-per-trial", type=_gpus, metavar="N", help="GPUs of a trial, such as 0.25, or auto")
-    add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
-    add("--confirm", type=int, metavar="K", help="train the best K again; the best mean wins")
-    add("--seeds", type=int, metavar="N", help="fresh seeds for each of them, by default 5")
-    add("--ensemble", type=int, metavar="K", help="beside the winner, the best K averaged")
-    add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
-    add("--dashboard-host", metavar="IP", help="show the dashboard to other machines, with a token")
     add(
         "--set",
         action="append",
@@ -194,6 +215,40 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="any key of the file, such as search.scheduler.reduction_factor=4; repeatable",
     )
+
+
+def _add_data_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--data", metavar="DATA", help="a hub name, a local file or folder, or synthetic")
+    add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
+
+
+def _add_trial_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--samples", type=int, metavar="N", help="trials")
+    add("--epochs", type=float, metavar="N", help="epochs of a trial that is never stopped")
+    add("--time-budget", metavar="TIME", help="when to end: 90s, 5m, 1h30m")
+    add("--trial-timeout", metavar="TIME", help="end a trial without a report for so long: 90s, 5m")
+    add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")
+    add("--confirm", type=int, metavar="K", help="train the best K again; the best mean wins")
+    add("--seeds", type=int, metavar="N", help="fresh seeds for each of them, by default 5")
+    add("--ensemble", type=int, metavar="K", help="beside the winner, the best K averaged")
+
+
+def _add_resource_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--cpus-per-trial", type=float, metavar="N", help="CPU cores of a trial")
+    add("--gpus-per-trial", type=_gpus, metavar="N", help="GPUs of a trial, such as 0.25, or auto")
+    add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
+    add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
+    add("--dashboard-host", metavar="IP", help="show the dashboard to other machines, with a token")
+
+
+def _add_result_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--name", help="the run's name; by default the search space's name and the time")
+    add("--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH")
+    add("--storage", metavar="URL", help="keep the study in a database, not in a journal file")
     add("--on-finish", metavar="COMMAND", help="run at the end, with $RESULT_JSON and $RUN_FOLDER")
     add(
         "--track",
@@ -203,7 +258,6 @@ def _parser() -> argparse.ArgumentParser:
         help="repeatable",
     )
     add("--quiet", action="store_true", help="print nothing but the result")
-    return parser
 
 
 def _gpus(text: str) -> float | str:
@@ -228,20 +282,21 @@ def _announced(command: str | None, folder: "RunFolder") -> Iterator[None]:
                 print(f"--on-finish ended with exit code {ended.returncode}", file=sys.stderr)
 
 
-def _end(code: int) -> NoReturn:
-    """End the process without the interpreter's own end.
+def run_and_exit(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run a search as `main` does and end the process without the interpreter's own end.
 
     A search that fails early leaves threads amid an import, and CPython may wait for the lock of
     such an import for ever. All files are closed and Ray is shut down by now.
     """
+    try:
+        code = main(argv)
+    except Exception:
+        traceback.print_exc()
+        code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 if __name__ == "__main__":
-    try:
-        _end(main())
-    except Exception:
-        traceback.print_exc()
-        _end(1)
+    run_and_exit()

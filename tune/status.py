@@ -1,12 +1,13 @@
 """`python -m tune.status RUN`: how a search is doing, read from its run folder alone."""
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from textcls.command_line import CommandParser, typed
 
 if TYPE_CHECKING:
     from tune.analysis.run_data import RunData
@@ -17,7 +18,7 @@ _RUNNING = 8  # trials that are named
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the state of a search; returns the exit code, 1 when the folder is no run."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError
     from tune.analysis import run_data
@@ -73,7 +74,7 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
         yield "Running", _running(search_state)
         yield "Left", "".join(time_left(search_state))
     elif found.state in (run_data.CUT_OFF, "interrupted"):
-        yield "Go on with", f"python -m tune.search --resume {paths.shown(found.folder.root)}"
+        yield "Go on with", f"{typed('tune.search')} --resume {paths.shown(found.folder.root)}"
 
 
 def _holder(found: "RunData") -> str:
@@ -162,10 +163,10 @@ def _running(search_state: "SearchState") -> str:
     return f"trial {', '.join(found[:_RUNNING])}{more} of {epochs[0]:g} epochs" if found else "none"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tune.status",
-        description="Show a running, finished or killed search; loads neither ray nor torch.",
+def make_parser() -> CommandParser:
+    """Return the parser of this command's options."""
+    parser = CommandParser(
+        "tune.status", "Show a running, finished or killed search; loads neither ray nor torch."
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(

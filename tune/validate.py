@@ -1,39 +1,50 @@
 """`python -m tune.validate search_spaces/*.yaml`: checks search files without running them."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from textcls.command_line import CommandParser
 from textcls.exceptions import ConfigError
 from tune.config import json_schema, reference
 from tune.config.search_file import load_search, summarise_search
+from tune.config.spaces import find_space
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a line for each good file and the problems of each other; 1 if there is any problem."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tune.validate",
-        description="Check search files without running them; loads neither ray nor torch.",
-    )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="a search as YAML")
-    parser.add_argument(
-        "--schema", action="store_true", help="print the JSON Schema that editors complete from"
-    )
-    parser.add_argument("--keys", action="store_true", help="print every key, as Markdown")
-    arguments = parser.parse_args(argv)
+    parser = make_parser()
+    arguments = parser.parse(argv)
     if arguments.keys:
         print(reference.keys_page(), end="")
     elif arguments.schema:
         print(json_schema.schema_text(), end="")
-    elif not arguments.files:
-        parser.error("name at least one FILE, or --schema")
-    faults = [path for path in arguments.files if not _is_good(path)]
+    elif not arguments.spaces:
+        parser.error("name at least one SPACE, or --schema")
+    faults = [each for each in arguments.spaces if not _is_good(each)]
     return 1 if faults else 0
 
 
-def _is_good(path: Path) -> bool:
+def make_parser() -> CommandParser:
+    """Return the parser of this command's options."""
+    parser = CommandParser(
+        "tune.validate", "Check search files without running them; loads neither ray nor torch."
+    )
+    parser.add_argument(
+        "spaces",
+        nargs="*",
+        metavar="SPACE",
+        help="a YAML file, or the name of a search space that comes with the package",
+    )
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema that editors complete from"
+    )
+    parser.add_argument("--keys", action="store_true", help="print every key, as Markdown")
+    return parser
+
+
+def _is_good(space: str) -> bool:
     try:
+        path = find_space(space)
         search = load_search(path)
     except ConfigError as error:
         print(error)

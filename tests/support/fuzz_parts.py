@@ -180,7 +180,7 @@ def check_command_line(argv: list[str]) -> str:
         runs = Path(place, "runs")
         try:
             given = [*argv, "--runs-dir", str(runs)]
-            options = search._parser().parse_args(given)
+            options = search.make_parser().parse(given)
             if search._misfit(options):
                 return "usage"
             request = search._request(options, given)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import yaml
 
+from textcls.command_line import typed
 from tune.analysis._curves import at_chance, shape
 from tune.analysis.boundaries import BoundaryHit, boundary_hits
 from tune.analysis.run_data import CUT_OFF, RUNNING, RunData
@@ -57,7 +58,7 @@ def _about_notices(run: RunData) -> Iterator[Advice]:
 
 def _about_state(run: RunData) -> Iterator[Advice]:
     name = run.folder.name
-    goes_on = f"python -m tune.search --resume {name} goes on from there."
+    goes_on = f"{typed('tune.search')} --resume {name} goes on from there."
     if run.state == RUNNING:
         text = "This page shows what was known when it was written."
         yield Advice("warning", "The search is still running", text)

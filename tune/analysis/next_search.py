@@ -4,6 +4,7 @@ The ranges at whose edges the best trials crowd are widened, and the best parame
 are tried first. Everything else stays as it was.
 """
 
+from textcls.command_line import typed
 from tune.analysis.boundaries import boundary_hits
 from tune.analysis.run_data import RunData
 from tune.config import search_file
@@ -35,7 +36,7 @@ def write_next_search(run: RunData) -> bool:
     head = (
         f"# What the search {run.folder.name} suggests next. {why}\n"
         f"# Its best {len(search.points)} trials are tried first.\n#\n"
-        f"#   python -m tune.search --space {paths.shown(run.folder.next)}\n\n"
+        f"#   {typed('tune.search')} --space {paths.shown(run.folder.next)}\n\n"
     )
     paths.write_text(run.folder.next, head + search_file.dump_search(search))
     return True

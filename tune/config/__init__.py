@@ -13,4 +13,5 @@ __all__ = [
     "parameters",
     "reference",
     "search_file",
+    "spaces",
 ]

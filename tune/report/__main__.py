@@ -1,14 +1,15 @@
 """`python -m tune.report RUN`: write RUN/report.html, at any time, from the run folder alone."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from textcls.command_line import CommandParser
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the report and say where it lies; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError
     from tune.report.writer import write_report
@@ -27,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tune.report",
-        description="Write the report of a search that has ended, was killed or still runs.",
+def make_parser() -> CommandParser:
+    """Return the parser of this command's options."""
+    parser = CommandParser(
+        "tune.report", "Write the report of a search that has ended, was killed or still runs."
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(

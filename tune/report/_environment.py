@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from textcls.command_line import typed
 from tune.analysis.run_data import RunData
 from tune.report import _html
 from tune.report._html import Html, tag
@@ -70,7 +71,7 @@ def environment_section(run: RunData) -> Iterator[Html]:
         yield _html.copyable(f"cd {directory}\n{given}" if directory else given, "the command")
     yield tag("h3", "The same search once more")
     seed = run.config.search.seed
-    again = f"python -m tune.search --space {run.folder.space}"
+    again = f"{typed('tune.search')} --space {run.folder.space}"
     text = (
         f"The file has every default written out, the seed {seed} included. Proposals depend on "
         "the order in which trials end: --max-concurrent 1 makes them the same."

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from textcls.command_line import typed
 from tune.analysis.advice import Advice, advise
 from tune.analysis.run_data import SPLITS, RunData
 from tune.analysis.timeline import Timeline
@@ -164,7 +165,7 @@ def best_parameters(run: RunData, judged: WinnerScore | None) -> list[Html]:
             tag(
                 "p",
                 "The whole configuration, seed included. Saved as best.yaml it trains again with ",
-                tag("code", "python -m textcls.train --config best.yaml"),
+                tag("code", f"{typed('textcls.train')} --config best.yaml"),
                 ".",
             ),
             _html.copyable(whole_yaml(run, judged), "the whole configuration"),

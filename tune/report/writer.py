@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textcls.command_line import typed
+
 if TYPE_CHECKING:
     from textcls.data.dataset import Source
     from tune.run_folder.paths import RunFolder
@@ -50,5 +52,5 @@ def write_report_at_end(
         write_report(folder, source=source)
     except Exception as error:
         _log.exception("the report was not written")
-        again = f"python -m tune.report {folder.root}"
+        again = f"{typed('tune.report')} {folder.root}"
         say(f"The report was not written ({error}); {again} tries once more.")

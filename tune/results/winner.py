@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textcls.command_line import typed
 from textcls.training.metrics import accuracy, confusion_matrix, wilson_interval
 from tune.config import optuna_space
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
@@ -154,7 +155,7 @@ def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[
     if isinstance(config, ObjectiveSearchFile):
         rows.insert(2, (config.search.metric, f"{record.value:.6g}"))
         return rows
-    rows.append(("Predict", f'python -m textcls.predict {where}/best "your text"'))
+    rows.append(("Predict", f'{typed("textcls.predict")} {where}/best "your text"'))
     return rows
 
 
