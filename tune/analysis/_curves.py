@@ -77,7 +77,7 @@ def at_chance(run: RunData) -> tuple[list[TrialRecord], float] | None:
     is right more often. None where the classes are not known or the metric is no accuracy.
     """
     per_class = run.corpus.get("texts_per_class", {})
-    split = SPLITS[run.chosen_on]
+    split = SPLITS.get(run.chosen_on, "")
     counts: Sequence[int] = list(per_class.get(split, {}).values())
     if not counts or not run.metric.endswith("_accuracy"):
         return None

@@ -85,6 +85,8 @@ def analyse_errors(run: RunData, source: "Source | None" = None) -> ErrorAnalysi
 def _refusal(run: RunData) -> str | None:
     if run.best is None:
         return "There is no winner yet."
+    if run.own_objective:
+        return "The objective is a function of one's own: there is no classifier to ask."
     if not run.folder.best.is_dir():
         waiting = run.state in (RUNNING, CUT_OFF)
         why = "is written when the search ends" if waiting else "is missing"

@@ -14,7 +14,7 @@ from tune.analysis.trials import Trials
 from tune.config import optuna_space as spaces
 from tune.config import search_file
 from tune.config.conditions import Space
-from tune.config.search_file import SearchFile
+from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.exceptions import SearchError
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
@@ -71,8 +71,17 @@ class RunData:
 
     @property
     def chosen_on(self) -> str:
-        """The prefix of the split on which the trials were compared: test or val."""
-        return self.metric.split("_")[0]
+        """The prefix of the split on which the trials were compared: test or val.
+
+        Empty for an objective of one's own, which measures as it likes.
+        """
+        prefix = self.metric.split("_")[0]
+        return prefix if prefix in SPLITS and not self.own_objective else ""
+
+    @property
+    def own_objective(self) -> bool:
+        """Whether the search went over a user's function and not over text classifiers."""
+        return isinstance(self.config, ObjectiveSearchFile)
 
     @cached_property
     def space(self) -> Space:

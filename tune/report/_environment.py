@@ -69,6 +69,19 @@ def environment_section(run: RunData) -> Iterator[Html]:
         yield tag("h3", "The command")
         directory = known.get("directory")
         yield _html.copyable(f"cd {directory}\n{given}" if directory else given, "the command")
+    if not run.own_objective:
+        yield from _once_more(run)
+    rows = list(_facts(run))
+    if rows:
+        yield _html.table(["", ""], rows, class_="wrap facts-table")
+    for corpus in known.get("corpora", ()):
+        yield _corpus(corpus)
+    yield _html.details(
+        "The search file", _html.copyable(_text(run.folder.space), "the search file")
+    )
+
+
+def _once_more(run: RunData) -> Iterator[Html]:
     yield tag("h3", "The same search once more")
     seed = run.config.search.seed
     again = f"{typed('tune.search')} --space {run.folder.space}"
@@ -78,14 +91,6 @@ def environment_section(run: RunData) -> Iterator[Html]:
     )
     yield tag("p", text)
     yield _html.copyable(again, "the command")
-    rows = list(_facts(run))
-    if rows:
-        yield _html.table(["", ""], rows, class_="wrap facts-table")
-    for corpus in known.get("corpora", ()):
-        yield _corpus(corpus)
-    yield _html.details(
-        "The search file", _html.copyable(_text(run.folder.space), "the search file")
-    )
 
 
 def _facts(run: RunData) -> Iterator[tuple[str, str]]:

@@ -109,7 +109,8 @@ def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
     if not found:
         found = [f"Trial {judged.record.number} reached a {metric_words(run.metric)} of "
                  f"{judged.value:.4f}."]  # fmt: skip
-    found.append(_selection_sentence(run, judged))
+    if run.chosen_on:
+        found.append(_selection_sentence(run, judged))
     alone = (run.result.get("best") or {}).get("linear_alone")
     if alone and run.result["best"].get("number") == judged.record.number:
         found.append(
@@ -160,17 +161,21 @@ def best_parameters(run: RunData, judged: WinnerScore | None) -> list[Html]:
         return [tag("p", "There is no best trial yet.", class_="gap")]
     return [
         _html.copyable(searched_yaml(run, judged), "the best parameters"),
-        _html.details(
-            "The whole configuration",
-            tag(
-                "p",
-                "The whole configuration, seed included. Saved as best.yaml it trains again with ",
-                tag("code", f"{typed('textcls.train')} --config best.yaml"),
-                ".",
-            ),
-            _html.copyable(whole_yaml(run, judged), "the whole configuration"),
-        ),
+        *([] if run.own_objective else [_whole_configuration(run, judged)]),
     ]
+
+
+def _whole_configuration(run: RunData, judged: WinnerScore) -> Html:
+    return _html.details(
+        "The whole configuration",
+        tag(
+            "p",
+            "The whole configuration, seed included. Saved as best.yaml it trains again with ",
+            tag("code", f"{typed('textcls.train')} --config best.yaml"),
+            ".",
+        ),
+        _html.copyable(whole_yaml(run, judged), "the whole configuration"),
+    )
 
 
 def searched_yaml(run: RunData, judged: WinnerScore) -> str:
