@@ -132,7 +132,7 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
 
 
 def _rungs(text: str) -> list[float]:
-    """The asked rungs; none where nothing was asked."""
+    """Parse `--rungs`: epochs, ascending; empty where none were given."""
     if not text:
         return []
     try:
