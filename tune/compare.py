@@ -1,4 +1,4 @@
-"""`python -m tune.compare RUN RUN ...`: searches side by side, at the terminal and as a page."""
+"""`python -m tune.compare RUN RUN ...`: compare searches at the terminal and as a page."""
 
 import sys
 from collections.abc import Sequence

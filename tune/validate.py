@@ -1,4 +1,4 @@
-"""`python -m tune.validate search_spaces/*.yaml`: checks search files without running them."""
+"""`python -m tune.validate search_spaces/*.yaml`: check search files without running them."""
 
 import sys
 from collections.abc import Sequence

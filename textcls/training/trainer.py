@@ -91,10 +91,11 @@ class Training:
         device: "cpu" or a torch device such as "cuda".
         compiled: Use the compiled kernels; by default on the CPU, and plain torch elsewhere.
 
-    Example:
-        >>> training = Training(corpus.splits, corpus.embeddings, 4, ModelConfig(), TrainConfig())
-        >>> for result in training.fit([0.5, 1.0]):
-        ...     print(result.epoch, result.metrics["test_accuracy"])
+    Example::
+
+        training = Training(corpus.splits, corpus.embeddings, 4, ModelConfig(), TrainConfig())
+        for result in training.fit([0.5, 1.0]):
+            print(result.epoch, result.metrics["test_accuracy"])
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What to do next, and what to be careful about, in sentences."""
+"""Advise in sentences: what to try next, and what to be careful about."""
 
 import math
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _MANY = 0.2  # of the trials
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing to know."""
+    """One piece of advice."""
 
     kind: Literal["warning", "advice"]
     title: str
@@ -29,7 +29,12 @@ class Advice:
 
 
 def advise(run: RunData, judged: WinnerScore | None) -> list[Advice]:
-    """Everything worth saying about a search, warnings first."""
+    """Return everything worth saying about a search, warnings first.
+
+    Args:
+        run: The search.
+        judged: The winner's score; None while there is no winner.
+    """
     found = [
         *_about_state(run),
         *_about_notices(run),
@@ -42,7 +47,7 @@ def advise(run: RunData, judged: WinnerScore | None) -> list[Advice]:
 
 
 def range_yaml(hit: BoundaryHit) -> str:
-    """The wider range as a line of a search file."""
+    """Return the wider range as a line of a search file."""
     written = hit.wider.model_dump(mode="json", exclude_defaults=True)
     kept = {"type": hit.wider.type, **written}
     line: str = yaml.safe_dump(kept, default_flow_style=True, sort_keys=False, width=10_000)

@@ -1,4 +1,4 @@
-"""Searches side by side: what each searched, what it found, when, and at what cost."""
+"""Compare searches: what each searched, what it found, when, and at what cost."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ Row = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Contender:
-    """One of the searches."""
+    """One of the searches that are compared."""
 
     name: str
     run: RunData
 
     @cached_property
     def line(self) -> Timeline:
-        """The search in the order of time."""
+        """The search's trials in the order of time."""
         return build_timeline(self.run)
 
     @cached_property
@@ -44,11 +44,11 @@ class Contender:
         return self.line.leaders()
 
     def trained(self, epochs: float) -> float:
-        """Texts trained in so many epochs; the epochs where nobody knows how many texts."""
+        """Return the texts trained on in so many epochs; the epochs where that is unknown."""
         return epochs * (self.run.texts("train") or 1)
 
     def spent(self, epochs: float) -> str:
-        """The same in words."""
+        """Return the training of so many epochs in words: in texts where their number is known."""
         if self.run.texts("train") is None:
             return f"{epochs:.2f} epochs"
         return f"{self.trained(epochs):,.0f} texts"
@@ -64,7 +64,7 @@ def contenders(histories: Sequence[RunData]) -> list[Contender]:
 
 
 def comparison_sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]]]:
-    """The whole comparison as titled rows."""
+    """Return the whole comparison as titled sections of rows."""
     return [
         ("Search", list(_settings(found))),
         ("Space", list(_space(found))),
@@ -75,7 +75,7 @@ def comparison_sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]
 
 
 def comparison_remarks(found: Sequence[Contender]) -> list[str]:
-    """What to think of before believing the table, in sentences."""
+    """Return what to consider before believing the table, in sentences."""
     said = []
     if len({each.run.metric for each in found}) > 1:
         said.append("The searches raised different metrics, so their best values do not compare.")
@@ -89,7 +89,7 @@ def comparison_remarks(found: Sequence[Contender]) -> list[str]:
 
 
 def _lead(found: Sequence[Contender]) -> str | None:
-    """How far the first is ahead of the second, and whether that may be chance."""
+    """Say how far the first is ahead of the second, and whether that may be chance."""
     scored = [
         (each.judged.headline.accuracy, each.judged.headline.texts, each.name)
         for each in found

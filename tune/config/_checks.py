@@ -201,7 +201,7 @@ def _foreign_fields(parts: ValidSections) -> Iterator[Problem]:
 
 
 def _together(parts: ValidSections) -> Iterator[Problem]:
-    """Yield fields that exclude each other, trying both ends of all ranges under every condition."""
+    """Yield fields that exclude each other, at both ends of all ranges under every condition."""
     conditioning = {other for known in parts.space.values() for other in known.when}
     for case in islice(assignments(parts.space, conditioning), _MOST_CASES):
         for end in (_lowest, _highest):

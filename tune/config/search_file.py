@@ -291,9 +291,9 @@ def load_search(path: Path, overrides: Sequence[str | loader.Override] = ()) -> 
         ConfigError: The file cannot be read or is not valid; the message lists every problem with
             its line.
 
-    Example:
-        >>> load_search(Path("search_spaces/gru.yaml"), ["search.samples=8"]).search.samples
-        8
+    Example::
+
+        config = load_search(Path("gru.yaml"), ["search.samples=8"])
     """
     return loader.load_config(_model_of(path), path, overrides)
 

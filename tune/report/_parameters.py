@@ -1,4 +1,4 @@
-"""How the parameters bear on the metric: a plot each, all together, and their importance."""
+"""Relate the parameters to the metric: a plot each, all together, and their importance."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -25,7 +25,7 @@ _FOOT = 0.1  # of the parallel axes: where trials pass that do not have a parame
 
 
 def parameters_section(run: RunData) -> list[Html]:
-    """What the looks mean, then a plot for each parameter."""
+    """Return the legend, then a plot for each parameter."""
     records = [record for record in run.records if record.values]
     y, below = _axes.metric_axis(metric_words(run.metric), [_value(record) for record in records])
     groups = {
@@ -105,7 +105,7 @@ def _place(record: TrialRecord, given: Any, axis: Axis, places: Mapping[Value, f
 def _quarters(
     records: Sequence[TrialRecord], name: str, x: Axis, places: Mapping[Value, float]
 ) -> list[list[str]]:
-    """The values in each quarter of a range, or of each choice."""
+    """Return the values in each quarter of a range, or of each choice."""
     if places:
         groups = {
             value_text(choice): [each for each in records if each.params[name] == choice]
@@ -133,7 +133,7 @@ def _best_and_median(values: Sequence[float]) -> list[str]:
 
 
 def parallel_section(run: RunData) -> Html:
-    """All parameters side by side, a line for each trial, the metric at the right."""
+    """Plot all parameters side by side, a line for each trial, the metric at the right."""
     records = [record for record in run.ranked if record.values]
     known = {name: _axes.parameter_axis(name, each) for name, each in run.space.items()}
     y, below = _axes.metric_axis(metric_words(run.metric), [_value(record) for record in records])
@@ -189,7 +189,7 @@ def parallel_section(run: RunData) -> Html:
 
 
 def importance_section(run: RunData) -> Html:
-    """A bar for each parameter, or the reason why there are none."""
+    """Return a bar for each parameter, or the reason why there are none."""
     found = compute_importance(run)
     return tag("p", found, class_="gap") if isinstance(found, str) else _bars(run, found)
 
