@@ -244,7 +244,7 @@ def _summary(provenance: dict[str, Any]) -> list[str]:
     known = (
         f"know {types:.1%} of the distinct words and {occurrences:.1%} of their occurrences"
         if types
-        else "know no word and start anew"
+        else "random vectors, learnt from scratch"
     )
     return [
         f"{provenance['data']}: {texts} texts, {provenance['vocabulary']:,} words.",

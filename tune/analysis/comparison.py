@@ -78,9 +78,11 @@ def comparison_remarks(found: Sequence[Contender]) -> list[str]:
     """Return what to consider before believing the table, in sentences."""
     said = []
     if len({each.run.metric for each in found}) > 1:
-        said.append("The searches raised different metrics, so their best values do not compare.")
+        said.append(
+            "The searches maximised different metrics, so their best values cannot be compared."
+        )
     if len({_fingerprint(each) for each in found}) > 1:
-        said.append("The searches saw different texts, so their values do not compare.")
+        said.append("The searches used different texts, so their values cannot be compared.")
     elif (lead := _lead(found)) is not None:
         said.append(lead)
     if any(not _known(each) for each in found):
@@ -105,8 +107,8 @@ def _lead(found: Sequence[Contender]) -> str | None:
     ahead = first - second
     sure = "is more than chance" if ahead > chance else "may be chance"
     return (
-        f"{leader} is ahead of {follower} by {ahead:.4f}, which {sure}: two classifiers alike "
-        f"differ by up to {chance:.4f} on {texts:,} texts, were the texts different ones."
+        f"{leader} is ahead of {follower} by {ahead:.4f}, which {sure}: two equally good "
+        f"classifiers differ by up to {chance:.4f} when each is measured on {texts:,} other texts."
     )
 
 

@@ -99,10 +99,10 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
     from textcls.data import dataset  # torch takes a second
 
     loaded = bundle.load_bundle(run.folder.best)
-    crowned = loaded.about.get("search", {}).get("trial")
-    if run.best is not None and crowned != run.best.number:
+    exported = loaded.about.get("search", {}).get("trial")
+    if run.best is not None and exported != run.best.number:
         return (
-            f"{run.folder.best.name}/ holds trial {crowned}, the winner of an earlier stop of "
+            f"{run.folder.best.name}/ holds trial {exported}, the winner of an earlier stop of "
             f"this search, while trial {run.best.number} leads now."
         )
     source = source or dataset.locate(_data(run))

@@ -96,9 +96,9 @@ class RunData:
     @cached_property
     def best(self) -> TrialRecord | None:
         """The winner; while there is no result, the trial that leads."""
-        crowned = (self.result.get("best") or {}).get("number")
+        winner = (self.result.get("best") or {}).get("number")
         leading = self.ranked[0] if self.ranked else None
-        return next((record for record in self.records if record.number == crowned), leading)
+        return next((record for record in self.records if record.number == winner), leading)
 
     @property
     def corpus(self) -> Mapping[str, Any]:
@@ -232,7 +232,7 @@ def _missing(
     if environment is None:
         yield (
             f"{folder.environment.name} is missing or damaged: without the number of texts there "
-            "is no interval, and nobody knows what the search ran on."
+            "is no interval, and it is not known what the search ran on."
         )
     if result is None and ended:
         yield f"{folder.result.name} is missing or damaged."

@@ -111,11 +111,11 @@ def error_of_difference(accuracy: float, texts: int) -> float:
 
 def _scores(run: RunData, best: TrialRecord) -> list[Score]:
     at_best = best.curve[best.best_rung or 0]
-    crowned = run.result.get("best") or {}
+    exported = run.result.get("best") or {}
     found = []
     for prefix in SPLITS:
         key = f"{prefix}_accuracy"
-        accuracy = crowned.get(key, at_best.get(key))
+        accuracy = exported.get(key, at_best.get(key))
         if accuracy is not None:
             texts = run.texts(prefix)
             interval = wilson_interval(accuracy, texts) if texts else None

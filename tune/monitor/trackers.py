@@ -90,7 +90,8 @@ class Tracked:
             what()
         except Exception as error:
             self._trackers.pop(name, None)
-            self._say(f"--track {name} was given up: {type(error).__name__}: {_first_line(error)}")
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            self._say(f"--track {name} was switched off after an error: {reason}")
 
 
 class _TensorBoard:
@@ -212,7 +213,7 @@ class _WandB:
         if self._mode == "offline":
             say(
                 f"--track wandb: offline; `wandb sync {folder.track}/wandb/offline-run-*` sends "
-                "the trials, once `wandb login` has been told a key"
+                "the trials, once `wandb login` has a key"
             )
 
     def _reachable(self) -> str:

@@ -84,13 +84,13 @@ def metric_axis(title: str, values: Sequence[float]) -> tuple[Axis, int]:
     """
     ordered = sorted(values) or [0.0, 1.0]
     middle, upper, best = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.75, 1.0))
-    foot = max(ordered[0], middle - 3.0 * max(upper - middle, 0.1 * (best - middle)))
-    room = 0.04 * ((best - foot) or 0.1)
-    below = sum(value < foot for value in ordered)
-    if below < max(1, 0.02 * len(ordered)) or best == foot:
-        foot, below = ordered[0], 0
-        room = 0.04 * ((best - foot) or 0.1)
-    return linear_axis(title, foot - room, best + room), below
+    floor = max(ordered[0], middle - 3.0 * max(upper - middle, 0.1 * (best - middle)))
+    room = 0.04 * ((best - floor) or 0.1)
+    below = sum(value < floor for value in ordered)
+    if below < max(1, 0.02 * len(ordered)) or best == floor:
+        floor, below = ordered[0], 0
+        room = 0.04 * ((best - floor) or 0.1)
+    return linear_axis(title, floor - room, best + room), below
 
 
 def parameter_axis(name: str, known: AnyDistribution) -> tuple[Axis, dict[Value, float]]:

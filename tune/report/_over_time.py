@@ -165,7 +165,7 @@ def foot_note(below: int, what: str) -> str:
     """Say that some values lie below the axis and are drawn at its edge."""
     if below == 0:
         return ""
-    return f"{below} {what}{'s' if below > 1 else ''} below the axis: drawn on its foot."
+    return f"{below} {what}{'s' if below > 1 else ''} below the axis: drawn at the edge."
 
 
 def _words(metric: str) -> str:

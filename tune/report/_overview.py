@@ -103,7 +103,7 @@ def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
     """Describe the result: how good, how certain, how it was chosen."""
     if judged is None:
         reasons = dict.fromkeys(each.message for each in run.records if each.message)
-        why = f" The trials say: {'; '.join(list(reasons)[:3])}." if reasons else ""
+        why = f" Messages of the trials: {'; '.join(list(reasons)[:3])}." if reasons else ""
         return [f"No trial has reached its first rung, so there is no result.{why}"]
     found = [_score_sentence(judged, score) for score in judged.scores]
     if not found:
@@ -147,9 +147,11 @@ def _selection_sentence(run: RunData, judged: WinnerScore) -> str:
     if not many or judged.selection_bias is None:
         return f"{text}."
     if judged.selection_bias < _NOTHING:
-        return f"{text}. It leads so clearly that having chosen it there hardly flatters it."
+        return (
+            f"{text}. It leads so clearly that picking it there hardly makes its score optimistic."
+        )
     return (
-        f"{text}: what served to choose no longer measures, so the figure flatters. Choosing among "
+        f"{text}. The test split picked the winner, so this score is optimistic: choosing among "
         f"values as close as these adds {judged.selection_bias:.4f} on average if the trials err "
         "independently of each other, and less the more they err alike."
     )

@@ -156,10 +156,10 @@ def _drawing(paths: Sequence[Html], words: str) -> Html:
 
 def _grid(y: Axis, guides: Sequence[tuple[float, str]]) -> Html:
     lines = path_data([((0.0, at), (1.0, at)) for at, _ in y.ticks])
-    uprights = path_data([((at, 0.0), (at, 1.0)) for at, _ in guides])
+    verticals = path_data([((at, 0.0), (at, 1.0)) for at, _ in guides])
     box = f"0 0 {_SIZE} {_SIZE}"
     return tag(
-        "svg", tag("path", d=lines), tag("path", d=uprights, class_="guide"), class_="grid",
+        "svg", tag("path", d=lines), tag("path", d=verticals, class_="guide"), class_="grid",
         viewBox=box, preserveAspectRatio="none", aria_hidden="true",
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ def curves_section(run: RunData) -> Html:
     head = ["trial", "state", *(f"epoch {epoch:.3g}" for epoch in run.milestones)]
     return plot(
         "learning-curves", "All trials", x, y, layers,
-        note=" ".join(["The upright lines are the rungs, with the trials that reached them.",
+        note=" ".join(["The vertical lines are the rungs, with the trials that reached them.",
                        foot_note(below, "value")]).strip(),
         guides=guides, height=320,
         below=[

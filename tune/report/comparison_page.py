@@ -14,7 +14,7 @@ from tune.report._plots import Layer, legend, plot
 from tune.report._trials import metric_words
 
 _TIME, _TEXTS = "time since the first trial", "texts trained"
-_FAR_APART = 5.0  # times as long: then the axis goes by factors
+_FAR_APART = 5.0  # times as long: then the axis is a log axis
 _COLOURS = 6  # of the style sheet; further searches start again with dashes
 
 
