@@ -12,7 +12,7 @@ LINES_AT_ONCE = 1024
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print a line per text: label, probability, text, separated by tabs; returns the exit code."""
+    """Print a line per text: label, probability, text, separated by tabs; return the exit code."""
     options = make_parser().parse(argv)
     texts = options.text or _lines()
     try:

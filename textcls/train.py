@@ -24,7 +24,7 @@ _ABOUT = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, print each rung, write what was asked for; returns the exit code."""
+    """Train, print each rung and write what was asked for; return the exit code."""
     options = make_parser().parse(argv)
     shorthands = {
         "model.name": options.model,

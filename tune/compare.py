@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the comparison and write the page if asked to; returns the exit code."""
+    """Print the comparison and write the page if asked to; return the exit code."""
     parser = make_parser()
     options = parser.parse(argv)
     if len(options.runs) < 2:

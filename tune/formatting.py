@@ -22,7 +22,7 @@ def duration(seconds: float) -> str:
 
 
 def rounded_duration(seconds: float) -> str:
-    """A duration without tenths: 42 s, 3m07s, 2h05m."""
+    """Format seconds without tenths: 42 s, 3m07s, 2h05m."""
     rounded = round(seconds)
     return f"{rounded} s" if rounded < 60 else duration(rounded)
 

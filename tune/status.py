@@ -17,7 +17,7 @@ _RUNNING = 8  # trials that are named
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the state of a search; returns the exit code, 1 when the folder is no run."""
+    """Print the state of a search; return the exit code, 1 where the folder is no run."""
     options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError

@@ -42,9 +42,16 @@ def load_config(
 ) -> Model:
     """Read a file, put the overrides over it, and check the result.
 
-    An override is a text `key.path=value`, its value in YAML, or a finished `Override`; a later
-    one wins. `name` stands for the file in errors where there is none. Raises ConfigError, which
-    lists every problem.
+    Args:
+        model: The configuration model to check against.
+        path: A YAML file; None to take the overrides alone.
+        overrides: Texts `key.path=value`, the value in YAML, or finished `Override`s; a later one
+            wins.
+        name: Stands for the file's name in errors where there is no file.
+
+    Raises:
+        ConfigError: The file cannot be read, or the configuration is not valid; the message lists
+            every problem with its line or flag.
     """
     document = _read(path) if path else Document(name)
     _write_names_out(model, document.data, (), document)

@@ -124,7 +124,7 @@ def _settings(found: Sequence[Contender]) -> Iterator[Row]:
 
 
 def _differences(found: Sequence[Contender]) -> Iterator[Row]:
-    """What is fixed, and not to the same in all searches."""
+    """Yield the fixed values that differ between the searches."""
     known = all_parameters()
     searched = {known[name] for each in found for name in each.run.space if name in known}
     for section, model in SECTIONS.items():

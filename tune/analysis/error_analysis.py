@@ -68,8 +68,11 @@ class ErrorAnalysis:
 def analyse_errors(run: RunData, source: "Source | None" = None) -> ErrorAnalysis | str:
     """Read the texts again and let `best/` predict them, or say in a sentence why not.
 
-    Texts are those of the test split; where there is none, of the validation split. `source` holds
-    them where they lie in memory.
+    The texts are those of the test split; where there is none, of the validation split.
+
+    Args:
+        run: The search.
+        source: The texts, where they lie in memory and cannot be read again.
     """
     refusal = _refusal(run)
     if refusal is not None:

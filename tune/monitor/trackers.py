@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 class Tracker(TrialCallback, Protocol):
-    """A watcher that has something to close."""
+    """A callback that has to be closed."""
 
     def close(self) -> None:
         """Finish: nothing more will come."""
