@@ -2,6 +2,8 @@
 
 import ast
 import re
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -50,8 +52,36 @@ DEFINED = defined()
 
 
 def exists(module: str) -> bool:
+    """A module, a package, or what a package names in its `__all__`, such as `tune.Search`."""
     place = ROOT / module.replace(".", "/")
-    return place.is_dir() or place.with_suffix(".py").is_file()
+    if place.is_dir() or place.with_suffix(".py").is_file():
+        return True
+    package, _, name = module.rpartition(".")
+    return place.parent.is_dir() and name in import_module(package).__all__
+
+
+def drawn_lines(column: int) -> list[str]:
+    """The lines of the picture, one column of it: 0 is `tune`, 1 `textcls`."""
+    lines = PAGE.split("```")[1].splitlines()
+    at = lines[1].index("textcls")
+    return [line[:at] if column == 0 else line[at:] for line in lines[1:]]
+
+
+def drawn(root: str, column: int) -> dict[str, int]:
+    """Each package's line in the picture, counted from the top."""
+    tree = {path.stem for path in (ROOT / root).iterdir() if not path.name.startswith("_")}
+    heads = [line.split("   ")[0].split() for line in drawn_lines(column)[1:]]
+    return {name: at for at, names in enumerate(heads) for name in names if name in tree}
+
+
+def imports(root: str) -> Iterator[tuple[str, str]]:
+    """Pairs of a module or package right below `root` and another one that it imports."""
+    for path in (ROOT / root).rglob("*.py"):
+        own = path.relative_to(ROOT / root).with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [f"{node.module}.{alias.name}".split(".") for alias in node.names]
+                yield from ((own, each[1]) for each in names if each[0] == root)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -68,6 +98,17 @@ def test_a_module_on_the_page_exists(module: str) -> None:
 def test_a_name_on_the_page_is_defined(name: str) -> None:
     known = name in DEFINED
     assert known, f"{name} is defined nowhere in textcls, tune and tests"
+
+
+@pytest.mark.parametrize(("root", "column"), [("tune", 0), ("textcls", 1)])
+def test_imports_run_down_the_picture(root: str, column: int) -> None:
+    lines = drawn(root, column)
+    seen = 0
+    for one, other in imports(root):
+        if one in lines and other in lines and one != other:
+            seen += 1
+            assert lines[one] < lines[other], f"{root}.{one} imports {root}.{other}"
+    assert seen > 20
 
 
 def test_the_page_names_every_package() -> None:

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.append("train.least_texts=0")
     try:
         file = loader.load_config(TrainFile, options.config, [*given, *options.set])
-        _train(file, options)
+        _train_and_export(file, options)
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -80,7 +80,7 @@ def make_parser() -> CommandParser:
     return parser
 
 
-def _train(file: TrainFile, options: argparse.Namespace) -> None:
+def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
     import torch
     from rich.console import Console
     from rich.progress import Progress

@@ -42,7 +42,7 @@ def new_study(
     earlier: WarmStart | None = None,
     database: str | None = None,
 ) -> SearchStudy:
-    """Create a study and enqueue what is tried first: named configurations, points, a grid's points.
+    """Create a study and enqueue what is tried first: configurations, points, a grid's points.
 
     Args:
         config: The search.

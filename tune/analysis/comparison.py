@@ -236,7 +236,7 @@ def _reached(each: Contender, target: float) -> str:
 
 
 def _cost(found: Sequence[Contender]) -> Iterator[Row]:
-    yield _row("trials", found, _trials)
+    yield _row("trials", found, _trial_rows)
     yield _row("time", found, lambda each: duration(each.line.seconds))
     yield _row("trials at a time", found, lambda each: str(each.line.lanes))
     yield _row("time of all trials", found, lambda each: duration(each.line.busy_seconds))
@@ -244,7 +244,7 @@ def _cost(found: Sequence[Contender]) -> Iterator[Row]:
     yield _row("machine", found, _machine)
 
 
-def _trials(each: Contender) -> str:
+def _trial_rows(each: Contender) -> str:
     counts = leaderboard.count_states(each.run.records)
     ends = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     return f"{len(each.run.records)} ({ends})" if ends else str(len(each.run.records))

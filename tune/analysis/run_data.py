@@ -134,7 +134,7 @@ def load_run(folder: RunFolder) -> RunData:
         TextclsError: Its search file or its study cannot be read.
     """
     search = search_file.load_search(folder.space)
-    milestones, records = _trials(folder)
+    milestones, records = _read_trials(folder)
     result, environment = _result(folder.result), _object(folder.environment)
     state = _state(folder, records, result)
     if state != RUNNING:
@@ -152,7 +152,7 @@ def load_run(folder: RunFolder) -> RunData:
     )
 
 
-def _trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
+def _read_trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
     try:
         made = study.read_study(folder.study, _study_name(folder))
         return made.milestones, made.records()

@@ -24,7 +24,7 @@ def search_problems(parts: ValidSections) -> Iterator[Problem]:
     yield from _purpose(parts)
     yield from _unknown_names(parts)
     yield from _refused_values(parts)
-    yield from _conditions(parts)
+    yield from _condition_problems(parts)
     usable = replace(parts, space=_usable(parts.space))
     yield from _foreign_parameters(usable)
     yield from _foreign_fields(usable)
@@ -40,7 +40,7 @@ def objective_problems(parts: ValidSections, data: Mapping[str, Any]) -> Iterato
     makes sense for text classifiers alone.
     """
     yield from _purpose(parts)
-    yield from _conditions(parts)
+    yield from _condition_problems(parts)
     if parts.has_configurations:
         yield Problem(("configurations",), "are of text classifiers; search over space instead")
     for index, point in parts.points.items():
@@ -133,7 +133,7 @@ def _refused_bounds(
             yield Problem((*path, *end), refusal)
 
 
-def _conditions(parts: ValidSections) -> Iterator[Problem]:
+def _condition_problems(parts: ValidSections) -> Iterator[Problem]:
     found = len(parts.space) < len(parts.names)
     for name, distribution in parts.space.items():
         for other, values in distribution.conditions.items():

@@ -60,7 +60,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
 
 
 def _ticker(task: Task, steps_per_epoch: int) -> Callable[[int, int], None]:
-    """Return a function that checks for a stop and writes the heartbeat; call it every few steps."""
+    """Return a function that checks for a stop and writes the heartbeat, for every few steps."""
     heartbeat = Heartbeat(task.heartbeat) if task.heartbeat is not None else None
 
     def tick(step: int, _total: int) -> None:
