@@ -60,7 +60,7 @@ class RunManifest:
         ]
         if changed:
             raise SearchError(
-                f"{self.folder.root} cannot go on, since something is not what it was: "
+                f"{self.folder.root} cannot be resumed, because something has changed: "
                 + "; ".join(changed)
             )
 

@@ -235,7 +235,9 @@ class SearchFile(Section):
             ConfigError: A name is no parameter, or the sections refuse the values.
 
         Example:
-            >>> model, embeddings, train = SearchFile().configuration({"learning_rate": 0.003})
+            >>> rate = {"type": "float", "low": 0.001, "high": 0.1}
+            >>> search = make_search({"space": {"learning_rate": rate}})
+            >>> model, embeddings, train = search.configuration({"learning_rate": 0.003})
             >>> train.learning_rate
             0.003
         """

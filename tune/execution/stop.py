@@ -45,14 +45,16 @@ def stop_on_signals(stop: StopSignal, say: Callable[[str], None]) -> Iterator[No
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def pull(number: int, _frame: object) -> None:
+    def record(number: int, _frame: object) -> None:
         stop.signal = number
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        say("Stopping: running trials are recorded as interrupted. Once more stops at once.")
+        say(
+            "Stopping: running trials are recorded as interrupted. A second signal ends it at once."
+        )
 
     for number in _SIGNALS:
-        signal.signal(number, pull)
+        signal.signal(number, record)
     try:
         yield
     finally:
