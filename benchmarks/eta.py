@@ -5,7 +5,7 @@
 At fifty moments between half and 95 % of each search's time, the estimate of that moment is held
 against the time that the trials then still took. A search is taken to have asked for as many
 trials as it ended with, and to have had as many slots as trials ran side by side. How far a trial
-was between two rungs is not recorded: it is taken to have trained evenly. `--no-pulses` leaves
+was between two rungs is not recorded: it is taken to have trained evenly. `--no-heartbeats` leaves
 that out, as on machines that do not share the run folder.
 """
 
@@ -114,10 +114,10 @@ def main() -> None:
     """Print a line per search."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--no-pulses", action="store_true")
+    parser.add_argument("--no-heartbeats", action="store_true")
     arguments = parser.parse_args()
     for folder in arguments.runs:
-        pairs = estimates(folder, heartbeats=not arguments.no_pulses)
+        pairs = estimates(folder, heartbeats=not arguments.no_heartbeats)
         ratios = [said.expected_s / left for left, said in pairs]
         near = statistics.mean(_is_near(*pair) for pair in pairs)
         held = statistics.mean(said.low_s <= left <= said.high_s for left, said in pairs)

@@ -2,10 +2,10 @@
 
     python benchmarks/journal.py [--trials 1000] [--rounds 5]
 
-The conductor of a search is driven through trials of three reports each that take no time, with
+The controller of a search is driven through trials of three reports each that take no time, with
 the study in a journal file, as it is, and in memory: the difference is what writing and waiting
 for the disk cost. A SQLite database beside it, for --storage. Then the run of so many trials is
-taken up as --resume does, in the same process.
+resumed as --resume does, in the same process.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def main() -> None:
     print(
         f"the journal adds {shown(added)} ms a trial; it has {size / options.trials:.0f} bytes each"
     )
-    print(f"{options.trials} trials taken up in {shown(resumes)} s")
+    print(f"{options.trials} trials resumed in {shown(resumes)} s")
 
 
 def shown(found: list[float]) -> str:

@@ -59,7 +59,7 @@ class _Nobody:
 
 
 class Ours:
-    """The conductor of a real search, its study kept in memory and its folder never written."""
+    """The controller of a real search, its study kept in memory and its folder never written."""
 
     def __init__(self, config: SearchFile, seed: int) -> None:
         settings, scheduler = config.search, config.search.scheduler

@@ -2,7 +2,7 @@
 
     python benchmarks/slots.py [--slots 10 100 1000] [--generations 5] [--seconds 60] [--ray-ms 17]
 
-A simulation without Ray: the conductor of a real search (study, journal, TPE, rungs) answers each
+A simulation without Ray: the controller of a real search (study, journal, TPE, rungs) answers each
 proposal, report and end; the processor's time that it takes is measured and put on a simulated
 clock, on which the slots train. One answer at a time, as in a driver; who waits for one is idle.
 `--ray-ms` is what the rest adds to a trial in the driver: Ray Tune and the waits for the disk
@@ -100,7 +100,7 @@ class Simulation:
     proposed: list[float] = field(default_factory=list)
 
     def run(self) -> None:
-        """Until the conductor proposes no more and all slots are empty."""
+        """Run until the controller proposes no more and all slots are empty."""
         for _ in range(self.slots):
             self._at(0.0, self._ask)
         while self.events:

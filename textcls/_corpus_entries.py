@@ -1,4 +1,4 @@
-"""What the cache holds of a corpus: the encoded texts, and what vectors make of them."""
+"""Store a corpus in the cache: the encoded texts, and the vocabulary and matrix of some vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The encoded texts, their labels' names and what their reading had to say."""
+    """The encoded texts, the names of their labels and the notices from reading them."""
 
     encoding: Encoding
     label_names: tuple[str, ...]
@@ -97,7 +97,7 @@ def unpack_vectors(entry: Entry, encoding: Encoding) -> Made:
 
 
 def _pack_words(words: Sequence[str]) -> NDArray[np.uint8]:
-    """One word a line, UTF-8; no token holds a line feed."""
+    """Write one word a line, UTF-8; no token holds a line feed."""
     return np.frombuffer("".join(f"{word}\n" for word in words).encode(), dtype=np.uint8)
 
 

@@ -50,7 +50,7 @@ class Bundle:
     linear: LinearClassifier | None = None
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
-        """Texts as word ids; their labels are unknown and 0."""
+        """Return texts as word ids; their labels are unknown and 0."""
         words = [tokenize_cased(text, self.max_length) or [UNK] for text in texts]
         lower = [lower_case(text) for text in words]
         ids = [word for text in lower for word in self.vocabulary.encode(text)]
@@ -63,13 +63,13 @@ class Bundle:
         return split if self.linear is None else replace(split, scores=self.linear.scores(split))
 
     def logits(self, texts: Sequence[str]) -> torch.Tensor:
-        """Logits (texts, classes) in the order of `label_names`."""
+        """Return logits (texts, classes) in the order of `label_names`."""
         if not texts:
             return torch.zeros(0, len(self.label_names))
         return trainer.predict_logits(self.classifier, self.encode(texts), "cpu")
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
-        """Probabilities, float32 (texts, classes), in the order of `label_names`."""
+        """Return probabilities, float32 (texts, classes), in the order of `label_names`."""
         found: np.ndarray[Any, Any] = self.logits(texts).softmax(dim=1).numpy()
         return found
 
@@ -159,10 +159,15 @@ def _write(
 
 
 def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
-    """A bundle, ready to predict on the CPU.
+    """Load a bundle, ready to predict on the CPU.
 
-    Plain torch starts at once; `compiled` takes the kernels, which pays from some thousand texts.
-    Raises BundleError where the folder is missing, damaged or of another format.
+    Args:
+        folder: The folder that `export_bundle` wrote.
+        compiled: Use the compiled kernels, which pays from some thousand texts; plain torch starts
+            at once.
+
+    Raises:
+        BundleError: The folder is missing, damaged or of another format.
     """
     about = _read_json(folder, _ABOUT)
     if not isinstance(about, dict) or about.get("format") != FORMAT:

@@ -1,9 +1,9 @@
-"""A folder of numpy arrays under a key: written beside and renamed, checked before it is trusted.
+"""Keep numpy arrays in a folder under a key, checked before they are trusted.
 
-An entry is a folder of `.npy` files and a manifest with the size and CRC-32 of each. An entry that
-is cut off, altered or of another format counts as absent, and storing puts a new one in its place.
-Two processes may store the same entry at once: the second finds the first's and keeps it. Deleting
-the cache is always safe.
+An entry is a folder of `.npy` files and a manifest with the size and CRC-32 of each. It is written
+under another name and renamed. An entry that is cut off, altered or of another format counts as
+absent, and storing puts a new one in its place. Two processes may store the same entry at once: the
+second finds the first's and keeps it. Deleting the cache is always safe.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _LEFTOVER_AGE_S = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is stored: arrays (once loaded, read-only maps of their files) and JSON."""
+    """The content of an entry: arrays (once loaded, read-only maps of their files) and JSON."""
 
     arrays: dict[str, NDArray[Any]]
     meta: dict[str, Any]
@@ -43,7 +43,7 @@ class Entry:
 
 
 def default_cache_dir() -> Path:
-    """$TEXTCLS_CACHE, else $XDG_CACHE_HOME/textcls, else ~/.cache/textcls."""
+    """Return $TEXTCLS_CACHE, else $XDG_CACHE_HOME/textcls, else ~/.cache/textcls."""
     if own := os.environ.get("TEXTCLS_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "textcls"
@@ -55,9 +55,13 @@ def key(*parts: Any) -> str:
 
 
 def fetch(folder: Path, make: Callable[[], Entry], say: Callable[[str], None]) -> Entry:
-    """Return the entry in `folder`; make and store it first when there is none to be trusted.
+    """Return the entry in `folder`; make and store it first where no good one is there.
 
-    Where it cannot be stored, `say` hears why and the entry comes back from memory.
+    Args:
+        folder: Where the entry is or will be.
+        make: Computes the entry.
+        say: Called with a sentence where the entry cannot be stored; it is then returned from
+            memory.
     """
     if entry := load(folder):
         return entry
@@ -70,7 +74,7 @@ def fetch(folder: Path, make: Callable[[], Entry], say: Callable[[str], None]) -
 
 
 def load(folder: Path) -> Entry | None:
-    """Return the entry in `folder`, or None when there is none that can be trusted."""
+    """Return the entry in `folder`, or None where there is none or it is damaged."""
     try:
         manifest = _read_manifest(folder / _MANIFEST)
         arrays = {
@@ -83,7 +87,11 @@ def load(folder: Path) -> Entry | None:
 
 
 def store(folder: Path, entry: Entry) -> None:
-    """Write an entry; raises OSError when the place cannot be written."""
+    """Write an entry.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
     draft = _beside(folder)
@@ -108,7 +116,7 @@ def _write(folder: Path, entry: Entry) -> None:
 
 
 def _put_in_place(draft: Path, folder: Path) -> None:
-    """Rename `draft` to `folder`; what stands there makes way unless it is a good entry."""
+    """Rename `draft` to `folder`, replacing a damaged entry and keeping a good one."""
     while True:
         try:
             draft.rename(folder)
@@ -123,7 +131,7 @@ def _put_in_place(draft: Path, folder: Path) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Take a damaged entry away; another process may have done so already."""
+    """Remove a damaged entry; another process may have done so already."""
     trash = _beside(folder)
     with contextlib.suppress(FileNotFoundError):
         folder.rename(trash)
@@ -131,7 +139,7 @@ def _discard(folder: Path) -> None:
 
 
 def _beside(folder: Path) -> Path:
-    """A name that no other process, on this machine or another, chooses."""
+    """Return a name that no other process, on this machine or another, chooses."""
     return folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
 
 
@@ -163,7 +171,7 @@ def _read_array(path: Path, size: int, checksum: int) -> NDArray[Any]:
 
 
 def _checksum(path: Path) -> int:
-    """CRC-32 of a file: about 1 GB/s, and it finds accidents, which is all it is for."""
+    """Return the CRC-32 of a file: about 1 GB/s, and it finds accidents, which is all it is for."""
     checksum = 0
     with path.open("rb", buffering=0) as file:
         while block := file.read(_BLOCK):

@@ -1,6 +1,6 @@
-"""The encoded corpus: texts as flat arrays of word ids, with the words' vectors, prepared once.
+"""Prepare a corpus once: texts as flat arrays of word ids, and the words' vectors.
 
-A second start reads both from the cache, as maps of files, without a look at the texts.
+A second start reads both from the cache, as maps of files, without reading the texts.
 """
 
 from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ class Corpus:
     """Encoded splits ("train", "test", perhaps "validation") and the matrix of word vectors.
 
     embeddings: float32 (vocabulary, dim), row 0 zeros. The arrays may be read-only maps of files.
-    `provenance` (JSON-able) says where texts and vectors come from and what was put in their place.
+    `provenance` (JSON-able) says where texts and vectors come from and what was substituted.
     """
 
     splits: dict[str, EncodedSplit]
@@ -54,9 +54,10 @@ class Corpus:
 
 
 def with_all_learnt(corpus: Corpus) -> Corpus:
-    """The same corpus, its linear classifier trained on the validation texts as well.
+    """Return the corpus with its linear classifier trained on train and validation together.
 
-    For an encoder that was; a corpus without a linear classifier is returned as it is.
+    Use it for an encoder that was trained on both. A corpus without a linear classifier is returned
+    as it is.
     """
     if corpus.linear is None:
         return corpus
@@ -80,7 +81,7 @@ def prepare_corpus(
     say: Say = print,
     source: "Source | None" = None,
 ) -> Corpus:
-    """Read, encode and embed the texts, or take up what an earlier call has left in the cache.
+    """Read, encode and embed the texts, or load what an earlier call has left in the cache.
 
     Args:
         data: Where the texts are and how they become tokens.
@@ -182,7 +183,7 @@ def corpus_of(
 def _linear(
     folder: Path, texts_key: str, texts: Texts, say: Say
 ) -> "tuple[LinearClassifier, dict[str, NDArray[np.float32]]]":
-    """The linear classifier of train and its scores of the other splits.
+    """Return the linear classifier of train and its scores of the other splits.
 
     It knows no word that train lacks, so it is the same whatever the vectors.
     """
@@ -243,7 +244,7 @@ def _summary(provenance: dict[str, Any]) -> list[str]:
     known = (
         f"know {types:.1%} of the distinct words and {occurrences:.1%} of their occurrences"
         if types
-        else "know no word and start anew"
+        else "random vectors, learnt from scratch"
     )
     return [
         f"{provenance['data']}: {texts} texts, {provenance['vocabulary']:,} words.",

@@ -33,7 +33,7 @@ class Ensemble:
         return self.members[0].label_names
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
-        """Mean of the members' probabilities, float32 (texts, classes)."""
+        """Return the mean of the members' probabilities, float32 (texts, classes)."""
         stacked = np.stack([member.probabilities(texts) for member in self.members])
         found: np.ndarray[Any, Any] = stacked.mean(axis=0)
         return found
@@ -47,9 +47,10 @@ def write_ensemble(folder: Path, members: Sequence[str], about: dict[str, Any]) 
 
 
 def load_ensemble(folder: Path) -> Bundle | Ensemble:
-    """The classifier or the ensemble in a folder.
+    """Load the classifier or the ensemble in a folder.
 
-    Raises BundleError where it is missing, damaged or of another format.
+    Raises:
+        BundleError: The folder is missing, damaged or of another format.
     """
     path = folder / _ABOUT
     if not path.exists():

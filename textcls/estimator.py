@@ -420,7 +420,7 @@ def _parameter_names() -> list[str]:
 
 
 def _parameters_of(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's parameters for a configuration; `options` holds what differs elsewhere."""
+    """Return the constructor's parameters for a configuration; `options` has the rest."""
     found: dict[str, Any] = {}
     options: dict[str, Any] = {}
     defaults = TrainFile(embeddings=EmbeddingConfig(name="corpus")).model_dump(mode="json")
@@ -459,7 +459,7 @@ def _read(X: Texts, y: Texts | None, data: DataConfig) -> "tuple[TextDataset, di
 
 
 def _classes(kept: object, label_names: tuple[str, ...]) -> list[Any]:
-    """The labels as they were given, where a bundle keeps them soundly, else their names."""
+    """Return the labels as they were given, where a bundle keeps them soundly, else their names."""
     if not isinstance(kept, list) or [str(each) for each in kept] != list(label_names):
         return list(label_names)
     sound = all(isinstance(each, str | int) for each in kept)

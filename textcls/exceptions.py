@@ -1,4 +1,4 @@
-"""The error tree: what a user can put right, each with a message that says how.
+"""The errors that a user can fix, each with a message that says how.
 
 Every error carries one finished message and no other argument, so that it survives the pickle on
 its way out of a worker process. A command line catches `TextclsError`, prints the message and
@@ -7,7 +7,7 @@ returns a non-zero exit code; any other exception is a fault of the program.
 
 
 class TextclsError(Exception):
-    """Something the user can put right; the message says what, where and what was expected."""
+    """Something that the user can fix; the message says what, where and what was expected."""
 
 
 class ConfigError(TextclsError):

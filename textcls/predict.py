@@ -12,11 +12,11 @@ LINES_AT_ONCE = 1024
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print a line per text: label, probability, text, separated by tabs; returns the exit code."""
+    """Print a line per text: label, probability, text, separated by tabs; return the exit code."""
     options = make_parser().parse(argv)
     texts = options.text or _lines()
     try:
-        _predict(options.folder, texts)
+        _print_predictions(options.folder, texts)
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -43,7 +43,7 @@ def _lines() -> Iterator[str]:
         yield line.decode("utf-8", errors="replace").rstrip("\r\n")
 
 
-def _predict(folder: Path, texts: Iterable[str]) -> None:
+def _print_predictions(folder: Path, texts: Iterable[str]) -> None:
     from textcls import ensemble  # torch takes a second: --help need not wait for it
 
     loaded = ensemble.load_ensemble(folder)

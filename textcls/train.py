@@ -24,7 +24,7 @@ _ABOUT = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, print each rung, write what was asked for; returns the exit code."""
+    """Train, print each rung and write what was asked for; return the exit code."""
     options = make_parser().parse(argv)
     shorthands = {
         "model.name": options.model,
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.append("train.least_texts=0")
     try:
         file = loader.load_config(TrainFile, options.config, [*given, *options.set])
-        _train(file, options)
+        _train_and_export(file, options)
     except TextclsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -80,7 +80,7 @@ def make_parser() -> CommandParser:
     return parser
 
 
-def _train(file: TrainFile, options: argparse.Namespace) -> None:
+def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
     import torch
     from rich.console import Console
     from rich.progress import Progress
@@ -132,7 +132,7 @@ def _train(file: TrainFile, options: argparse.Namespace) -> None:
 
 
 def _rungs(text: str) -> list[float]:
-    """The asked rungs; none where nothing was asked."""
+    """Parse `--rungs`: epochs, ascending; empty where none were given."""
     if not text:
         return []
     try:

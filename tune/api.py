@@ -301,7 +301,7 @@ class Search:
             config, source, name, Path(runs_dir), resume, warm_start, address, storage, track
         )
         outcome = run_search.run(
-            request, _monitor(callbacks, verbose=verbose), _as_objective(objective)
+            request, _make_monitor(callbacks, verbose=verbose), _as_objective(objective)
         )
         if outcome.signal is not None:
             signal.raise_signal(outcome.signal)
@@ -395,7 +395,7 @@ def _as_objective(function: "UserFunction | None") -> "Objective":
     return train_classifier if function is None else UserObjective(function)
 
 
-def _monitor(callbacks: "Sequence[Callback]", *, verbose: bool | None) -> "Monitor":
+def _make_monitor(callbacks: "Sequence[Callback]", *, verbose: bool | None) -> "Monitor":
     from tune.monitor import notebook
     from tune.monitor.callback import CallbackMonitor
 

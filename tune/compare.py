@@ -1,4 +1,4 @@
-"""`python -m tune.compare RUN RUN ...`: searches side by side, at the terminal and as a page."""
+"""`python -m tune.compare RUN RUN ...`: compare searches at the terminal and as a page."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the comparison and write the page if asked to; returns the exit code."""
+    """Print the comparison and write the page if asked to; return the exit code."""
     parser = make_parser()
     options = parser.parse(argv)
     if len(options.runs) < 2:

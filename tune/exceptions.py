@@ -1,4 +1,4 @@
-"""What can go wrong with a search, apart from its data and its model.
+"""The errors of a search, apart from those of its data and its model.
 
 As in `textcls.exceptions`, each error carries one finished message.
 """

@@ -1,4 +1,4 @@
-"""Durations and parameters as people read them."""
+"""Format durations and parameters for people."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ NONE = "\N{EN DASH}"
 
 
 def duration(seconds: float) -> str:
-    """42.0 s, 3m07s, 2h05m."""
+    """Format seconds as 42.0 s, 3m07s or 2h05m."""
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s"
@@ -22,13 +22,13 @@ def duration(seconds: float) -> str:
 
 
 def rounded_duration(seconds: float) -> str:
-    """A duration without tenths: 42 s, 3m07s, 2h05m."""
+    """Format seconds without tenths: 42 s, 3m07s, 2h05m."""
     rounded = round(seconds)
     return f"{rounded} s" if rounded < 60 else duration(rounded)
 
 
 def duration_range(low_s: float, high_s: float) -> str:
-    """Two durations, rounded outwards to figures that do not change at every look."""
+    """Format two durations, rounded outwards to figures that do not change at every look."""
     step = next((step for step, upto_s in _STEPS if high_s <= upto_s), _STEPS[-1][0])
     low, high = math.floor(low_s / step) * step, math.ceil(high_s / step) * step
     return (
@@ -39,17 +39,17 @@ def duration_range(low_s: float, high_s: float) -> str:
 
 
 def format_params(params: Mapping[str, Any]) -> str:
-    """Parameters on one line, numbers to four digits."""
+    """Format parameters on one line, numbers to four digits."""
     return "  ".join(f"{name}={format_value(value)}" for name, value in params.items())
 
 
 def format_value(value: Any) -> str:
-    """A parameter's value, a number to four digits."""
+    """Format a parameter's value, a number to four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def value_text(value: object) -> str:
-    """A parameter's value as people write it."""
+    """Format a parameter's value as people write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

@@ -1,4 +1,4 @@
-"""`space.yaml` and `environment.json`: what a search is and what it ran on."""
+"""Write `space.yaml` and `environment.json`: what a search is and what it ran on."""
 
 import json
 from collections.abc import Sequence
@@ -38,9 +38,10 @@ class RunManifest:
         paths.write_json(self.folder.environment, described)
 
     def append_resume(self, corpora: Corpora) -> None:
-        """Note that the run goes on.
+        """Note that the run was resumed.
 
-        Raises `SearchError` when texts or vectors are not what they were.
+        Raises:
+            SearchError: Texts or vectors have changed since.
         """
         described = json.loads(self.folder.environment.read_text(encoding="utf-8"))
         self._check(described["corpora"], _provenance(corpora))
@@ -59,7 +60,7 @@ class RunManifest:
         ]
         if changed:
             raise SearchError(
-                f"{self.folder.root} cannot go on, since something is not what it was: "
+                f"{self.folder.root} cannot be resumed, because something has changed: "
                 + "; ".join(changed)
             )
 

@@ -13,10 +13,22 @@ from collections.abc import Iterable, Sequence
 def rung_milestones(
     grace_period: float, reduction_factor: float, epochs: float
 ) -> tuple[float, ...]:
-    """The epochs at which a trial reports: `grace_period` * `reduction_factor`^k, then `epochs`.
+    """Return the epochs at which a trial reports.
 
-    A rung in the last tenth before the end is left out: it would cost an evaluation and save next
-    to nothing.
+    These are `grace_period` * `reduction_factor`^k for k = 0, 1, ..., then `epochs`. A rung in the
+    last tenth before the end is left out: it would cost an evaluation and save next to nothing.
+
+    Args:
+        grace_period: Epochs until the first rung.
+        reduction_factor: The ratio of one rung's epochs to those of the rung before.
+        epochs: Epochs of a trial that is never stopped.
+
+    Raises:
+        ValueError: The numbers are not positive, or the factor is not above 1.
+
+    Example:
+        >>> rung_milestones(0.25, 2, 1.0)
+        (0.25, 0.5, 1.0)
     """
     if not (grace_period > 0 and reduction_factor > 1 and epochs > 0):
         raise ValueError(f"no rungs with {grace_period=}, {reduction_factor=}, {epochs=}")
@@ -29,19 +41,22 @@ def rung_milestones(
 
 
 class Scheduler(ABC):
-    """Records what each trial reached at each rung and decides whether it continues.
+    """Record what each trial reaches at each rung and decide whether it continues.
 
     At the last rung a trial is complete, so no decision is taken there. A subclass decides in
     `_continues`; add its name to `create_scheduler` and to `SchedulerConfig.name`.
+
+    Args:
+        count: Number of rungs, the last one included.
     """
 
     def __init__(self, count: int) -> None:
         self._values: list[dict[int, float]] = [{} for _ in range(count)]
 
     def should_continue(self, trial: int, rung: int, value: float) -> bool:
-        """Record a trial's value at a rung, counted from 0; True when the trial goes on.
+        """Record a trial's value at a rung, counted from 0; return whether the trial goes on.
 
-        A value that is not a number never goes on.
+        A trial whose value is not a number never goes on.
         """
         values = self._values[rung]
         values[trial] = value
@@ -59,20 +74,20 @@ class Scheduler(ABC):
             recorded[trial] = value
 
     def forget(self, trial: int) -> None:
-        """Take a trial out of all rungs: another one takes its place."""
+        """Remove a trial from all rungs, because another one takes its place."""
         for values in self._values:
             values.pop(trial, None)
 
     def counts(self) -> Sequence[int]:
-        """Count the trials that reached each rung."""
+        """Return the number of trials that reached each rung."""
         return [len(values) for values in self._values]
 
 
 class SuccessiveHalving(Scheduler):
-    """Lets the best 1 / `reduction_factor` of those seen so far pass each rung (ASHA).
+    """Let the best 1 / `reduction_factor` of the trials seen so far pass each rung (ASHA).
 
-    The stopping variant of Li et al., 2020, https://arxiv.org/abs/1810.05934: nobody waits and
-    nobody is paused. The decision depends on nothing but the order of the reports.
+    The stopping variant of Li et al., 2020, https://arxiv.org/abs/1810.05934: no trial waits and
+    none is paused. The decision depends on nothing but the order of the reports.
     """
 
     def __init__(self, count: int, reduction_factor: float) -> None:
@@ -88,11 +103,12 @@ class SuccessiveHalving(Scheduler):
 
 
 class Hyperband(SuccessiveHalving):
-    """Successive halving at several levels of patience (Li et al., 2018), asynchronously.
+    """Run successive halving with several grace periods (Li et al., 2018), asynchronously.
 
     Each trial belongs to a bracket, and bracket b takes no decision before rung b; the last one
     trains every trial to its end. A trial is compared with those of its own bracket. Brackets take
-    turns in the proportions of Hyperband, the impatient ones more often, by the trial's number.
+    turns in the proportions of Hyperband, those with short grace periods more often, by the trial's
+    number.
     """
 
     def __init__(self, count: int, reduction_factor: float) -> None:
@@ -104,7 +120,7 @@ class Hyperband(SuccessiveHalving):
         self._turns = _spread(shares)
 
     def bracket(self, trial: int) -> int:
-        """The rung at which a trial is compared for the first time."""
+        """Return the rung at which a trial is compared for the first time."""
         return self._turns[trial % len(self._turns)]
 
     def _continues(self, trial: int, rung: int, value: float) -> bool:
@@ -116,7 +132,7 @@ class Hyperband(SuccessiveHalving):
 
 
 class Median(Scheduler):
-    """Stops a trial below the median of what all reached at the rung (Golovin et al., 2017).
+    """Stop a trial below the median of all values at the rung (Golovin et al., 2017).
 
     The first `reduction_factor` trials of a rung go on: there is nothing to compare with.
     """
@@ -131,10 +147,11 @@ class Median(Scheduler):
 
 
 class TopK(Scheduler):
-    """Lets the best so far pass the first rung and decides nothing afterwards: a baseline.
+    """Let the best so far pass the first rung and stop nothing afterwards: a baseline.
 
-    What people do by hand: everything for an epoch, then the best few to the end. Nobody waits for
-    the others here, so more than `keep` pass: trial n of a random order with probability keep / n.
+    This is what people do by hand: everything for an epoch, then the best few to the end. No trial
+    waits for the others here, so more than `keep` pass: trial n of a random order with probability
+    keep / n.
     """
 
     def __init__(self, count: int, keep: int) -> None:
@@ -149,7 +166,14 @@ class TopK(Scheduler):
 def create_scheduler(
     name: str, count: int, *, reduction_factor: int, keep: int
 ) -> Scheduler | None:
-    """The scheduler of that name over `count` rungs; None for `none`, which decides nothing."""
+    """Create the scheduler of that name over `count` rungs; None for `none`, which stops no trial.
+
+    Args:
+        name: A name of `SchedulerConfig.name`.
+        count: Number of rungs, the last one included.
+        reduction_factor: One in so many passes a rung (asha, hyperband).
+        keep: How many of the best pass the first rung (top_k).
+    """
     match name:
         case "hyperband":
             return Hyperband(count, reduction_factor)
@@ -164,7 +188,7 @@ def create_scheduler(
 
 
 def _spread(shares: Sequence[int]) -> list[int]:
-    """Each index as often as its share, the same ones as far apart as can be."""
+    """Repeat each index by its share, equal ones as far apart as possible."""
     places = [
         ((turn + 0.5) / share, index) for index, share in enumerate(shares) for turn in range(share)
     ]

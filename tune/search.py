@@ -39,7 +39,7 @@ _AUTO = "auto"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a search; returns the exit code: 0 with a winner, 130 or 143 after a signal, else 1."""
+    """Run a search; return the exit code: 0 with a winner, 130 or 143 after a signal, else 1."""
     given = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser()
     options = parser.parse(given)
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _misfit(options: argparse.Namespace) -> str | None:
-    """What does not fit together among the options that say which run this is."""
+    """Say which of the options that choose the run contradict each other; None where they fit."""
     if options.resume == _AUTO:
         if options.space is None or options.name is None:
             return "--resume auto needs --space and --name: it goes on with that run or begins it"

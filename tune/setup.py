@@ -1,4 +1,4 @@
-"""A search's study: made for a new run, or taken up where an earlier one was cut off."""
+"""Set up a search's study: a new one, or that of a run that is resumed."""
 
 from optuna.samplers import BaseSampler
 
@@ -18,7 +18,7 @@ from tune.warm_start import WarmStart
 
 
 def rung_epochs(config: SearchFile, texts: int) -> tuple[float, ...]:
-    """The epochs at which each trial reports; `texts` are those of the train split."""
+    """Return the epochs at which each trial reports; `texts` is the size of the train split."""
     scheduler = config.search.scheduler
     grace_period = scheduler.grace_period
     if scheduler.grace_texts is not None:
@@ -28,7 +28,7 @@ def rung_epochs(config: SearchFile, texts: int) -> tuple[float, ...]:
 
 
 def scheduler_of(config: SearchFile, count: int) -> Scheduler | None:
-    """Who says which trials go on at the `count` rungs; None where all do."""
+    """Create the scheduler over `count` rungs; None where no trial is stopped early."""
     scheduler = config.search.scheduler
     return schedulers.create_scheduler(
         scheduler.name, count, reduction_factor=scheduler.reduction_factor, keep=scheduler.keep
@@ -42,11 +42,14 @@ def new_study(
     earlier: WarmStart | None = None,
     database: str | None = None,
 ) -> SearchStudy:
-    """A study with what is to be tried first: named configurations, points, or a grid's points.
+    """Create a study and enqueue what is tried first: configurations, points, a grid's points.
 
-    texts: how many the train split has.
-    `earlier`: trials of another search, for the sampler alone. `database`: its URL, where the
-    study is to lie there and not in the run folder.
+    Args:
+        config: The search.
+        folder: Its run folder.
+        texts: Number of texts in the train split.
+        earlier: Trials of another search, shown to the sampler alone.
+        database: The URL of a database for the study; by default a journal in the run folder.
     """
     made = study.create_study(
         database or folder.journal,
@@ -76,7 +79,7 @@ def _fill(made: SearchStudy, config: SearchFile, earlier: WarmStart | None) -> N
 
 
 def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
-    """The study of an earlier run; trials that were cut off wait to be tried again."""
+    """Open the study of an earlier run and enqueue the trials that were cut off."""
     found = study.resume_study(folder.study, folder.name, lambda trials: _sampler(config, trials))
     found.end_cut_off()
     for number in found.cut_off():
@@ -87,7 +90,7 @@ def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
 def create_controller(
     config: SearchFile, made: SearchStudy, folder: RunFolder, watcher: TrialCallback
 ) -> SearchController:
-    """Who says what runs next."""
+    """Create the controller, which decides what runs next."""
     return SearchController(
         made,
         suggester(config),
@@ -100,7 +103,7 @@ def create_controller(
 
 
 def trial_count(config: SearchFile) -> int:
-    """How many trials the search has."""
+    """Return the number of trials of the search."""
     if config.configurations:
         return len(config.configurations)
     if config.search.sampler == "grid":
@@ -109,7 +112,7 @@ def trial_count(config: SearchFile) -> int:
 
 
 def suggester(config: SearchFile) -> Suggest:
-    """How a trial's parameters are drawn."""
+    """Return the function that draws a trial's parameters."""
     searched = optuna_space.searched(config)
     return lambda trial: optuna_space.suggest(trial, searched)
 

@@ -1,4 +1,4 @@
-"""`python -m tune.status RUN`: how a search is doing, read from its run folder alone."""
+"""`python -m tune.status RUN`: print how a search is doing, from its run folder alone."""
 
 import sys
 from collections import Counter
@@ -17,7 +17,7 @@ _RUNNING = 8  # trials that are named
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the state of a search; returns the exit code, 1 when the folder is no run."""
+    """Print the state of a search; return the exit code, 1 where the folder is no run."""
     options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError
@@ -50,7 +50,7 @@ def show(found: "RunData") -> None:
 
 
 def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
-    """What there is to say of a search, label by label; `now` is local time without a zone."""
+    """Yield what is known of a search, label by label; `now` is local time without a zone."""
     from tune import setup
     from tune.analysis import run_data
     from tune.formatting import rounded_duration
@@ -78,13 +78,13 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _holder(found: "RunData") -> str:
-    """Which process searches, as the lock file names it."""
+    """Return the process that searches, as the lock file names it."""
     text = (found.folder.root / ".lock").read_text(encoding="utf-8").strip()
     return f"held by {text or 'a process that has just started'}"
 
 
 def _rungs(found: "RunData") -> str:
-    """How many trials reached each rung."""
+    """Say how many trials reached each rung."""
     reached = [
         f"{sum(len(record.values) > rung for record in found.records)} at {epoch:.3g}"
         for rung, epoch in enumerate(found.milestones)
@@ -103,7 +103,7 @@ def _best(found: "RunData") -> str:
 
 
 def _elapsed_s(found: "RunData", now: datetime) -> float | None:
-    """Seconds from the first trial's start to now or, of a search that ended, to its last word."""
+    """Return the seconds from the first trial's start to now, or to the end of an ended search."""
     from tune.analysis import run_data
 
     begun = [record.started for record in found.records if record.started is not None]
@@ -122,7 +122,7 @@ def _changed(path: Path) -> float:
 
 
 def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":
-    """The search as the process that runs it sees it, since it took the run up."""
+    """Rebuild the state of the search as the process that runs it sees it."""
     from tune.monitor.search_state import SearchPlan, SearchState
     from tune.run_folder.heartbeat import HeartbeatReader
     from tune.study.records import Proposal, State
@@ -156,7 +156,7 @@ def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":
 
 
 def _running(search_state: "SearchState") -> str:
-    """Which trials run and how far each is."""
+    """Say which trials run and how far each is."""
     epochs = search_state.plan.milestones[-1:] or (0.0,)
     found = [f"{each.number} at {max(each.epoch, each.live):.2f}" for each in search_state.running]
     more = f" and {len(found) - _RUNNING} more" if len(found) > _RUNNING else ""

@@ -1,4 +1,4 @@
-"""`python -m tune.validate search_spaces/*.yaml`: checks search files without running them."""
+"""`python -m tune.validate search_spaces/*.yaml`: check search files without running them."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tune.config.spaces import find_space
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print a line for each good file and the problems of each other; 1 if there is any problem."""
+    """Print a line for each good file and the problems of each other; return 1 if there are any."""
     parser = make_parser()
     arguments = parser.parse(argv)
     if arguments.keys:

@@ -1,6 +1,6 @@
-"""`--warm-start RUN`: what an earlier search found out, for the sampler of a new one.
+"""Show the sampler of a new search the trials of an earlier one (`--warm-start RUN`).
 
-The earlier trials come with their values, so the sampler need not begin with chance. They are not
+The earlier trials come with their values, so the sampler need not begin at random. They are not
 trials of the new search: they count for nothing else and win nothing.
 """
 
@@ -22,7 +22,7 @@ _TELLING = (State.COMPLETE, State.PRUNED)
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """The trials of an earlier search that the new one can have."""
+    """The trials of an earlier search that fit the new one."""
 
     name: str
     milestones: tuple[float, ...]
@@ -42,9 +42,15 @@ class WarmStart:
 
 
 def read_warm_start(folder: RunFolder, config: SearchFile, run: RunFolder) -> WarmStart:
-    """The trials of `folder` that fit `search`, whose own run folder is `run`.
+    """Read the trials of `folder` that fit a search.
 
-    Raises `SearchError` where their values mean something else: another metric, other data.
+    Args:
+        folder: The earlier run.
+        config: The new search.
+        run: The folder of the new search.
+
+    Raises:
+        SearchError: Their values mean something else: another metric, other data.
     """
     told = run_data.load_run(folder)
     if told.metric != config.search.metric:
@@ -76,7 +82,7 @@ def read_warm_start(folder: RunFolder, config: SearchFile, run: RunFolder) -> Wa
 
 
 def _fits(params: dict[str, Any], config: SearchFile) -> bool:
-    """Whether a trial of this search could have these parameters."""
+    """Tell whether a trial of this search could have these parameters."""
     known = optuna_space.searched(config)
     try:
         whole = complete(known, params, defaults={})

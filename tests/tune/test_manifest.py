@@ -65,7 +65,7 @@ def test_other_data_or_vectors_are_refused(
 ) -> None:
     made = record(tmp_path)
     made.write(corpora(), ResourcePlan(1, 0, 2))
-    with pytest.raises(SearchError, match=f"something is not what it was: {what}"):
+    with pytest.raises(SearchError, match=f"because something has changed: {what}"):
         made.append_resume(corpora(**changed))
 
 

@@ -1,4 +1,4 @@
-"""Configuration models, and how YAML and overrides become them.
+"""Configuration models, and the reading of YAML files and command line values into them.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

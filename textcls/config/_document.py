@@ -1,4 +1,4 @@
-"""A configuration before it is checked: its data, where each value came from, what is wrong."""
+"""A configuration before it is checked: its data, the place of each value, the problems found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,14 +32,14 @@ class Document:
         self.places[path] = flag
 
     def error(self, problems: Sequence[Problem]) -> ConfigError:
-        """All problems in one message: the file's by line, then the command line's."""
+        """Return one error for all problems: those of the file by line, then the command line's."""
         located = dict.fromkeys(self._located(problem) for problem in problems)  # each once
         lines = [line for _, line in sorted(located, key=lambda item: item[0])]
         count = f"{len(lines)} problem" + ("s" if len(lines) > 1 else "")
         return ConfigError("\n  ".join([f"{self.name}: {count}", *lines]))
 
     def _located(self, problem: Problem) -> tuple[int, str]:
-        """(Where the problem sorts, its line of the message)."""
+        """Return the problem's sort key and its line of the message."""
         path = problem.path
         if path[:-1] in self.names_alone and path[-1:] == ("name",):
             path = path[:-1]
@@ -52,7 +52,7 @@ class Document:
         return place, f"{where}: {problem.message}" if where else problem.message
 
     def _place(self, path: KeyPath) -> int | str:
-        """The place of the key or of the nearest mapping around it; 0 where none is known."""
+        """Return the place of the key or of the nearest mapping around it; 0 where unknown."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, 0)

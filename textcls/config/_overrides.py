@@ -19,7 +19,10 @@ class Override:
 
 
 def parse_override(text: str, document: Document) -> Override | None:
-    """`key.path=value`, the value in YAML; None, and a problem in the document, where it is not."""
+    """Parse `key.path=value`, the value in YAML.
+
+    Returns None, and adds a problem to the document, where the text is not of that form.
+    """
     key, equals, value = (part.strip() for part in text.partition("="))
     flag = f"--set {key}".strip()
     if not (key and equals):
@@ -37,9 +40,9 @@ def parse_override(text: str, document: Document) -> Override | None:
 
 
 def apply(override: Override, document: Document) -> None:
-    """Lay one value over the data, making the mappings on the way that are missing.
+    """Put one value into the data, creating the mappings on the way that are missing.
 
-    Whether the key exists is not asked here: the configuration's model refuses an unknown one.
+    An unknown key is not found here: the configuration's model refuses it later.
     """
     *parents, last = override.key.split(".")
     path: tuple[str | int, ...] = ()
@@ -63,7 +66,7 @@ def apply(override: Override, document: Document) -> None:
 
 
 def _key(part: str, container: object) -> str | int:
-    """A list takes an index, counted from 0; a mapping takes any text."""
+    """Read one part of a key path: an index, counted from 0, for a list; any text for a mapping."""
     is_index = part.isascii() and part.isdecimal() and len(part) < 6
     return int(part) if isinstance(container, list) and is_index else part
 

@@ -1,4 +1,4 @@
-"""YAML text -> plain data, and the line of every key.
+"""Read YAML text into plain data, with the line of every key.
 
 A configuration needs mappings, lists, texts, numbers, booleans and null. Everything else that YAML
 can say is refused, with its line: tags that name types, aliases (with them a few lines can stand
@@ -45,7 +45,11 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """Read one YAML document; an empty one gives None. Raises UnreadableError."""
+    """Read one YAML document; an empty one gives None.
+
+    Raises:
+        UnreadableError: The text is not YAML, or is longer or deeper than any configuration.
+    """
     if len(text) > MAX_CHARACTERS:
         raise UnreadableError(
             1, f"must not exceed {MAX_CHARACTERS:,} characters, but has {len(text):,}"
@@ -66,7 +70,7 @@ def parse(text: str) -> Parsed:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses, while nodes are composed, what would cost memory or stack later."""
+    """Refuse, while nodes are composed, what would cost memory or stack later."""
 
     _depth = 0
 
@@ -85,7 +89,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Converter:
-    """Nodes -> data, filling the lines and the problems as it goes."""
+    """Turn nodes into data, collecting lines and problems on the way."""
 
     def __init__(self, loader: _Loader, parsed: Parsed) -> None:
         self._loader = loader
@@ -129,7 +133,7 @@ class _Converter:
         return [self.convert(item, (*path, index)) for index, item in enumerate(node.value)]
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
-        """The value; UNREAD, and a problem, where there is none."""
+        """Convert a scalar; return UNREAD, and note a problem, where it has no value."""
         if not isinstance(node, yaml.ScalarNode) or node.tag not in (*_TEXTS, *_CONSTRUCTED):
             tag = ascii(node.tag.replace(_PLAIN, "!!"))[1:-1]
             return self._add(path, f"has the tag {tag}, which is not read", node)

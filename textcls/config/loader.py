@@ -1,4 +1,6 @@
-"""A YAML file and the command line's values -> a checked configuration, or every problem at once.
+"""Turn a YAML file and the command line's values into a checked configuration.
+
+Every problem is reported at once:
 
     search_spaces/gru.yaml: 2 problems
       line 12, space.learning_rate.low: must be a number, but is the text '1e-4' (YAML wants 1.0e-4)
@@ -38,11 +40,18 @@ def load_config(
     *,
     name: str = COMMAND_LINE,
 ) -> Model:
-    """Read and check a file with the overrides laid over it, or the overrides alone.
+    """Read a file, put the overrides over it, and check the result.
 
-    An override is a text `key.path=value`, its value in YAML, or a finished `Override`; a later
-    one wins. `name` stands for the file in errors where there is none. Raises ConfigError, which
-    lists every problem.
+    Args:
+        model: The configuration model to check against.
+        path: A YAML file; None to take the overrides alone.
+        overrides: Texts `key.path=value`, the value in YAML, or finished `Override`s; a later one
+            wins.
+        name: Stands for the file's name in errors where there is no file.
+
+    Raises:
+        ConfigError: The file cannot be read, or the configuration is not valid; the message lists
+            every problem with its line or flag.
     """
     document = _read(path) if path else Document(name)
     _write_names_out(model, document.data, (), document)
@@ -123,7 +132,7 @@ def _decode(content: bytes, document: Document) -> str:
 
 
 def _write_names_out(model: type[BaseModel], data: Any, path: KeyPath, document: Document) -> None:
-    """`model: gru` -> `model: {name: gru}`, for each section of `model` that has a name."""
+    """Replace `model: gru` by `model: {name: gru}`, for each section of `model` that has a name."""
     for key, field in fields_by_key(model).items():
         section, value = field.annotation, data.get(key)
         if not (isinstance(section, type) and issubclass(section, BaseModel)):

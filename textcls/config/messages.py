@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words: key, what it must be and what it was.
+"""Describe what is wrong with a configuration: the key, what it must be and what it was.
 
 pydantic finds the faults; this file says them as a person would, each with the hint that puts it
 right: the key that was meant, the way YAML wants a number written.
@@ -32,7 +32,7 @@ class Problem:
 
 
 def dotted(path: KeyPath) -> str:
-    """("points", 0, "dropout") -> "points[0].dropout"."""
+    """Write a key path as text: ("points", 0, "dropout") becomes "points[0].dropout"."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -43,7 +43,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it: `the text '1e-4'`, `5`, `true`, `a list`."""
+    """Write a value as a message quotes it: `the text '1e-4'`, `5`, `true`, `a list`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -63,13 +63,13 @@ def _short(text: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean hidden_size?` where a known name is near, else nothing."""
+    """Return `; did you mean hidden_size?` where a known name is near, else ""."""
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def problems_in(error: ValidationError, data: object, model: type[BaseModel]) -> list[Problem]:
-    """Every fault that pydantic found in `data`, which was meant to be a `model`."""
+    """Return every fault that pydantic found in `data`, which was meant to be a `model`."""
     every = error.errors(include_url=False)
     return [
         _problem(details, data, model)
@@ -79,7 +79,7 @@ def problems_in(error: ValidationError, data: object, model: type[BaseModel]) ->
 
 
 def _follows(details: ErrorDetails, every: list[ErrorDetails]) -> bool:
-    """Whether a list is found too short only because an item of it is at fault."""
+    """Tell whether a list is reported as too short only because one of its items is at fault."""
     path = details["loc"]
     return details["type"] == "too_short" and any(
         len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in every
@@ -98,7 +98,7 @@ def _problem(details: ErrorDetails, data: object, model: type[BaseModel]) -> Pro
 def _locate(
     details: ErrorDetails, data: object, model: type[BaseModel]
 ) -> tuple[KeyPath, list[type[BaseModel]]]:
-    """The path within the data, and the models that the key's mapping may be.
+    """Return the path within the data, and the models that the key's mapping may be.
 
     pydantic puts the tag of a union's member into the location, which is no key of the data.
     """
@@ -149,7 +149,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def fields_by_key(model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of a model under the names that a file gives them."""
+    """Return the fields of a model by the names that a file gives them."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
@@ -167,7 +167,7 @@ def _unknown_key(key: str, owners: list[type[BaseModel]], root: type[BaseModel])
 
 
 def describe(details: ErrorDetails) -> str:
-    """What the value must be and what it was, with a hint where the slip is a known one."""
+    """Say what the value must be and what it was, with a hint where the mistake is a common one."""
     kind, found = details["type"], details["input"]
     context: dict[str, Any] = details.get("ctx", {})
     if kind == "value_error":

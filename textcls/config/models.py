@@ -1,4 +1,4 @@
-"""What a classifier is made of and trained on: checked here, at the door, and trusted inside.
+"""The settings of a classifier and of its training: checked where they enter, trusted inside.
 
 The models are frozen and strict: an unknown key, a text where a number belongs or a value out of
 bounds is refused. `tune.config.search_file` composes the same models into a search, so a key means
@@ -166,11 +166,11 @@ class TrainConfig(Section):
         return self
 
     def epochs_on(self, texts: int) -> float:
-        """How many epochs a train split of so many texts gets."""
+        """Return the epochs to train on a train split of `texts` texts."""
         return max(self.epochs, float(-(-self.least_texts // texts)))
 
     def frozen_steps(self, steps: int) -> int:
-        """How many of a run's `steps` leave the embeddings as they are, from the first on."""
+        """Return how many of a run's `steps`, from the first on, leave the embeddings unchanged."""
         return min(steps, self.freeze_iters or round(self.freeze_fraction * steps))
 
 

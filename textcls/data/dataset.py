@@ -59,7 +59,7 @@ def locate(data: DataConfig) -> Source:
     have it, cannot be reached, and `data.offline` names no substitute.
     """
     if data.name == SYNTHETIC:
-        return _synthetic(data)
+        return _synthetic_source(data)
     if data.name == IN_MEMORY:
         raise DataError(
             "data.name: the texts were handed over in Python and lie in no file; hand them over "
@@ -70,10 +70,10 @@ def locate(data: DataConfig) -> Source:
         raise DataError(f"data.name: {name} can be neither a file nor a data set of the hub")
     path = Path(data.name).expanduser()
     if _exists(path) or _means_a_path(data.name):
-        return _local(path, data)
+        return _local_source(path, data)
     found = load_hub_set(data.name, data.subset)
     if isinstance(found, HubSet):
-        return _hub(found, data)
+        return _hub_source(found, data)
     return _substitute(found, data)
 
 
@@ -106,7 +106,7 @@ def _means_a_path(name: str) -> bool:
     )
 
 
-def _local(path: Path, data: DataConfig) -> Source:
+def _local_source(path: Path, data: DataConfig) -> Source:
     files = find_splits(path)
     shown = path.resolve().name
     name = shown if shown == str(path) else f"{shown} ({path})"
@@ -130,7 +130,7 @@ def _content(data: DataConfig, kind: str, files: Sequence[tuple[str, Path]]) -> 
         raise DataError(f"{error.filename}: cannot be read: {error.strerror or error}") from error
 
 
-def _hub(found: HubSet, data: DataConfig) -> Source:
+def _hub_source(found: HubSet, data: DataConfig) -> Source:
     repository = f"{found.repository}, {data.subset}" if data.subset else found.repository
     name = f"{data.name} ({repository})" if data.name in ALIASES or data.subset else data.name
 
@@ -148,7 +148,7 @@ def _hub(found: HubSet, data: DataConfig) -> Source:
     return Source(name, _content(data, "hub", found.files()), found.notices, data, rows)
 
 
-def _synthetic(data: DataConfig) -> Source:
+def _synthetic_source(data: DataConfig) -> Source:
     from textcls.data.synthetic import generator
 
     def rows() -> Reading:

@@ -55,7 +55,7 @@ def memory_source(
     def read() -> tuple[dict[str, list[CheckedRows]], list[str]]:
         return {split: [check_rows(each)] for split, each in columns.items()}, []
 
-    return Source(name, _fingerprint(columns, data), (), data, read)
+    return Source(name, _content_hash(columns, data), (), data, read)
 
 
 def memory_dataset(train: Rows, data: DataConfig) -> TextDataset:
@@ -74,7 +74,7 @@ def columns_of_rows(rows: Rows, split: str, data: DataConfig) -> Columns:
     A data frame or a `datasets.Dataset` without labels beside it brings its own column for them.
     """
     texts, labels = rows
-    if labels is None or (isinstance(labels, str) and _columns(texts)):
+    if labels is None or (isinstance(labels, str) and _column_names(texts)):
         return _named_columns(texts, labels, split, data)
     column, codes = text_column(texts), label_column(labels)
     if len(column) != len(codes):
@@ -97,7 +97,7 @@ def text_column(texts: object) -> pa.ChunkedArray:
     Raises:
         DataError: Where something is not a text.
     """
-    if names := _columns(texts):
+    if names := _column_names(texts):
         return text_of([_strings(texts[name], name) for name in names])  # type: ignore[index]
     return _strings(texts, "texts")
 
@@ -151,7 +151,7 @@ def _named_columns(table: object, label: str | None, split: str, data: DataConfi
     data = data.model_copy(update=update)
     if hasattr(table, "features") and hasattr(table, "column_names"):
         return typed_columns(table, split, data)
-    names = _columns(table)
+    names = _column_names(table)
     if not names:
         raise DataError(
             f"{split}: labels are missing; expected one for each text, or a data frame or "
@@ -163,7 +163,7 @@ def _named_columns(table: object, label: str | None, split: str, data: DataConfi
     return Columns(split, "row", chosen, texts, labels, row_numbers)
 
 
-def _columns(table: object) -> list[str]:
+def _column_names(table: object) -> list[str]:
     """The column names of a data frame or `datasets.Dataset`; none for anything else."""
     found = getattr(table, "column_names", None)
     if found is None:
@@ -206,7 +206,7 @@ def _wrong(name: str, expected: str, values: Sequence[object]) -> DataError:
     return DataError(f"{name}: expected {expected}, but found {quoted}")
 
 
-def _fingerprint(columns: Mapping[str, Columns], data: DataConfig) -> str:
+def _content_hash(columns: Mapping[str, Columns], data: DataConfig) -> str:
     """Name the content: the same rows in the same order, split in the same way, give the same."""
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     keys = {"bad_rows", "validation_fraction", "test_fraction", "seed"}

@@ -1,9 +1,9 @@
-"""CNN, RNN and GRU: from the words of a batch of texts to one vector per text.
+"""CNN, RNN and GRU encoders: from the words of a batch of texts to one vector per text.
 
 Every encoder works on packed texts (`textcls.text.batching.Batch`), so padding enters neither the
 recurrence nor a convolution's statistics nor the pooling: there is none. Each exists twice: as
 plain torch, which cuDNN runs on a GPU, and for the CPU through the compiled kernels. Both give the
-same numbers; the tests hold them together.
+same numbers; tests compare them.
 """
 
 from typing import Any
@@ -25,28 +25,28 @@ learning rate of 1e-2 and 0.86 at 1e-3; an orthogonal matrix gives 0.64 and 0.85
 
 
 def build_encoder(input_dim: int, model: ModelConfig, *, compiled: bool) -> "Encoder":
-    """The encoder that `model` names; `compiled` picks the kernels for the CPU."""
+    """Return the encoder that `model` names; `compiled` selects the kernels for the CPU."""
     if model.name == "cnn":
         return ConvolutionalEncoder(input_dim, model, compiled=compiled)
     return RecurrentEncoder(input_dim, model, compiled=compiled)
 
 
 class Encoder(nn.Module):
-    """Words to one vector per text."""
+    """Turn a batch's words into one vector per text."""
 
     output_dim: int
 
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
-        """Vectors of the batch's distinct words (distinct, input_dim) -> (batch, output_dim)."""
+        """Encode a batch: distinct words' vectors (distinct, input_dim) -> (batch, output_dim)."""
         raise NotImplementedError
 
 
 class RecurrentEncoder(Encoder):
     """Stacked, optionally bidirectional tanh RNN or GRU, and a pooling over its states.
 
-    The weights are those of torch.nn.RNN and torch.nn.GRU, named alike. The input's start uniform
-    (Glorot and Bengio 2010), biases zero, a GRU's recurrent matrices orthogonal, gate by gate (Saxe
-    et al. 2014), an RNN's as a multiple of the identity (Le, Jaitly and Hinton 2015).
+    The weights are those of torch.nn.RNN and torch.nn.GRU, with the same names. Input weights start
+    uniform (Glorot and Bengio 2010), biases at zero, a GRU's recurrent matrices orthogonal, gate by
+    gate (Saxe et al. 2014), an RNN's as a multiple of the identity (Le, Jaitly and Hinton 2015).
     """
 
     def __init__(self, input_dim: int, model: ModelConfig, *, compiled: bool) -> None:
@@ -63,7 +63,7 @@ class RecurrentEncoder(Encoder):
             _initialise(name, weight, model)
 
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
-        """Vectors of the batch's distinct words (distinct, input_dim) -> (batch, output_dim)."""
+        """Encode a batch: distinct words' vectors (distinct, input_dim) -> (batch, output_dim)."""
         if self.compiled:
             return self._forward_compiled(rows, batch)
         packed = PackedSequence(rows.index_select(0, batch.index), batch.sizes)
@@ -147,7 +147,7 @@ class ConvolutionalEncoder(Encoder):
         )
 
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
-        """Vectors of the batch's distinct words (distinct, input_dim) -> (batch, output_dim)."""
+        """Encode a batch: distinct words' vectors (distinct, input_dim) -> (batch, output_dim)."""
         return torch.cat([self._branch(branch, rows, batch) for branch in self.branches], dim=1)
 
     def _branch(self, blocks: Any, rows: Tensor, batch: Batch) -> Tensor:
@@ -193,7 +193,7 @@ class _ConvolutionBlock(nn.Module):
 
 
 def batch_neighbourhoods(lengths: Tensor, kernel_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What a convolution of stride 2 sees, texts packed by time.
+    """Return the positions that a convolution of stride 2 sees, texts packed by time.
 
     (batch,) descending -> packed positions (outputs, kernel_size), -1 outside of the text; the
     outputs' lengths (batch,), half of the text's rounded up; and their sizes (time,).
@@ -203,7 +203,7 @@ def batch_neighbourhoods(lengths: Tensor, kernel_size: int) -> tuple[Tensor, Ten
 
 
 def pool(states: Tensor, batch: Batch, pooling: str) -> Tensor:
-    """Max or mean over the states of each text: (tokens, dim) -> (batch, dim)."""
+    """Take the maximum or mean over the states of each text: (tokens, dim) -> (batch, dim)."""
     texts = len(batch.lengths)
     starts = (batch.sizes.cumsum(0) - batch.sizes).to(states.device)
     first = starts.repeat_interleave(batch.sizes.to(states.device), output_size=len(states))
@@ -215,7 +215,7 @@ def pool(states: Tensor, batch: Batch, pooling: str) -> Tensor:
 
 
 def _last_tokens(batch: Batch) -> Tensor:
-    """(batch,): the packed position of each text's last token."""
+    """Return the packed position of each text's last token, (batch,)."""
     starts = batch.sizes.cumsum(0) - batch.sizes
     return starts[batch.lengths - 1] + torch.arange(len(batch.lengths))
 

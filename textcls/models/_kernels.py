@@ -109,7 +109,7 @@ def _starts(sizes: Array) -> Array:
 
 @njit(cache=True, nogil=True)
 def _carry_over(sizes: Array, t: int, reverse: bool) -> int:
-    """How many texts at t have a state from the step before (in reading direction)."""
+    """Count the texts at t that have a state from the step before (in reading direction)."""
     if reverse:
         return sizes[t + 1] if t + 1 < sizes.shape[0] else 0
     return sizes[t] if t > 0 else 0

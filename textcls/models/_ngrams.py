@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 
 
 class NgramScores(nn.Module):
-    """Batches to class scores (batch, classes); learns by itself, outside of the optimizer.
+    """Turn batches into class scores (batch, classes); trained by itself, outside of the optimizer.
 
     longest: 1 for words, 2 for words and pairs. dropout: the share of them that a training step
     leaves out.
@@ -48,7 +48,7 @@ class NgramScores(nn.Module):
         self._step: tuple[Tensor, ...] | None = None
 
     def forward(self, batch: Batch) -> Tensor:
-        """Scores (batch, classes); in training a leaf whose gradient `learn` uses."""
+        """Return scores (batch, classes); in training a leaf whose gradient `learn` uses."""
         if self.compiled:
             arrays = (batch.rows.numpy(), batch.index.numpy(), batch.sizes.numpy())
             bucket, text = map(torch.from_numpy, _features(*arrays, self.longest))
@@ -100,7 +100,10 @@ class NgramScores(nn.Module):
 
 
 def features(batch: Batch, longest: int) -> tuple[Tensor, Tensor]:
-    """Buckets of a batch's words, then of its pairs, and the text of each: int64 (features,)."""
+    """Return the buckets of a batch's words, then of its pairs, and the text of each.
+
+    Both are int64 (features,).
+    """
     device = batch.index.device
     words = batch.rows.index_select(0, batch.index).long()
     sizes = batch.sizes
@@ -126,7 +129,7 @@ _compiled_bucket = njit(cache=True, nogil=True)(_bucket)
 
 @njit(cache=True, nogil=True)
 def _features(rows: Array, index: Array, sizes: Array, longest: int) -> tuple[Array, Array]:
-    """What `features` gives, on the CPU."""
+    """Compute `features` on the CPU."""
     tokens, texts = len(index), sizes[0]
     count = tokens + (tokens - texts if longest == 2 else 0)
     bucket, text = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -174,7 +177,7 @@ def _learn(
     d_scores: Array,
     rate: Any,
 ) -> None:
-    """AdaGrad on the rows that occur; `gradient` is scratch, zero before and after."""
+    """Update the rows that occur by AdaGrad; `gradient` is scratch, zero before and after."""
     classes = table.shape[1]
     for i in range(len(bucket)):
         if keep[i]:

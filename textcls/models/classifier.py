@@ -12,7 +12,7 @@ from textcls.text.batching import Batch
 
 
 class Classifier(nn.Module):
-    """Texts to logits.
+    """Turn texts into logits.
 
     The embedding matrix is a buffer, not a parameter: a batch's distinct rows are taken out of it
     as a small matrix of their own, which alone gets a gradient (`textcls.training._optimizer`). So
@@ -39,13 +39,13 @@ class Classifier(nn.Module):
         )
 
     def look_up(self, batch: Batch) -> Tensor:
-        """The vectors of the batch's distinct words: (distinct, dim), a copy."""
+        """Return a copy of the vectors of the batch's distinct words, (distinct, dim)."""
         return self.embeddings.index_select(0, batch.rows)
 
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
-        """Vectors of the batch's distinct words (distinct, dim) -> logits (batch, classes).
+        """Score a batch: vectors of its distinct words (distinct, dim) -> logits (batch, classes).
 
-        Dropout on words and on their vectors hits a word everywhere in the batch alike (Gal and
+        Dropout on words and on their vectors drops a word everywhere in the batch (Gal and
         Ghahramani 2016).
         """
         if self.training and self.word_dropout:
@@ -65,7 +65,16 @@ def create_classifier(
     device: str,
     compiled: bool,
 ) -> Classifier:
-    """A new classifier on `device`; the same seed gives the same weights. Copies `embeddings`."""
+    """Create a classifier with new weights.
+
+    Args:
+        embeddings: float32 (vocabulary, dim); copied.
+        num_classes: Number of classes.
+        model: The classifier's settings.
+        seed: The same seed gives the same weights.
+        device: "cpu" or a torch device such as "cuda".
+        compiled: Use the compiled kernels, which run on the CPU only.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         matrix = torch.from_numpy(np.array(embeddings, dtype=np.float32))

@@ -1,6 +1,6 @@
 """A linear classifier of words and pairs of words, trained once for a corpus, beside the encoder.
 
-A word that is written with a capital counts once more as such: names are told from words there.
+A word that is written with a capital counts once more as such, which tells names from other words.
 TF-IDF features of unit length and one linear support vector machine per class, with the squared
 hinge loss, trained by dual coordinate descent (Hsieh et al. 2008, as in LIBLINEAR). It errs on
 other texts than a recurrent encoder does, so adding its scores to the encoder's log-probabilities
@@ -53,15 +53,19 @@ class LinearClassifier:
 
     @classmethod
     def of(cls, arrays: Mapping[str, Array]) -> Self:
-        """Undo `arrays`; raises KeyError where one is missing."""
+        """Build a classifier from what `arrays` returned.
+
+        Raises:
+            KeyError: An array is missing.
+        """
         return cls(arrays["keys"], arrays["idf"], arrays["weights"])
 
     def arrays(self) -> dict[str, Array]:
-        """Its arrays by name."""
+        """Return the classifier's arrays by name."""
         return {"keys": self.keys, "idf": self.idf, "weights": self.weights}
 
     def check(self, num_classes: int) -> None:
-        """Raise ValueError where the arrays do not fit each other or the classes."""
+        """Raise ValueError where the arrays do not fit each other or the number of classes."""
         features = len(self.keys)
         if self.idf.shape != (features,) or self.weights.shape != (features + 1, num_classes):
             raise ValueError(
@@ -70,14 +74,14 @@ class LinearClassifier:
             )
 
     def scores(self, split: EncodedSplit) -> NDArray[np.float32]:
-        """Scores of a split's texts, float32 (texts, classes)."""
+        """Return the scores of a split's texts, float32 (texts, classes)."""
         ends, columns, values = _features(*_written(split), self.keys, self.idf)
         found: NDArray[np.float32] = _scores(ends, columns, values, self.weights)
         return found
 
 
 def train_linear(train: EncodedSplit, num_classes: int, *, seed: int = 0) -> LinearClassifier:
-    """Train it on a split; the same split and seed give the same weights."""
+    """Train a linear classifier on a split; the same split and seed give the same weights."""
     keys, texts_with = _vocabulary(train)
     idf = (np.log((1 + len(train)) / (1 + texts_with)) + 1).astype(np.float32)
     ends, columns, values = _features(*_written(train), keys, idf)
@@ -105,7 +109,7 @@ def unpack(entry: Entry) -> tuple[LinearClassifier, dict[str, NDArray[np.float32
 
 
 def _vocabulary(train: EncodedSplit) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The keys of the features, ascending, and in how many texts each occurs."""
+    """Return the keys of the features, ascending, and the number of texts in which each occurs."""
     tokens, _, capitals = _written(train)
     words = np.asarray(tokens, np.int64)
     text = np.repeat(np.arange(len(train)), np.diff(train.offsets))
@@ -124,7 +128,7 @@ def _vocabulary(train: EncodedSplit) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def _written(split: EncodedSplit) -> tuple[Array, Array, Array]:
-    """A split's tokens, offsets and capitals; without a mark where they are not known."""
+    """Return a split's tokens, offsets and capitals; no token is a capital where none are known."""
     capitals = split.capitals
     if capitals is None:
         capitals = np.zeros(len(split.tokens), np.bool_)
@@ -134,7 +138,7 @@ def _written(split: EncodedSplit) -> tuple[Array, Array, Array]:
 def _texts_with(
     keys: NDArray[np.int64], text: NDArray[np.int64], least: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The keys that occur in at least so many texts, and in how many."""
+    """Return the keys that occur in at least `least` texts, and in how many."""
     order = np.lexsort((text, keys))
     keys, text = keys[order], text[order]
     first = np.ones(len(keys), bool)
@@ -148,9 +152,9 @@ def _texts_with(
 def _features(
     tokens: Array, offsets: Array, capitals: Array, keys: Array, idf: Array
 ) -> tuple[Array, Array, Array]:
-    """Each text's known features: ends int64 (texts + 1,), their columns and their values.
+    """Return each text's known features: ends int64 (texts + 1,), their columns and their values.
 
-    A value is (1 + log of the occurrences) times the IDF, a text's of length 1 altogether.
+    A value is (1 + log of the occurrences) times the IDF; a text's values have length 1 altogether.
     """
     texts = len(offsets) - 1
     ends = np.zeros(texts + 1, np.int64)
@@ -198,7 +202,7 @@ def _features(
 def _descend(
     ends: Array, columns: Array, values: Array, signs: Array, features: int, seed: int
 ) -> Array:
-    """Weights (features + 1,) of one class against the others; the last is the bias."""
+    """Train one class against the others; return weights (features + 1,), the last one the bias."""
     np.random.seed(seed)
     texts = len(signs)
     weights, alpha = np.zeros(features + 1, np.float64), np.zeros(texts, np.float64)

@@ -64,7 +64,7 @@ def _call(builder: Any, name: str, *operands: Any) -> Any:
 
 @intrinsic
 def load(typingctx: Any, address: Any, offset: Any) -> Any:
-    """The vector at `address` plus `offset` floats."""
+    """Read the vector at `address` plus `offset` floats."""
     del typingctx, address, offset
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -89,7 +89,7 @@ def store(typingctx: Any, address: Any, offset: Any, value: Any) -> Any:
 
 @intrinsic
 def splat(typingctx: Any, value: Any) -> Any:
-    """A vector of eight times the same float."""
+    """Make a vector of eight times the same float."""
     del typingctx, value
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -100,7 +100,7 @@ def splat(typingctx: Any, value: Any) -> Any:
 
 
 def _elementwise(arity: int, emit: Callable[..., Any], doc: str) -> Any:
-    """An intrinsic of one to three vectors; numba reads the number of arguments off a signature."""
+    """Make an intrinsic of one to three vectors; numba counts the arguments of a signature."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         del context, signature
@@ -137,7 +137,7 @@ maximum = _elementwise(
 
 @njit(inline="always")
 def tanh(x: Any) -> Any:
-    """tanh to 4e-7 as a ratio of polynomials in x (the coefficients of Eigen's `ptanh_float`)."""
+    """Compute tanh to 4e-7 as a ratio of polynomials in x (Eigen's `ptanh_float`)."""
     limit = splat(float32(7.90531110763549805))
     x = minimum(maximum(x, sub(splat(float32(0.0)), limit)), limit)
     x2 = mul(x, x)
@@ -157,7 +157,7 @@ def tanh(x: Any) -> Any:
 
 @njit(inline="always")
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)), through tanh(x / 2)."""
+    """Compute 1 / (1 + exp(-x)), through tanh(x / 2)."""
     half = splat(float32(0.5))
     return fma(half, tanh(mul(half, x)), half)
 
@@ -238,10 +238,10 @@ BLOCK = 192
 
 @njit
 def at(array: Any) -> Any:
-    """The address of an array.
+    """Return the address of an array.
 
-    It keeps nothing alive: numba frees a local array after the last line that names it, so an
-    address must be taken anew wherever it is used, inside the loop that uses it.
+    The address keeps nothing alive: numba frees a local array after the last line that names it, so
+    an address must be taken anew wherever it is used, inside the loop that uses it.
     """
     return np.intp(array.ctypes.data)
 

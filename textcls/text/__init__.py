@@ -1,4 +1,4 @@
-"""From texts to arrays of word numbers: tokens, vocabulary, encoded splits, batches.
+"""Turn texts into arrays of word ids: tokens, vocabulary, encoded splits, batches.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

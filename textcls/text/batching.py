@@ -1,8 +1,9 @@
-"""Batches out of flat arrays: shuffled, grouped by length, packed, without Python work per text.
+"""Make batches from flat arrays: shuffled, grouped by length, packed.
 
-An epoch's texts are shuffled, cut into pools of `POOL` batches, sorted by length inside each pool
-and cut into batches, whose order is shuffled again. Texts of a batch are then equally long within
-a token or two, yet which texts meet in a batch differs in every epoch.
+No Python code runs per text. An epoch's texts are shuffled, cut into pools of `POOL` batches,
+sorted by length inside each pool and cut into batches, whose order is shuffled again. Texts of a
+batch are then equally long within a token or two, yet which texts meet in a batch differs in every
+epoch.
 
 A batch is *packed* (see `textcls.models._kernels`) and lists its distinct words once, in `rows`;
 every token points into them. That halves the input products, and the gradient of a row of the
@@ -49,7 +50,19 @@ class Batch:
 
 
 def training_order(lengths: Array, batch_size: int, seed: int, epoch: int) -> tuple[Array, Array]:
-    """Which texts make which batch: (texts,) text numbers and (batches + 1,) bounds into them."""
+    """Choose the texts of each batch of an epoch.
+
+    Args:
+        lengths: Tokens of each text, (texts,).
+        batch_size: Texts in a batch; the last one may be smaller.
+        seed: Seed of the shuffling.
+        epoch: Number of the epoch; each has an order of its own.
+
+    Returns:
+        The text numbers (texts,) and the bounds (batches + 1,) of the batches within them: batch i
+            is
+        `order[bounds[i] : bounds[i + 1]]`.
+    """
     texts = len(lengths)
     rng = np.random.default_rng([seed, epoch])
     shuffled = rng.permutation(texts)
@@ -74,7 +87,7 @@ def _ranges(starts: Array, stops: Array, bounds: Array) -> Array:
 
 
 def evaluation_order(lengths: Array, batch_size: int) -> tuple[Array, Array]:
-    """All texts by falling length: (texts,) text numbers and (batches + 1,) bounds."""
+    """Sort all texts by falling length: text numbers (texts,) and bounds (batches + 1,)."""
     texts = len(lengths)
     order = np.argsort(-lengths, kind="stable")
     return order, np.append(np.arange(0, texts, batch_size), texts)
@@ -89,7 +102,16 @@ def batches(
     device: str = "cpu",
     first: int = 0,
 ) -> Iterator[Batch]:
-    """The batches from number `first` on; texts without a token count as one unknown word."""
+    """Yield the batches from number `first` on; a text without tokens counts as one `<unk>`.
+
+    Args:
+        split: The encoded texts.
+        order: Text numbers, as `training_order` returns them.
+        bounds: Bounds of the batches within `order`.
+        vocabulary_size: Number of word ids.
+        device: Where the batches' tensors go; sizes and lengths stay on the CPU.
+        first: Number of the first batch to yield, counted from 0.
+    """
     marks = np.full(vocabulary_size, -1, np.int64)
     for chunk in range(first, len(bounds) - 1, CHUNK):
         limits = bounds[chunk : chunk + CHUNK + 1]
@@ -110,7 +132,7 @@ def _cut(
     limits: Array,
     device: str,
 ) -> Iterator[Batch]:
-    """One copy of each array to the device, then views of it."""
+    """Copy each array to the device once and yield a view of it for each batch."""
     all_rows, all_index = torch.from_numpy(rows).to(device), torch.from_numpy(index).to(device)
     all_labels = torch.from_numpy(labels).to(device)
     all_sizes, all_lengths = torch.from_numpy(sizes), torch.from_numpy(lengths)

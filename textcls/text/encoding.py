@@ -1,4 +1,4 @@
-"""Texts into flat arrays of word ids, in one streaming pass.
+"""Encode texts as flat arrays of word ids, in one streaming pass.
 
 One process and a plain dictionary on purpose. 127,600 texts of AG News take 1.4 s on one core,
 half of that in the tokens' pattern. A second process would have to start (an import of a second,
@@ -34,8 +34,9 @@ class EncodedSplit:
     """A split as ids: text i is `tokens[offsets[i]:offsets[i + 1]]`, never empty.
 
     tokens: int32 (tokens,); offsets: int64 (texts + 1,); labels: int64 (texts,). scores: a linear
-    classifier's of the texts (`textcls.models.linear`), float32 (texts, classes), where there is
-    one. capitals: which tokens are not written in lower case, bool (tokens,), where that is known.
+    classifier's scores of the texts (`textcls.models.linear`), float32 (texts, classes), where
+    there is one. capitals: which tokens are not written in lower case, bool (tokens,), where that
+    is known.
     """
 
     tokens: NDArray[np.int32]
@@ -49,7 +50,7 @@ class EncodedSplit:
 
 
 def concatenated(one: EncodedSplit, other: EncodedSplit) -> EncodedSplit:
-    """The texts of one split, then those of the other, without scores."""
+    """Join two splits: the texts of `one`, then those of `other`, without scores."""
     known = one.capitals is not None and other.capitals is not None
     return EncodedSplit(
         np.concatenate([one.tokens, other.tokens]),
@@ -61,7 +62,7 @@ def concatenated(one: EncodedSplit, other: EncodedSplit) -> EncodedSplit:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """All splits over the widest vocabulary: train's words, then those that train never saw.
+    """All splits over the widest vocabulary: the words of train, then those that train lacks.
 
     The first `train_words` words (the two special ones counted) come from train; which of the
     others stay depends on the vectors. `counts` holds the occurrences of each word in all splits,
@@ -75,7 +76,7 @@ class Encoding:
 
 
 class _Ids(dict[str, int]):
-    """Numbers words in the order in which they are first asked for."""
+    """Number words in the order in which they are first asked for."""
 
     def __missing__(self, word: str) -> int:
         number = self[word] = len(self)
@@ -83,7 +84,13 @@ class _Ids(dict[str, int]):
 
 
 def encode_texts(dataset: "TextDataset", max_length: int, min_count: int) -> Encoding:
-    """Encode every split; words that occur in train fewer than `min_count` times are `<unk>`."""
+    """Tokenize every split, build the vocabulary from train and replace each word by its id.
+
+    Args:
+        dataset: The texts.
+        max_length: Tokens kept of each text, counted from its start.
+        min_count: Words that occur in train fewer times become `<unk>`.
+    """
     ids = _Ids({UNK: 0})
     # Train goes first, so that its words have the lowest numbers.
     names = [TRAIN, *(name for name in dataset.splits if name != TRAIN)]
@@ -126,14 +133,14 @@ def renumber(tokens: NDArray[np.int32], ids: NDArray[np.int32]) -> NDArray[np.in
 
 
 def _parts(tokens: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
-    """Views of bounded size: numpy makes 64-bit indices of what it indexes or counts by."""
+    """Yield views of bounded size: numpy makes 64-bit indices of what it indexes or counts by."""
     return (tokens[i : i + _TOKENS_AT_ONCE] for i in range(0, len(tokens), _TOKENS_AT_ONCE))
 
 
 def _draft(
     texts: "pa.ChunkedArray", ids: _Ids, max_length: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return tokens, in the provisional numbers of `ids`, which grows, offsets and capitals."""
+    """Return tokens in the provisional numbers of `ids`, which grows, then offsets and capitals."""
     number = ids.__getitem__
     tokens, ends, capitals = array("i"), array("q", [0]), bytearray()
     for text in _stream(texts):

@@ -1,4 +1,4 @@
-r"""WordPunct tokens: runs of letters and digits, and runs of punctuation between them.
+r"""Split texts into WordPunct tokens: runs of letters and digits, runs of punctuation between them.
 
 The tokens are those of NLTK's `WordPunctTokenizer` (the pattern ``\w+|[^\w\s]+`` under the
 `regex` engine, as NLTK compiles it since 3.10.3; the tests compare the two). NLTK itself is not
@@ -28,9 +28,10 @@ def tokenize(text: str, max_length: int) -> list[str]:
 
 
 def lower_case(tokens: Iterable[str]) -> list[str]:
-    """The tokens in lower case, each by itself.
+    """Return the tokens in lower case, each by itself.
 
-    "İ" grows a combining dot, and a sigma's form depends on what follows it.
+    The whole text at once would give other tokens: "İ" grows a combining dot, and a sigma's form
+    depends on what follows it.
     """
     return list(map(str.lower, tokens))
 

@@ -1,4 +1,4 @@
-"""The words that a classifier tells apart, and their numbers."""
+"""The words that a classifier knows, and their ids."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,8 @@ UNK_ID = 1
 class Vocabulary:
     """Words in the order of their ids: `<pad>`, `<unk>`, then the words themselves.
 
-    Raises ValueError when the two special words are not in front or a word occurs twice.
+    Raises:
+        ValueError: The two special words are not in front, or a word occurs twice.
     """
 
     words: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Training one classifier: the loop, the optimizer, the metrics.
+"""Train one classifier: the loop, the optimizer, the metrics.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

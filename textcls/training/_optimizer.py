@@ -1,17 +1,17 @@
-"""Adam for a step that touches few rows of the embeddings, with the gradient clipped as a whole.
+"""Adam for steps that touch few rows of the embeddings, with the gradient clipped as a whole.
 
 The dense parameters (encoder and linear layer) get Adam as Kingma and Ba (2015) have it. The
 embeddings get *row-sparse* Adam, the semantics of torch.optim.SparseAdam: only rows that occur in
 the batch move, their two moments decay only then, and the bias correction counts the steps in
 which the embeddings were trained at all. A row that occurs in every batch moves exactly as under
-dense Adam; a row that does not occur stays where it is, while dense Adam would let it coast on
+dense Adam; a row that does not occur stays where it is, while dense Adam would go on moving it by
 its momentum.
 
 Before the step the gradient of everything, embedding rows included, is scaled down to
 `max_grad_norm` if it is longer (Pascanu et al. 2013).
 
-Two implementations, one behaviour: `CompiledAdam` runs a step as one compiled function on the CPU;
-`TorchAdam` is plain torch without a synchronisation, for a GPU.
+There are two implementations with one behaviour: `CompiledAdam` runs a step as one compiled
+function on the CPU; `TorchAdam` is plain torch without a synchronisation, for a GPU.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Optimizer(Protocol):
-    """What training needs of an optimizer."""
+    """The interface that training uses of an optimizer."""
 
     def step(
         self,
@@ -40,26 +40,40 @@ class Optimizer(Protocol):
         gradient: Tensor | None,
         embedding_learning_rate: float,
     ) -> None:
-        """Clip and update; `gradient` (distinct, dim) is that of `rows`, None while frozen."""
+        """Clip the gradient and update all weights.
+
+        Args:
+            learning_rate: The rate of the dense parameters, whose gradients are in their `grad`.
+            rows: The distinct word ids of the batch, (distinct,).
+            gradient: The gradient of these rows, (distinct, dim); None while embeddings are frozen.
+            embedding_learning_rate: The rate of the embeddings.
+        """
 
     def state(self) -> dict[str, Tensor]:
-        """The moments and counters, by name."""
+        """Return the moments and counters, by name."""
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state()` gave."""
+        """Continue from what `state()` returned."""
 
 
 def create_optimizer(
     parameters: Sequence[nn.Parameter], embeddings: Tensor, max_grad_norm: float, *, compiled: bool
 ) -> Optimizer:
-    """The optimizer of parameters and embeddings (vocabulary, dim); updates them in place."""
+    """Return the optimizer of the parameters and the embeddings, both of which it updates in place.
+
+    Args:
+        parameters: The dense parameters.
+        embeddings: The embedding matrix, (vocabulary, dim).
+        max_grad_norm: The norm to which a longer gradient is scaled down.
+        compiled: Use the compiled implementation, which runs on the CPU only.
+    """
     if compiled:
         return CompiledAdam(parameters, embeddings, max_grad_norm)
     return TorchAdam(parameters, embeddings, max_grad_norm)
 
 
 class CompiledAdam:
-    """Clipping and both Adams in one compiled function; CPU only.
+    """Clip and update in one compiled function; CPU only.
 
     The dense parameters are moved into one flat vector, and so are their gradients.
     """
@@ -88,7 +102,7 @@ class CompiledAdam:
         gradient: Tensor | None,
         embedding_learning_rate: float,
     ) -> None:
-        """Clip and update; `gradient` (distinct, dim) is that of `rows`, None while frozen."""
+        """Clip the gradient and update all weights; see `Optimizer.step`."""
         self._steps[0] += 1
         if gradient is None:
             rows, gradient = rows[:0], self._embeddings[:0]
@@ -112,7 +126,7 @@ class CompiledAdam:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """The moments and counters, by name."""
+        """Return the moments and counters, by name."""
         return {
             "moments": self._moments,
             "row_moments": self._row_moments,
@@ -120,7 +134,7 @@ class CompiledAdam:
         }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state()` gave."""
+        """Continue from what `state()` returned."""
         self._moments.copy_(state["moments"])
         self._row_moments.copy_(state["row_moments"])
         self._steps.copy_(state["steps"])
@@ -152,7 +166,7 @@ def _adam(
     rate: Any,
     root: Any,
 ) -> None:
-    """One Adam update of `count` numbers; `rate` and `root` carry the bias corrections."""
+    """Update `count` numbers by Adam; `rate` and `root` carry the bias corrections."""
     b1, b2, eps = np.float32(BETA1), np.float32(BETA2), np.float32(EPSILON)
     one = np.float32(1.0)
     b1s, b2s, rest1, rest2 = splat(b1), splat(b2), splat(one - b1), splat(one - b2)
@@ -192,7 +206,7 @@ def _step(
     steps: int,
     row_steps: int,
 ) -> None:
-    """All arrays flat; `row_moments` holds a row's two moments side by side."""
+    """Clip and update; arrays are flat, `row_moments` holds a row's two moments side by side."""
     total = _norm_squared(gradient) + _norm_squared(row_gradient)
     scale: Any = np.float32(min(1.0, max_norm / (np.sqrt(total) + _CLIP_EPSILON)))
     # v / (1 - b2^t) under the root: root = 1 / sqrt(1 - b2^t); m / (1 - b1^t) goes into the rate.
@@ -223,7 +237,7 @@ def _step(
 
 
 class TorchAdam:
-    """The same in plain torch: no copy to the host, few launches."""
+    """Do the same as `CompiledAdam` in plain torch: no copy to the host, few launches."""
 
     def __init__(
         self, parameters: Sequence[nn.Parameter], embeddings: Tensor, max_grad_norm: float
@@ -247,7 +261,7 @@ class TorchAdam:
         gradient: Tensor | None,
         embedding_learning_rate: float,
     ) -> None:
-        """Clip and update; `gradient` (distinct, dim) is that of `rows`, None while frozen."""
+        """Clip the gradient and update all weights; see `Optimizer.step`."""
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         everything = gradients if gradient is None else [*gradients, gradient]
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(everything)))
@@ -276,7 +290,7 @@ class TorchAdam:
         self._row_moments[rows] = moments
 
     def state(self) -> dict[str, Tensor]:
-        """The moments and counters, by name."""
+        """Return the moments and counters, by name."""
         flat = [torch.cat([m.reshape(-1) for m in side]) for side in (self._means, self._squares)]
         return {
             "moments": torch.stack(flat),
@@ -285,7 +299,7 @@ class TorchAdam:
         }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state()` gave."""
+        """Continue from what `state()` returned."""
         sizes = [p.numel() for p in self._parameters]
         for side, flat in zip((self._means, self._squares), state["moments"], strict=True):
             for moment, part in zip(side, flat.split(sizes), strict=True):

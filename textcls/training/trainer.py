@@ -1,8 +1,8 @@
-"""Training a classifier: the loop, from the first batch to the last rung, in one place.
+"""Train a classifier: the loop, from the first batch to the last rung, in one place.
 
-`Training` holds a classifier on its way: weights, optimizer, position. `fit()` yields a result at
-each rung; the caller decides what a result is for. `save()` and `restore()` put the whole of it
-into one file, written beside and renamed, so that a run goes on exactly where it was.
+`Training` holds a classifier while it is trained: weights, optimizer, position. `fit()` yields a
+result at each rung; the caller decides what a result is for. `save()` and `restore()` put all of it
+into one file, written beside and renamed, so that a run continues exactly where it was.
 """
 
 import json
@@ -43,7 +43,7 @@ METRIC_NAMES = {"validation": "val", "test": "test"}
 
 @dataclass(frozen=True, slots=True)
 class RungResult:
-    """What a rung of training gave.
+    """The results of training up to a rung.
 
     seconds: since `fit` began, evaluation included. train_seconds: of training alone since the
     rung before. texts_per_second, tokens_per_second: of that training. metrics: `val_loss`,
@@ -60,7 +60,7 @@ class RungResult:
     metrics: dict[str, float]
 
     def as_dict(self) -> dict[str, float]:
-        """Everything, flat."""
+        """Return all fields and metrics as one flat dictionary."""
         flat: dict[str, Any] = asdict(self)
         scores: dict[str, float] = flat.pop("metrics")
         return flat | scores
@@ -68,7 +68,7 @@ class RungResult:
 
 @dataclass(slots=True)
 class _Tally:
-    """What was trained since the last rung."""
+    """Sums over the steps since the last rung."""
 
     loss: torch.Tensor
     steps: int = 0
@@ -80,9 +80,22 @@ class _Tally:
 class Training:
     """One classifier in training.
 
-    splits: "train", and "validation" and "test" where there are; embeddings: float32
-    (vocabulary, dim), copied. The same arguments give the same results on the same device.
-    On the CPU the compiled kernels do the work; `compiled=False` takes plain torch instead.
+    The same arguments give the same results on the same device.
+
+    Args:
+        splits: "train", and "validation" and "test" where there are any.
+        embeddings: float32 (vocabulary, dim); copied.
+        num_classes: Number of classes.
+        model: The classifier's settings.
+        train: The settings of its training.
+        device: "cpu" or a torch device such as "cuda".
+        compiled: Use the compiled kernels; by default on the CPU, and plain torch elsewhere.
+
+    Example::
+
+        training = Training(corpus.splits, corpus.embeddings, 4, ModelConfig(), TrainConfig())
+        for result in training.fit([0.5, 1.0]):
+            print(result.epoch, result.metrics["test_accuracy"])
     """
 
     def __init__(
@@ -119,11 +132,14 @@ class Training:
     def fit(
         self, rungs: Sequence[float], progress: Callable[[int, int], None] | None = None
     ) -> Iterator[RungResult]:
-        """Train on, and yield a result at each rung that lies ahead.
+        """Train from the current step on and yield a result at each rung ahead.
 
-        rungs: in epochs, ascending; the end of the run is always the last. `progress` is
-        called every few steps with the steps made and their total.
-        Raises DivergedError when the loss is no longer finite.
+        Args:
+            rungs: Epochs, ascending; the end of the run is always the last rung.
+            progress: Called every few steps with the steps made and their total.
+
+        Raises:
+            DivergedError: The loss is no longer finite.
         """
         began = time.perf_counter()
         targets = {self._step_at(rung) for rung in rungs} | {self.total_steps}
@@ -153,7 +169,7 @@ class Training:
         return min(self.total_steps, max(1, round(rung * self.steps_per_epoch)))
 
     def _batches(self) -> Iterator[Batch]:
-        """Every batch from here to the end of the run."""
+        """Yield every batch from here to the end of the run."""
         while self.step < self.total_steps:
             epoch, done = divmod(self.step, self.steps_per_epoch)
             order, bounds = batching.training_order(
@@ -170,7 +186,7 @@ class Training:
             )
 
     def _train_step(self, batch: Batch) -> torch.Tensor:
-        """One update of the weights; returns the batch's mean loss, detached."""
+        """Update the weights once and return the batch's mean loss, detached."""
         rows = self.classifier.look_up(batch)
         rows.requires_grad_(self.step >= self.frozen_steps)
         logits = self.classifier(rows, batch)
@@ -213,7 +229,7 @@ class Training:
         )
 
     def evaluate(self, split: EncodedSplit) -> dict[str, float]:
-        """Mean loss, accuracy and macro F1 on a split."""
+        """Return the mean loss, accuracy and macro F1 on a split."""
         logits = predict_logits(self.classifier, split, self.device)
         labels = torch.from_numpy(np.array(split.labels))
         confusion = metrics.confusion_matrix(
@@ -226,9 +242,10 @@ class Training:
         }
 
     def save(self, path: Path) -> None:
-        """Everything that it takes to go on, as one safetensors file.
+        """Write everything that is needed to continue to one safetensors file.
 
-        Raises OSError, with its number, when it cannot be written.
+        Raises:
+            OSError: The file cannot be written; the error has the system's number.
         """
         tensors = {f"classifier.{k}": v for k, v in self.classifier.state_dict().items()}
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
@@ -249,7 +266,11 @@ class Training:
         beside.replace(path)
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint. Raises BundleError where it is damaged or does not fit."""
+        """Continue from a checkpoint.
+
+        Raises:
+            BundleError: The checkpoint is missing, damaged or of another configuration.
+        """
         about, tensors = read_checkpoint(path)
         generator = tensors.pop("generator")
         weights, moments = (
@@ -270,7 +291,7 @@ class Training:
 
 
 def rate_share(train: TrainConfig, step: int, total: int) -> float:
-    """The learning rates' share that step number `step` (from 0) of `total` is made with."""
+    """Return the factor on the learning rates at step `step`, counted from 0, of `total` steps."""
     warm = round(train.warmup * total)
     if step < warm:
         return (step + 1) / (warm + 1)
@@ -281,9 +302,10 @@ def rate_share(train: TrainConfig, step: int, total: int) -> float:
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """What a checkpoint says of itself and its tensors, on the CPU.
+    """Return a checkpoint's description and its tensors, on the CPU.
 
-    Raises BundleError where it is missing, damaged or of another version.
+    Raises:
+        BundleError: The file is missing, damaged or of another version.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -300,10 +322,13 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]
 
 @torch.inference_mode()
 def predict_logits(model: classifier.Classifier, split: EncodedSplit, device: str) -> torch.Tensor:
-    """Logits (texts, classes) of a split, in its order, on the CPU.
+    """Return the logits (texts, classes) of a split, in its order, on the CPU.
 
-    Where the model wants them, a linear classifier's scores are added to the encoder's
-    log-probabilities; a split without `scores` is then a ValueError.
+    Where the model has a `linear_weight`, the linear classifier's scores are added to the encoder's
+    log-probabilities.
+
+    Raises:
+        ValueError: The model needs such scores and the split has none.
     """
     model.eval()
     order, bounds = batching.evaluation_order(np.diff(split.offsets), EVALUATION_BATCH)

@@ -1,7 +1,7 @@
-"""Word vectors out of word2vec and GloVe files, plain or gzipped, text or binary, as a stream.
+"""Read word vectors from word2vec and GloVe files, plain or gzipped, text or binary, as a stream.
 
-Only the asked words' rows are kept. Every line is checked (a word, then as many numbers as the
-first line has), so that a file which is cut off or damaged is refused and not half used.
+Only the rows of the words asked for are kept. Every line is checked (a word, then as many numbers
+as the first line has), so that a file that is cut off or damaged is refused and not half used.
 """
 
 import gzip
@@ -31,7 +31,7 @@ _CONTROLS = bytes(range(9)) + bytes(range(14, 32))
 
 @dataclass(slots=True)
 class _Reader:
-    """A vector file being read, and how far."""
+    """A file of vectors that is being read, and the position in it."""
 
     path: Path
     stream: BinaryIO | gzip.GzipFile
@@ -43,11 +43,14 @@ class _Reader:
 
 
 def read_vectors(path: Path, words: Sequence[str]) -> WordVectors:
-    """Return the rows that the file has for `words`; of a word given twice, the first.
+    """Return the file's vectors for `words`; of a word given twice, the first.
 
-    Takes word2vec's format (a first line with the number of vectors and their length; text or
+    Reads word2vec's format (a first line with the number of vectors and their length; text or
     binary), GloVe's (text without such a line), either of them gzipped, and gensim's `.kv`.
-    Raises EmbeddingError, with file and line, for a file that is none of these, cut off or damaged.
+
+    Raises:
+        EmbeddingError: The file is none of these, is cut off or damaged; the message names the
+            line.
     """
     try:
         with path.open("rb") as file:
@@ -87,7 +90,7 @@ def _read(reader: _Reader) -> WordVectors:
 
 
 def _header(line: bytes) -> tuple[int, int] | None:
-    """Number of vectors and their length, where the line says nothing else."""
+    """Return the number of vectors and their length where the line holds just these, else None."""
     fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() for field in fields):
         return None
@@ -124,7 +127,7 @@ def _read_text(reader: _Reader, start: bytes, dim: int, count: int | None) -> No
 
 
 def _lines(reader: _Reader, start: bytes) -> Iterator[bytes]:
-    """Split what is left of the stream, `start` before it, at line feeds."""
+    """Yield the rest of the stream, preceded by `start`, split at line feeds."""
     rest = b""
     block = start
     while block:
@@ -139,7 +142,7 @@ def _lines(reader: _Reader, start: bytes) -> Iterator[bytes]:
 
 
 def _dissect(reader: _Reader, line: bytes, dim: int) -> tuple[bytes, bytes]:
-    """Cut a line that is not the plain case into word and numbers, or refuse it.
+    """Split an unusual line into word and numbers, or refuse it.
 
     A few words of published files hold spaces; original word2vec ends its lines with one.
     """

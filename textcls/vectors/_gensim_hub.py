@@ -1,7 +1,7 @@
-"""Vectors by name, from gensim's downloader: found where it keeps them, or fetched through it.
+"""Find vectors by name where gensim's downloader keeps them, or download them through it.
 
 gensim keeps `NAME/NAME.gz` beside a downloaded `NAME/__init__.py` and runs the latter to load the
-former. Here the vectors are parsed and the code stays unread: with `return_path=True` the
+former. Here the vectors are parsed and the code is never run: with `return_path=True` the
 downloader only fetches.
 """
 
@@ -51,8 +51,10 @@ def find(name: str) -> Path | None:
 def fetch(name: str) -> Path:
     """Download the vectors and return their file.
 
-    Raises HubUnreachableError within five seconds when the server cannot be reached, or as soon as
-    the download breaks off; EmbeddingError for a name that gensim does not have.
+    Raises:
+        HubUnreachableError: The server does not answer within five seconds, or the download breaks
+            off.
+        EmbeddingError: gensim has no vectors of that name.
     """
     if name not in NAMES:
         raise EmbeddingError(_unknown(name))
@@ -116,7 +118,7 @@ def _probe(url: str) -> str | None:
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Let no network call of a library without a time limit of its own hang for ever."""
+    """Give network calls of a library that sets no time limit of its own one."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -1,4 +1,4 @@
-"""gensim's own `.kv` files, read without trusting them.
+"""Read gensim's own `.kv` files without trusting them.
 
 Such a file is a pickle, which can name any function of any module and have it called. This reader
 knows a handful of harmless names, puts an inert class of its own in place of gensim's, and refuses
@@ -24,9 +24,10 @@ _RECONSTRUCT = np.ndarray(0).__reduce__()[0]
 
 
 def read_keyed_vectors(path: Path, words: Sequence[str]) -> WordVectors:
-    """Return the rows that a `.kv` file, and the `.npy` that gensim puts beside a large one, has.
+    """Return the vectors for `words` of a `.kv` file and of the `.npy` that gensim puts beside it.
 
-    Raises EmbeddingError for any other pickle and for one that is cut off or damaged.
+    Raises:
+        EmbeddingError: The file is another kind of pickle, is cut off or damaged.
     """
     with path.open("rb") as file:
         state = _unpickle(path, file)
@@ -87,11 +88,11 @@ def _vectors(path: Path, state: Mapping[str, Any]) -> NDArray[np.floating[Any]]:
 
 
 class _RefusedError(pickle.UnpicklingError):
-    """A name that a file of vectors has no use for."""
+    """The pickle uses a name that a file of vectors does not need."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds numpy arrays, plain containers and one inert class; refuses everything else."""
+    """Build numpy arrays, plain containers and one inert class; refuse everything else."""
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)

@@ -1,4 +1,4 @@
-"""Word vectors trained on the train split itself, with gensim's Word2Vec."""
+"""Train word vectors on the train split itself, with gensim's Word2Vec."""
 
 import tempfile
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ _TEXTS_AT_ONCE = 4096
 
 
 def recipe() -> dict[str, Any]:
-    """Return what besides texts, length and seed decides the vectors (JSON-able)."""
+    """Return the settings that decide the vectors, besides texts, length and seed (JSON-able)."""
     return {"gensim": version("gensim"), "epochs": [_TOKENS_SEEN, _MOST_EPOCHS], **_SETTINGS}
 
 
 def train_vectors(split: EncodedSplit, words: int, dim: int, seed: int) -> NDArray[np.float32]:
-    """Return vectors for the ids below `words`, float32 (words, dim); zeros for absent ids.
+    """Train vectors for the ids below `words`, float32 (words, dim); zeros for absent ids.
 
     Deterministic: one worker thread, and nothing that depends on Python's own hashing.
     """
@@ -63,7 +63,7 @@ def train_vectors(split: EncodedSplit, words: int, dim: int, seed: int) -> NDArr
 
 
 def _write_texts(path: Path, split: EncodedSplit, names: Sequence[str]) -> None:
-    """One text a line."""
+    """Write one text a line."""
     with path.open("w", encoding="ascii") as file:
         for start in range(0, len(split), _TEXTS_AT_ONCE):
             offsets = split.offsets[start : start + _TEXTS_AT_ONCE + 1].tolist()
@@ -75,5 +75,5 @@ def _write_texts(path: Path, split: EncodedSplit, names: Sequence[str]) -> None:
 
 
 def _no_hash(word: str) -> int:  # noqa: ARG001
-    """Stands in for Python's `hash`, which differs from process to process."""
+    """Replace Python's `hash`, which differs from process to process."""
     return 0

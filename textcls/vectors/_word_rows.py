@@ -1,4 +1,4 @@
-"""The vectors found for a list of words."""
+"""The vectors that were found for a list of words."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class WordVectors(NamedTuple):
 
 
 class Collector:
-    """Keeps the vectors of `words` while a file streams by; the first one of a word counts.
+    """Keep the vectors of `words` while a file streams by; the first one of a word counts.
 
     `index` maps each word's UTF-8 bytes to its row, so that a file's words need no decoding.
     """

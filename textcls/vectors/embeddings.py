@@ -1,4 +1,4 @@
-"""The embedding matrix: a row for each word, from a file, from the train split or at random."""
+"""Build the embedding matrix: a row per word, from a file, from the train split or at random."""
 
 import hashlib
 from dataclasses import dataclass
@@ -40,21 +40,21 @@ _HASHED_WHOLE = 64 << 20  # bytes; 0.1 s
 
 
 class Vectors(Protocol):
-    """Where vectors come from."""
+    """A source of word vectors."""
 
     @property
     def name(self) -> str:
-        """As shown to people."""
+        """Name, as shown to people."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the vectors do."""
+        """Hash that changes when the vectors do."""
         ...
 
     @property
     def announcement(self) -> str:
-        """A sentence to say before `rows`, which may take a while."""
+        """Sentence to print before `rows`, which may take a while."""
         ...
 
     def rows(self, encoding: Encoding) -> WordVectors:
@@ -64,11 +64,11 @@ class Vectors(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The vocabulary that the vectors leave, and its matrix, float32 (vocabulary, dim).
+    """The vocabulary that remains with some vectors, and its matrix, float32 (vocabulary, dim).
 
     `ids` gives for each id of the encoding the id in this vocabulary, int32. `coverage` is the
-    share of the distinct words ("types") and of the tokens ("occurrences") of all splits that the
-    vectors know.
+    share of the distinct words ("types") and of the tokens ("occurrences") of all splits that have
+    a vector.
     """
 
     vocabulary: Vocabulary
@@ -87,11 +87,15 @@ class FileVectors:
 
     @property
     def announcement(self) -> str:
-        """A sentence to say before `rows`."""
+        """Sentence to print before `rows`."""
         return f"Reading the vectors {self.path}."
 
     def rows(self, encoding: Encoding) -> WordVectors:
-        """Stream the file; raises EmbeddingError when it cannot be used or knows no word."""
+        """Read the file.
+
+        Raises:
+            EmbeddingError: The file cannot be used, or has none of the words.
+        """
         rows = read_vectors(self.path, encoding.vocabulary.words)
         if not rows.known[UNK_ID + 1 :].any():
             raise EmbeddingError(f"{self.path}: the vectors know none of the texts' words")
@@ -109,7 +113,7 @@ class CorpusVectors:
     announcement: str = "Training vectors on the train split."
 
     def rows(self, encoding: Encoding) -> WordVectors:
-        """Train; all words of train are known then, and no others."""
+        """Train on the texts; every word of train then has a vector, and no other word has one."""
         n = encoding.train_words
         trained = train_vectors(encoding.splits[TRAIN], n, self.dim, self.seed)
         unseen = len(encoding.vocabulary) - n
@@ -120,7 +124,7 @@ class CorpusVectors:
 
 @dataclass(frozen=True, slots=True)
 class RandomVectors:
-    """No vectors at all: every row is drawn."""
+    """No pre-trained vectors: every row is drawn at random."""
 
     dim: int
     fingerprint: str
@@ -128,16 +132,21 @@ class RandomVectors:
     announcement: str = "Drawing random vectors."
 
     def rows(self, encoding: Encoding) -> WordVectors:
-        """Know nothing."""
+        """Return no vector for any word; `embed` draws them all."""
         words = len(encoding.vocabulary)
         return WordVectors(np.zeros(words, np.bool_), np.zeros((words, self.dim), np.float32))
 
 
 def locate(config: EmbeddingConfig, corpus_key: str) -> tuple[Vectors, tuple[str, ...]]:
-    """Find the vectors, downloaded if need be, and what there is to say about it.
+    """Find the vectors, downloading them if need be, and return notices about substitutions.
 
-    `corpus_key` stands for the encoded texts. Raises EmbeddingError for a name that means nothing
-    and HubUnreachableError for vectors out of reach without a substitute.
+    Args:
+        config: The name of the vectors and their substitute.
+        corpus_key: Stands for the encoded texts, on which "corpus" vectors are trained.
+
+    Raises:
+        EmbeddingError: There are no vectors of that name.
+        HubUnreachableError: They cannot be downloaded and no substitute is named.
     """
     if config.name in (CORPUS_VECTORS, RANDOM_VECTORS):
         return _own(config.name, config, corpus_key), ()
@@ -159,9 +168,9 @@ def locate(config: EmbeddingConfig, corpus_key: str) -> tuple[Vectors, tuple[str
 
 
 def embed(vectors: Vectors, encoding: Encoding, seed: int) -> Embedded:
-    """Settle the vocabulary and its matrix.
+    """Decide the final vocabulary and build its matrix.
 
-    Words that train never saw stay when the vectors know them and become `<unk>` otherwise.
+    Words that train lacks stay where they have a vector and become `<unk>` otherwise.
     """
     known, values = vectors.rows(encoding)
     kept = known.copy()
@@ -192,7 +201,7 @@ def _own(name: str, config: EmbeddingConfig, corpus_key: str) -> Vectors:
 
 
 def _fill(values: NDArray[np.float32], known: NDArray[np.bool_], seed: int) -> NDArray[np.float32]:
-    """Draw the rows that are not known; `<pad>` is zeros."""
+    """Draw the rows of words without a vector; `<pad>` is zeros."""
     std = MISSING_SCALE * float(values[known].std()) if known.any() else RANDOM_STD
     random = np.random.default_rng(seed)
     missing = np.flatnonzero(~known)
@@ -202,7 +211,7 @@ def _fill(values: NDArray[np.float32], known: NDArray[np.bool_], seed: int) -> N
 
 
 def _coverage(known: NDArray[np.bool_], counts: NDArray[np.int64]) -> dict[str, float]:
-    """Shares of the words and of their occurrences; `<unk>` counts as an occurrence not known."""
+    """Return the shares of words and of occurrences with a vector; an `<unk>` has none."""
     words, occurrences = known[UNK_ID + 1 :], counts[UNK_ID + 1 :]
     return {
         "types": float(words.mean()) if len(words) else 0.0,

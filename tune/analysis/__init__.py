@@ -1,4 +1,4 @@
-"""What can be learnt from a run folder: curves, importance, advice, errors, comparisons.
+"""Analyse a run folder: curves, importance, advice, errors, comparisons.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

@@ -1,4 +1,4 @@
-"""What the learning curves of the best trials say about the length of training."""
+"""Judge the length of training from the learning curves of the best trials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _FLAT = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the curves of the best complete trials run, on average."""
+    """The average course of the best complete trials' curves."""
 
     trials: int
     from_epoch: float
@@ -33,17 +33,17 @@ class Shape:
 
     @property
     def rising(self) -> bool:
-        """Training longer would probably give more."""
+        """Whether training longer would probably give more."""
         return self.last_gain > self.noise and not self.overfitting
 
     @property
     def overfitting(self) -> bool:
-        """The end is worse than what came before."""
+        """Whether the end is worse than an earlier rung."""
         return self.fall > self.noise or 2 * self.loss_rises > self.trials
 
     @property
     def saturated(self) -> bool:
-        """The first rung already has all there is."""
+        """Whether the first rung is already as good as the last one."""
         return self.later_gain < max(self.noise / 2, _FLAT)
 
 
@@ -71,10 +71,10 @@ def shape(run: RunData) -> Shape | None:
 
 
 def at_chance(run: RunData) -> tuple[list[TrialRecord], float] | None:
-    """The trials that never got beyond guessing, and what guessing gives.
+    """Return the trials that are no better than guessing, and the accuracy of guessing.
 
-    Guessing is naming the most frequent class always, or any class by the throw of a die: whichever
-    is right more often. None where the classes are not known or the metric is no accuracy.
+    Guessing means always naming the most frequent class, or any class at random: whichever is right
+    more often. None where the classes are not known or the metric is no accuracy.
     """
     per_class = run.corpus.get("texts_per_class", {})
     split = SPLITS.get(run.chosen_on, "")

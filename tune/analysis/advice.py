@@ -1,4 +1,4 @@
-"""What to do next, and what to be careful about, in sentences."""
+"""Advise in sentences: what to try next, and what to be careful about."""
 
 import math
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _MANY = 0.2  # of the trials
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing to know."""
+    """One piece of advice."""
 
     kind: Literal["warning", "advice"]
     title: str
@@ -29,7 +29,12 @@ class Advice:
 
 
 def advise(run: RunData, judged: WinnerScore | None) -> list[Advice]:
-    """Everything worth saying about a search, warnings first."""
+    """Return everything worth saying about a search, warnings first.
+
+    Args:
+        run: The search.
+        judged: The winner's score; None while there is no winner.
+    """
     found = [
         *_about_state(run),
         *_about_notices(run),
@@ -42,7 +47,7 @@ def advise(run: RunData, judged: WinnerScore | None) -> list[Advice]:
 
 
 def range_yaml(hit: BoundaryHit) -> str:
-    """The wider range as a line of a search file."""
+    """Return the wider range as a line of a search file."""
     written = hit.wider.model_dump(mode="json", exclude_defaults=True)
     kept = {"type": hit.wider.type, **written}
     line: str = yaml.safe_dump(kept, default_flow_style=True, sort_keys=False, width=10_000)
@@ -53,7 +58,7 @@ def _about_notices(run: RunData) -> Iterator[Advice]:
     notices = [str(notice) for notice in run.environment.get("notices", ())]
     if notices:
         text = "\n\n".join(f"{notice[:1].upper()}{notice[1:]}" for notice in notices)
-        yield Advice("warning", "Not everything was as asked for", text)
+        yield Advice("warning", "Some things were substituted or left out", text)
 
 
 def _about_state(run: RunData) -> Iterator[Advice]:
@@ -76,7 +81,7 @@ def _about_trials(run: RunData) -> Iterator[Advice]:
         return
     for state, hint in {
         State.FAILED: "See the reasons below; the configuration was not judged.",
-        State.DIVERGED: "Their loss was no longer a number: a lower learning rate or a stricter "
+        State.DIVERGED: "Their loss became infinite or NaN: a lower learning rate or a stricter "
         "max_grad_norm avoids that.",
     }.items():
         count = sum(record.state == state for record in run.records)
@@ -85,10 +90,10 @@ def _about_trials(run: RunData) -> Iterator[Advice]:
     stuck = at_chance(run)
     if stuck is not None and len(stuck[0]) >= max(2, math.ceil(_MANY * total)):
         trials, chance = stuck
-        title = f"{len(trials)} of {total} trials never got beyond guessing"
+        title = f"{len(trials)} of {total} trials are no better than guessing"
         text = (
             f"Guessing gives {chance:.4f} here. Their learning rate or initialisation did not "
-            "let them learn; a narrower range saves their time."
+            "let them learn; a narrower range saves that time."
         )
         yield Advice("warning", title, text)
 
@@ -103,14 +108,14 @@ def _about_selection(run: RunData, judged: WinnerScore | None) -> Iterator[Advic
         )
         clean = f"metric: {run.metric.replace('test', 'val')}"
         extra = "" if run.texts("val") else ", with data.validation_fraction: 0.1"
-        text += f" For a clean figure search with {clean}{extra}."
-        yield Advice("advice", "The test split chose the winner", text)
+        text += f" For an unbiased score search with {clean}{extra}."
+        yield Advice("advice", "The test split picked the winner", text)
     if judged.record.state == State.PRUNED:
         reached = judged.record.curve[-1]["epoch"]
         text = (
             f"It led at epoch {reached:.3g} of {run.milestones[-1]:g} and was stopped "
-            "there, so it may not have shown all it can: its whole configuration, above, trains "
-            "to the end."
+            "there, so it may be better after full training: its whole configuration, above, "
+            "trains to the end."
         )
         yield Advice("advice", "The winner was stopped early", text)
     if judged.n_within_interval:
@@ -118,7 +123,7 @@ def _about_selection(run: RunData, judged: WinnerScore | None) -> Iterator[Advic
         yield Advice(
             "advice",
             f"{judged.n_within_interval} other trial{plural} within the winner's interval",
-            "Which of them is the best is not settled; train them again with other seeds, or take "
+            "It is not clear which of them is the best; train them again with other seeds, or take "
             "the cheapest.",
         )
     complete = sum(record.state == State.COMPLETE for record in run.records)
@@ -133,7 +138,7 @@ def _about_edge(hit: BoundaryHit) -> Advice:
     bound = getattr(hit.wider, hit.side)
     return Advice(
         "advice",
-        f"{hit.name} crowds at its {end} edge",
+        f"The best values of {hit.name} lie at its {end} edge",
         f"{inside} the {hit.best} best trials lie in the {end} tenth of its range, so the best "
         f"value may lie beyond. Search it {'up' if hit.side == 'high' else 'down'} "
         f"to {bound:g}.",

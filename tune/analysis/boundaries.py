@@ -1,4 +1,4 @@
-"""Whether the best trials crowd at an edge of what was searched."""
+"""Find ranges at whose edge the best trials lie, so that better values may lie beyond."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _LONGEST_STRETCH = math.log(10)  # of a log range
 
 @dataclass(frozen=True, slots=True)
 class BoundaryHit:
-    """The best trials lie at one end of a parameter's range."""
+    """A parameter whose best values lie at one edge of its range."""
 
     name: str
     side: Side
@@ -36,7 +36,10 @@ class BoundaryHit:
 
 
 def boundary_hits(run: RunData) -> list[BoundaryHit]:
-    """Every parameter whose best values crowd at an edge that may be moved, the worst first."""
+    """Return the parameters whose best values lie at an edge that may be moved, the clearest first.
+
+    An edge counts where so many of the best values lie there that chance is an unlikely reason.
+    """
     found: list[BoundaryHit] = []
     for name, known in run.space.items():
         if known.type != "categorical":
@@ -46,7 +49,10 @@ def boundary_hits(run: RunData) -> list[BoundaryHit]:
 
 
 def edge_share(known: Range, side: Side) -> float:
-    """How likely a value drawn evenly from a range, in its own scale, lies in its outer tenth."""
+    """Return the share of a range, on its own scale, that lies in its outer tenth at a side.
+
+    Steps make it differ from a tenth.
+    """
     if known.low == known.high:
         return 1.0
     step = known.step or 0.0
@@ -75,7 +81,7 @@ def _boundary_hits(name: str, known: Range, values: Sequence[float]) -> Iterator
 
 
 def _at_least(count: int, tries: int, chance: float) -> float:
-    """Probability of `count` or more hits."""
+    """Return the probability of `count` or more hits."""
     return sum(
         math.comb(tries, hits) * chance**hits * (1 - chance) ** (tries - hits)
         for hits in range(count, tries + 1)
@@ -89,7 +95,7 @@ def _length(known: Range, low: float, high: float, half: float) -> float:
 
 
 def _wider(name: str, known: Range, side: Side) -> Range | None:
-    """The range stretched beyond one end; None where the parameter allows no further value."""
+    """Stretch a range beyond one edge; None where the parameter allows no further value."""
     for stretch in _STRETCHES:
         bound = _bound(known, side, stretch)
         if bound == getattr(known, side):
@@ -120,5 +126,5 @@ def _bound(known: Range, side: Side, stretch: float) -> float:
 
 
 def _round(value: float) -> float:
-    """To two digits that count."""
+    """Round to two significant digits."""
     return float(f"{value:.2g}")

@@ -1,4 +1,4 @@
-"""Searches side by side: what each searched, what it found, when, and at what cost."""
+"""Compare searches: what each searched, what it found, when, and at what cost."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ Row = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Contender:
-    """One of the searches."""
+    """One of the searches that are compared."""
 
     name: str
     run: RunData
 
     @cached_property
     def line(self) -> Timeline:
-        """The search in the order of time."""
+        """The search's trials in the order of time."""
         return build_timeline(self.run)
 
     @cached_property
@@ -44,11 +44,11 @@ class Contender:
         return self.line.leaders()
 
     def trained(self, epochs: float) -> float:
-        """Texts trained in so many epochs; the epochs where nobody knows how many texts."""
+        """Return the texts trained on in so many epochs; the epochs where that is unknown."""
         return epochs * (self.run.texts("train") or 1)
 
     def spent(self, epochs: float) -> str:
-        """The same in words."""
+        """Return the training of so many epochs in words: in texts where their number is known."""
         if self.run.texts("train") is None:
             return f"{epochs:.2f} epochs"
         return f"{self.trained(epochs):,.0f} texts"
@@ -64,7 +64,7 @@ def contenders(histories: Sequence[RunData]) -> list[Contender]:
 
 
 def comparison_sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]]]:
-    """The whole comparison as titled rows."""
+    """Return the whole comparison as titled sections of rows."""
     return [
         ("Search", list(_settings(found))),
         ("Space", list(_space(found))),
@@ -75,12 +75,14 @@ def comparison_sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]
 
 
 def comparison_remarks(found: Sequence[Contender]) -> list[str]:
-    """What to think of before believing the table, in sentences."""
+    """Return what to consider before believing the table, in sentences."""
     said = []
     if len({each.run.metric for each in found}) > 1:
-        said.append("The searches raised different metrics, so their best values do not compare.")
+        said.append(
+            "The searches maximised different metrics, so their best values cannot be compared."
+        )
     if len({_fingerprint(each) for each in found}) > 1:
-        said.append("The searches saw different texts, so their values do not compare.")
+        said.append("The searches used different texts, so their values cannot be compared.")
     elif (lead := _lead(found)) is not None:
         said.append(lead)
     if any(not _known(each) for each in found):
@@ -89,7 +91,7 @@ def comparison_remarks(found: Sequence[Contender]) -> list[str]:
 
 
 def _lead(found: Sequence[Contender]) -> str | None:
-    """How far the first is ahead of the second, and whether that may be chance."""
+    """Say how far the first is ahead of the second, and whether that may be chance."""
     scored = [
         (each.judged.headline.accuracy, each.judged.headline.texts, each.name)
         for each in found
@@ -105,8 +107,8 @@ def _lead(found: Sequence[Contender]) -> str | None:
     ahead = first - second
     sure = "is more than chance" if ahead > chance else "may be chance"
     return (
-        f"{leader} is ahead of {follower} by {ahead:.4f}, which {sure}: two classifiers alike "
-        f"differ by up to {chance:.4f} on {texts:,} texts, were the texts different ones."
+        f"{leader} is ahead of {follower} by {ahead:.4f}, which {sure}: two equally good "
+        f"classifiers differ by up to {chance:.4f} when each is measured on {texts:,} other texts."
     )
 
 
@@ -122,7 +124,7 @@ def _settings(found: Sequence[Contender]) -> Iterator[Row]:
 
 
 def _differences(found: Sequence[Contender]) -> Iterator[Row]:
-    """What is fixed, and not to the same in all searches."""
+    """Yield the fixed values that differ between the searches."""
     known = all_parameters()
     searched = {known[name] for each in found for name in each.run.space if name in known}
     for section, model in SECTIONS.items():
@@ -234,7 +236,7 @@ def _reached(each: Contender, target: float) -> str:
 
 
 def _cost(found: Sequence[Contender]) -> Iterator[Row]:
-    yield _row("trials", found, _trials)
+    yield _row("trials", found, _trial_rows)
     yield _row("time", found, lambda each: duration(each.line.seconds))
     yield _row("trials at a time", found, lambda each: str(each.line.lanes))
     yield _row("time of all trials", found, lambda each: duration(each.line.busy_seconds))
@@ -242,7 +244,7 @@ def _cost(found: Sequence[Contender]) -> Iterator[Row]:
     yield _row("machine", found, _machine)
 
 
-def _trials(each: Contender) -> str:
+def _trial_rows(each: Contender) -> str:
     counts = leaderboard.count_states(each.run.records)
     ends = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     return f"{len(each.run.records)} ({ends})" if ends else str(len(each.run.records))

@@ -1,4 +1,4 @@
-"""What the winner gets wrong: its confusion matrix and its most confident mistakes."""
+"""Analyse the winner's errors: its confusion matrix and its most confident mistakes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ _COMPILED_FROM = 20_000  # texts: below, compiling the kernels costs more than t
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A text that the winner is sure of and wrong about."""
+    """A text that the winner labels wrongly with high confidence."""
 
     text: str
     label: str
@@ -46,16 +46,16 @@ class ErrorAnalysis:
 
     @property
     def accuracy(self) -> float:
-        """Share of right predictions."""
+        """Share of predictions that are right."""
         return accuracy(self.confusion)
 
     @property
     def wrong(self) -> int:
-        """How many predictions are wrong."""
+        """Number of predictions that are wrong."""
         return int(self.confusion.sum() - np.trace(self.confusion))
 
     def per_class(self) -> list[tuple[str, int, float, float, float]]:
-        """Name, texts, precision, recall and F1 of each class."""
+        """Return name, texts, precision, recall and F1 of each class."""
         hits = np.diag(self.confusion).astype(float)
         texts, predicted = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
         rows = zip(self.label_names, texts, predicted, hits, strict=True)
@@ -68,8 +68,11 @@ class ErrorAnalysis:
 def analyse_errors(run: RunData, source: "Source | None" = None) -> ErrorAnalysis | str:
     """Read the texts again and let `best/` predict them, or say in a sentence why not.
 
-    Texts are those of the test split; where there is none, of the validation split. `source` holds
-    them where they lie in memory.
+    The texts are those of the test split; where there is none, of the validation split.
+
+    Args:
+        run: The search.
+        source: The texts, where they lie in memory and cannot be read again.
     """
     refusal = _refusal(run)
     if refusal is not None:
@@ -99,10 +102,10 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
     from textcls.data import dataset  # torch takes a second
 
     loaded = bundle.load_bundle(run.folder.best)
-    crowned = loaded.about.get("search", {}).get("trial")
-    if run.best is not None and crowned != run.best.number:
+    exported = loaded.about.get("search", {}).get("trial")
+    if run.best is not None and exported != run.best.number:
         return (
-            f"{run.folder.best.name}/ holds trial {crowned}, the winner of an earlier stop of "
+            f"{run.folder.best.name}/ holds trial {exported}, the winner of an earlier stop of "
             f"this search, while trial {run.best.number} leads now."
         )
     source = source or dataset.locate(_data(run))
@@ -123,7 +126,7 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
 
 
 def _data(run: RunData) -> DataConfig:
-    """Where the texts are: a path may have been meant from where the search was started."""
+    """Return where the texts are: a path may be relative to where the search was started."""
     data = run.config.data
     there = Path(str(run.environment.get("directory", "."))) / data.name
     if Path(data.name).expanduser().exists() or not there.exists():
@@ -133,7 +136,7 @@ def _data(run: RunData) -> DataConfig:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Small steps gain little from torch's threads and lose much when other work wants the cores.
+    """Run torch on one thread: small steps gain little from more, and lose much on a busy machine.
 
     4,000 texts, hidden size 245, two busy cores: 10.4 s with two threads, 1.7 s with one.
     """
@@ -154,7 +157,7 @@ def summarise(
     labels: "np.ndarray[Any, np.dtype[np.int64]]",
     probabilities: "np.ndarray[Any, Any]",
 ) -> ErrorAnalysis:
-    """Count and rank; `labels` (texts,), `probabilities` (texts, classes)."""
+    """Count right and wrong predictions; `labels` (texts,), `probabilities` (texts, classes)."""
     predicted = probabilities.argmax(axis=1)
     matrix = confusion_matrix(labels, predicted, len(label_names))
     wrong = np.flatnonzero(predicted != labels)

@@ -1,4 +1,4 @@
-"""Which parameters decided between good and poor trials."""
+"""Measure which parameters make the difference between good and poor trials."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ _BEST = 5
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """The share of each parameter, largest first, and what it was measured on."""
+    """The share of each parameter, largest first, and the trials that it was measured on."""
 
     shares: dict[str, float]
     """They add up to 1."""
@@ -30,7 +30,7 @@ class Importance:
 
 
 def compute_importance(run: RunData) -> Importance | str:
-    """PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255), or a sentence why there is none.
+    """Compute PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255), or say why that fails.
 
     It compares where the best trials lie with where all lie. Values of trials that were trained
     for different times say nothing about parameters, so it takes the last rung that enough trials
@@ -87,7 +87,7 @@ def _ped_anova(
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Optuna announces every study."""
+    """Silence Optuna, which announces every study."""
     from optuna import logging
 
     level = logging.get_verbosity()
@@ -115,7 +115,7 @@ def _direction(
 
 
 def _ranks(values: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, Any]":
-    """Ranks from 0, equal values sharing their mean rank."""
+    """Return ranks from 0, equal values sharing their mean rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     mean: np.ndarray[Any, Any] = (2 * ends - counts - 1) / 2

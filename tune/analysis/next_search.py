@@ -1,6 +1,6 @@
-"""`next.yaml`: the search that this one suggests, ready to run.
+"""Write `next.yaml`: the search that this one suggests, ready to run.
 
-The ranges at whose edges the best trials crowd are widened, and the best parameters found so far
+The ranges at whose edges the best trials lie are widened, and the best parameters found so far
 are tried first. Everything else stays as it was.
 """
 
@@ -16,7 +16,7 @@ POINTS = 3
 
 
 def suggest_next_search(run: RunData) -> SearchFile | None:
-    """The next search; None where nothing was searched or no trial has a value."""
+    """Return the next search; None where nothing was searched or no trial has a value."""
     if not run.config.space or not run.ranked:
         return None
     space = dict(run.config.space)
@@ -27,7 +27,7 @@ def suggest_next_search(run: RunData) -> SearchFile | None:
 
 
 def write_next_search(run: RunData) -> bool:
-    """Write it into the run folder; returns whether there was one to write."""
+    """Write the next search into the run folder; return whether there was one to write."""
     search = suggest_next_search(run)
     if search is None:
         return False

@@ -1,4 +1,4 @@
-"""A search as its run folder tells it: finished, interrupted, running or killed."""
+"""Read a search from its run folder, whether it is finished, interrupted, running or killed."""
 
 import fcntl
 import json
@@ -30,7 +30,7 @@ SPLITS = {"test": "test", "val": "validation"}
 
 @dataclass(frozen=True)
 class RunData:
-    """What a run folder tells of its search."""
+    """All that a run folder says about its search."""
 
     folder: RunFolder
     config: SearchFile
@@ -66,7 +66,7 @@ class RunData:
 
     @property
     def metric(self) -> str:
-        """What the search raises."""
+        """The metric that the search maximises."""
         return self.config.search.metric
 
     @property
@@ -96,28 +96,28 @@ class RunData:
     @cached_property
     def best(self) -> TrialRecord | None:
         """The winner; while there is no result, the trial that leads."""
-        crowned = (self.result.get("best") or {}).get("number")
+        winner = (self.result.get("best") or {}).get("number")
         leading = self.ranked[0] if self.ranked else None
-        return next((record for record in self.records if record.number == crowned), leading)
+        return next((record for record in self.records if record.number == winner), leading)
 
     @property
     def corpus(self) -> Mapping[str, Any]:
-        """Where the texts came from and how many there are; empty when nobody knows."""
+        """Source and sizes of the texts; empty where they were not recorded."""
         corpora = self.environment.get("corpora") or [{}]
         first: Mapping[str, Any] = corpora[0]
         return first
 
     def texts(self, prefix: str) -> int | None:
-        """How many texts the split of a metric's prefix has."""
+        """Return the size of the split of a metric's prefix, in texts."""
         known: Mapping[str, int] = self.corpus.get("texts", {})
         return known.get(SPLITS.get(prefix, prefix))
 
     def params(self, record: TrialRecord) -> dict[str, Any]:
-        """A trial's parameters as a configuration means them."""
+        """Return a trial's parameters as a configuration means them."""
         return spaces.decode_params(self.space, record.params)
 
     def origin(self, record: TrialRecord) -> int:
-        """The first trial of a chain of interrupted ones; its own number for all others."""
+        """Return the first trial of a chain of interrupted ones; its own number for all others."""
         numbered = {each.number: each for each in self.records}
         while record.continues in numbered:
             record = numbered[record.continues]
@@ -127,10 +127,14 @@ class RunData:
 def load_run(folder: RunFolder) -> RunData:
     """Read a run folder without changing it.
 
-    Raises `TextclsError` when its search or its journal cannot be read.
+    Args:
+        folder: The run folder, as `tune.run_folder.paths.find` returns it.
+
+    Raises:
+        TextclsError: Its search file or its study cannot be read.
     """
     search = search_file.load_search(folder.space)
-    milestones, records = _trials(folder)
+    milestones, records = _read_trials(folder)
     result, environment = _result(folder.result), _object(folder.environment)
     state = _state(folder, records, result)
     if state != RUNNING:
@@ -148,7 +152,7 @@ def load_run(folder: RunFolder) -> RunData:
     )
 
 
-def _trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
+def _read_trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
     try:
         made = study.read_study(folder.study, _study_name(folder))
         return made.milestones, made.records()
@@ -158,7 +162,7 @@ def _trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
 
 
 def _study_name(folder: RunFolder) -> str:
-    """The name as it was given: a folder may have been renamed or copied since."""
+    """Return the study's name as it was given: the folder may have been renamed or copied since."""
     if folder.database.exists():
         line = folder.database.read_bytes()
     else:
@@ -180,7 +184,7 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
 
 
 def _held_by_another(folder: RunFolder) -> bool:
-    """Whether another process searches here; it is tried for a moment and let go at once."""
+    """Tell whether another process searches here, by taking the lock for a moment."""
     if folder.remote is not None and folder.remote.held_by_another():
         return True
     try:
@@ -202,7 +206,7 @@ def _closed(record: TrialRecord) -> TrialRecord:
 
 
 def _result(path: Path) -> dict[str, Any] | None:
-    """What a search left as its result; None where that is missing or not what it was."""
+    """Return the content of result.json; None where it is missing or is something else."""
     found = _object(path) or {}
     whole = isinstance(found.get("state"), str) and isinstance(found.get("trials"), dict)
     best = found.get("best")
@@ -210,7 +214,7 @@ def _result(path: Path) -> dict[str, Any] | None:
 
 
 def _object(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where there is none to read."""
+    """Return the object in a JSON file; None where there is none to read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -228,7 +232,7 @@ def _missing(
     if environment is None:
         yield (
             f"{folder.environment.name} is missing or damaged: without the number of texts there "
-            "is no interval, and nobody knows what the search ran on."
+            "is no interval, and it is not known what the search ran on."
         )
     if result is None and ended:
         yield f"{folder.result.name} is missing or damaged."

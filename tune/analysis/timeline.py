@@ -1,4 +1,4 @@
-"""When each trial ran, where, and what had been reached by then."""
+"""Reconstruct when each trial ran, on which slot, and what had been reached by then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PAUSE_S = 60.0  # a longer time without any trial is an interruption, not the se
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time of one trial, in seconds since the first was asked for, pauses left out."""
+    """The time of one trial, in seconds since the first was asked for, without pauses."""
 
     record: TrialRecord
     lane: int
@@ -24,7 +24,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A trial's value at a rung, with what the whole search had spent when it came."""
+    """A trial's value at a rung, with the time and training that the search had spent by then."""
 
     number: int
     rung: int
@@ -45,17 +45,17 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        """From the first trial's proposal to the last trial's end, pauses left out."""
+        """Seconds from the first trial's proposal to the last trial's end, without pauses."""
         return max((span.ended for span in self.spans), default=0.0)
 
     @property
     def lanes(self) -> int:
-        """How many trials ran at a time."""
+        """Number of trials that ran at a time, at most."""
         return max((span.lane for span in self.spans), default=-1) + 1
 
     @property
     def busy_seconds(self) -> float:
-        """The seconds of all trials together."""
+        """Seconds of all trials together."""
         return sum(span.ended - span.began for span in self.spans)
 
     @property
@@ -64,7 +64,7 @@ class Timeline:
         return self.reports[-1].epochs if self.reports else 0.0
 
     def leaders(self) -> list[Report]:
-        """The reports that raised the best value so far."""
+        """Return the reports that raised the best value so far."""
         best = float("-inf")
         found = []
         for report in self.reports:
@@ -88,7 +88,7 @@ def build_timeline(run: RunData) -> Timeline:
 
 
 def carried_rungs(records: Sequence[TrialRecord]) -> dict[int, int]:
-    """How many rungs of each trial were taken over from an interrupted one, not trained again."""
+    """Count each trial's rungs that were taken over from an interrupted one, not trained again."""
     numbered = {record.number: record for record in records}
     found = {}
     for record in records:
@@ -99,7 +99,7 @@ def carried_rungs(records: Sequence[TrialRecord]) -> dict[int, int]:
 
 
 def _times(record: TrialRecord, carried: int, run: RunData) -> tuple[datetime, datetime, datetime]:
-    """When a trial was asked for, when it began to train and when it ended.
+    """Return when a trial was asked for, when it began to train and when it ended.
 
     Only the first and the last are recorded. A trial that ended at a rung began as many seconds
     earlier as its training took; any other one is taken to have begun when it was asked for.
@@ -115,7 +115,7 @@ def _times(record: TrialRecord, carried: int, run: RunData) -> tuple[datetime, d
 
 
 def _trained(record: TrialRecord, carried: int) -> float:
-    """Seconds of training, evaluation included, up to the last rung."""
+    """Return the seconds of training, evaluation included, up to the last rung."""
     if not record.curve:
         return 0.0
     before = record.curve[carried - 1]["seconds"] if carried else 0.0

@@ -1,4 +1,4 @@
-"""How good the winner is, and how far that can be trusted."""
+"""Judge the winner: its score, and how far that can be trusted."""
 
 import math
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class WinnerScore:
-    """The winner's scores, and what choosing it from many is worth."""
+    """The winner's scores, and the optimism that comes from choosing it among many."""
 
     record: TrialRecord
     value: float
@@ -51,11 +51,11 @@ class WinnerScore:
 
     @property
     def headline(self) -> Score | None:
-        """The accuracy that counts."""
+        """The accuracy to quote."""
         return self.scores[0] if self.scores else None
 
     def score(self, prefix: str) -> Score | None:
-        """The accuracy on one split."""
+        """Return the accuracy on the split with this prefix; None where it was not measured."""
         return next((score for score in self.scores if score.prefix == prefix), None)
 
 
@@ -81,11 +81,18 @@ def score_winner(run: RunData) -> WinnerScore | None:
 
 
 def selection_bias(values: Sequence[float], texts: int | None) -> float | None:
-    """How far the best of these accuracies is expected to lie above its own true value.
+    """Estimate how far the best of these accuracies lies above its own true value.
 
     A parametric bootstrap: the values are taken for the truth, each gets the error of an accuracy
     on `texts` texts, and the best of them is compared with its truth. The errors are drawn
     independently; trials judged on the same texts share a part of theirs, so it is an upper bound.
+
+    Args:
+        values: The accuracies among which the best was chosen.
+        texts: Number of texts on which they were measured.
+
+    Returns:
+        The bias, 0 or more; None where it cannot be estimated.
     """
     if texts is None or not values:
         return None
@@ -98,17 +105,17 @@ def selection_bias(values: Sequence[float], texts: int | None) -> float | None:
 
 
 def error_of_difference(accuracy: float, texts: int) -> float:
-    """Standard error of the difference of two such accuracies, as if on different texts."""
+    """Return the standard error of the difference of two such accuracies on different texts."""
     return math.sqrt(2 * max(accuracy * (1 - accuracy), 1 / texts) / texts)
 
 
 def _scores(run: RunData, best: TrialRecord) -> list[Score]:
     at_best = best.curve[best.best_rung or 0]
-    crowned = run.result.get("best") or {}
+    exported = run.result.get("best") or {}
     found = []
     for prefix in SPLITS:
         key = f"{prefix}_accuracy"
-        accuracy = crowned.get(key, at_best.get(key))
+        accuracy = exported.get(key, at_best.get(key))
         if accuracy is not None:
             texts = run.texts(prefix)
             interval = wilson_interval(accuracy, texts) if texts else None

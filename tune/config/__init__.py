@@ -1,4 +1,4 @@
-"""The search file: what is searched and how, and its checks. Loads neither ray nor torch.
+"""The search file and its checks. Loads neither ray nor torch.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

@@ -1,4 +1,4 @@
-"""What pydantic cannot see in one value: whether the parts of a search file fit together.
+"""Check whether the parts of a search file fit together, which pydantic cannot see in one value.
 
 Every check works on what could be read, so that one broken key does not hide the next problem.
 """
@@ -20,11 +20,11 @@ _MOST_CASES = 2_000
 
 
 def search_problems(parts: ValidSections) -> Iterator[Problem]:
-    """Everything in the parts of a search file that does not fit together."""
+    """Yield every problem of parts of a search file that do not fit together."""
     yield from _purpose(parts)
     yield from _unknown_names(parts)
     yield from _refused_values(parts)
-    yield from _conditions(parts)
+    yield from _condition_problems(parts)
     usable = replace(parts, space=_usable(parts.space))
     yield from _foreign_parameters(usable)
     yield from _foreign_fields(usable)
@@ -40,7 +40,7 @@ def objective_problems(parts: ValidSections, data: Mapping[str, Any]) -> Iterato
     makes sense for text classifiers alone.
     """
     yield from _purpose(parts)
-    yield from _conditions(parts)
+    yield from _condition_problems(parts)
     if parts.has_configurations:
         yield Problem(("configurations",), "are of text classifiers; search over space instead")
     for index, point in parts.points.items():
@@ -66,7 +66,7 @@ def _own_point(space: Space, path: KeyPath, point: Mapping[str, Value]) -> Itera
 
 
 def _usable(space: Space) -> Space:
-    """The known parameters whose conditions name known parameters, all the way up."""
+    """Return the parameters whose conditions name known parameters, all the way up."""
     usable: dict[str, AnyDistribution] = {}
     while True:
         more = {
@@ -133,7 +133,7 @@ def _refused_bounds(
             yield Problem((*path, *end), refusal)
 
 
-def _conditions(parts: ValidSections) -> Iterator[Problem]:
+def _condition_problems(parts: ValidSections) -> Iterator[Problem]:
     found = len(parts.space) < len(parts.names)
     for name, distribution in parts.space.items():
         for other, values in distribution.conditions.items():
@@ -177,7 +177,7 @@ def _foreign_parameters(parts: ValidSections) -> Iterator[Problem]:
 
 
 def _models_with(parts: ValidSections, name: str) -> list[Value]:
-    """The models that a trial with this parameter may have."""
+    """Return the models that a trial with this parameter may have."""
     if "model" not in parts.space:
         return [parts.model_name]
     cases = islice(assignments(parts.space, {name, "model"}), _MOST_CASES)
@@ -186,7 +186,7 @@ def _models_with(parts: ValidSections, name: str) -> list[Value]:
 
 
 def _foreign_fields(parts: ValidSections) -> Iterator[Problem]:
-    """Fixed values that no trial reads; a default that is written out does no harm."""
+    """Yield fixed values that no trial reads; a default that is written out does no harm."""
     if parts.configurations:
         models = [params.get("model", parts.model_name) for params in parts.configurations.values()]
     else:
@@ -201,7 +201,7 @@ def _foreign_fields(parts: ValidSections) -> Iterator[Problem]:
 
 
 def _together(parts: ValidSections) -> Iterator[Problem]:
-    """Fields that exclude each other, tried at both ends of all ranges under every condition."""
+    """Yield fields that exclude each other, at both ends of all ranges under every condition."""
     conditioning = {other for known in parts.space.values() for other in known.when}
     for case in islice(assignments(parts.space, conditioning), _MOST_CASES):
         for end in (_lowest, _highest):

@@ -1,4 +1,4 @@
-"""Whether points and named configurations can be what they say: trials of this search."""
+"""Check that points and named configurations can be trials of their search."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,9 +10,11 @@ from tune.config.parameters import ENCODERS, all_parameters, has_no, unknown
 
 
 def point_problems(parts: ValidSections, usable: ValidSections) -> Iterator[Problem]:
-    """What a point sets or leaves out that the space rules out.
+    """Yield what a point sets or leaves out against the rules of the space.
 
-    `usable` are the same parts without the parameters whose own conditions are broken.
+    Args:
+        parts: The sound parts of the search file.
+        usable: The same without the parameters whose own conditions are broken.
     """
     for index, point in parts.points.items():
         found = list(_point_values(parts, ("points", index), point))
@@ -61,7 +63,7 @@ def _point_values(
 
 
 def configuration_problems(parts: ValidSections) -> Iterator[Problem]:
-    """What a named configuration sets that no trial could have."""
+    """Yield what a named configuration sets that no trial could have."""
     for title, params in parts.configurations.items():
         path = ("configurations", title, "params")
         found = list(_configuration_values(parts, path, params))

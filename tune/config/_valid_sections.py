@@ -1,6 +1,6 @@
-"""What of a search file is sound by itself, read part by part out of its plain data.
+"""Read the parts of a search file that are valid by themselves from its plain data.
 
-A file with one broken key still has sound parts, and whether those fit together can be said at
+A file with one broken key still has valid parts, and whether those fit together can be said at
 once rather than after the next attempt.
 """
 
@@ -22,7 +22,7 @@ Known = TypeVar("Known", bound=Section)
 
 @dataclass(frozen=True, slots=True)
 class ValidSections:
-    """The sound parts; a fixed value that is not sound is represented by its default."""
+    """The valid parts of a search file; an invalid fixed value is replaced by its default."""
 
     model: ModelConfig
     embeddings: EmbeddingConfig
@@ -40,13 +40,13 @@ class ValidSections:
     has_configurations: bool
 
     def default(self, name: str) -> Value:
-        """A parameter's fixed or default value."""
+        """Return a parameter's fixed or default value."""
         parameter = all_parameters()[name]
         value: Value = getattr(getattr(self, parameter.section), parameter.field)
         return value
 
     def refusal(self, params: Mapping[str, Value]) -> str | None:
-        """What the sections say to parameters each of which is allowed by itself."""
+        """Say why the sections refuse parameters that are valid one by one; None if they fit."""
         if any(all_parameters()[name].refusal(value) for name, value in params.items()):
             return None
         try:
@@ -62,7 +62,7 @@ class ValidSections:
 
 
 def keep_valid(data: Mapping[str, Any]) -> ValidSections:
-    """The sound parts of a search file's data; nothing is raised, whatever the data."""
+    """Return the valid parts of a search file's data; raises nothing, whatever the data."""
     broken: set[str] = set()
     space = _mapping(data.get("space"))
     points = data.get("points")
@@ -116,7 +116,7 @@ def _sound_items(adapter: TypeAdapter[Any], items: Mapping[Any, object]) -> dict
 
 
 def _section(section: type[Known], name: str, data: Mapping[str, Any], broken: set[str]) -> Known:
-    """A section with its broken values at their defaults, which go into `broken`."""
+    """Return a section with its broken values at their defaults; their keys go into `broken`."""
     values = data.get(name, {})
     try:
         return section.model_validate(values)

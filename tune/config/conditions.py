@@ -1,4 +1,4 @@
-"""Which parameters of a space a trial has: those whose conditions hold.
+"""Decide which parameters of a space a trial has: those whose conditions hold.
 
 A trial without a parameter uses the fixed or default value of the configuration.
 """
@@ -12,7 +12,11 @@ Params = dict[str, Value]
 
 
 def in_order(space: Space) -> tuple[str, ...]:
-    """The parameters as written, but none before what it depends on; ValueError at a loop."""
+    """Sort the parameters so that none comes before one that it depends on, otherwise as written.
+
+    Raises:
+        ValueError: Parameters depend on each other in a circle.
+    """
     placed: dict[str, None] = {}
     waiting = list(space)
     while waiting:
@@ -25,7 +29,7 @@ def in_order(space: Space) -> tuple[str, ...]:
 
 
 def holds(distribution: AnyDistribution, params: Mapping[str, Value]) -> bool:
-    """Whether a parameter's conditions hold; those that it depends on come before it."""
+    """Tell whether a parameter's conditions hold; `params` has those that it depends on."""
     return all(
         name in params and params[name] in values
         for name, values in distribution.conditions.items()
@@ -33,7 +37,7 @@ def holds(distribution: AnyDistribution, params: Mapping[str, Value]) -> bool:
 
 
 def active(space: Space, params: Mapping[str, Value]) -> tuple[str, ...]:
-    """The parameters that a trial with these values has, in order of dependence."""
+    """Return the parameters that a trial with these values has, in order of dependence."""
     present: dict[str, Value] = {}
     for name in in_order(space):
         if holds(space[name], present) and name in params:
@@ -42,7 +46,7 @@ def active(space: Space, params: Mapping[str, Value]) -> tuple[str, ...]:
 
 
 def complete(space: Space, point: Mapping[str, Value], defaults: Mapping[str, Value]) -> Params:
-    """A partial point with a default for each parameter that it leaves out and that it needs."""
+    """Fill a partial point: add the default of each parameter that it needs and leaves out."""
     params: Params = {}
     for name in in_order(space):
         if holds(space[name], params):
@@ -51,7 +55,7 @@ def complete(space: Space, point: Mapping[str, Value], defaults: Mapping[str, Va
 
 
 def depends_on(space: Space, name: str) -> Iterator[str]:
-    """The parameters that one depends on, nearest first."""
+    """Yield the parameters that one depends on, nearest first."""
     for other in space[name].when:
         yield other
         if other in space:
@@ -59,9 +63,10 @@ def depends_on(space: Space, name: str) -> Iterator[str]:
 
 
 def assignments(space: Space, names: Collection[str]) -> Iterator[Params]:
-    """Every way to set these parameters and those that they depend on.
+    """Yield every way to set these parameters and those that they depend on.
 
-    A choice takes each of its values; a range takes its bounds and what a condition asks of it.
+    A choice takes each of its values; a range takes its bounds and the values that a condition
+    names.
     """
     wanted = {*names, *(other for name in names for other in depends_on(space, name))}
     order = [name for name in in_order(space) if name in wanted]

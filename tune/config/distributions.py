@@ -1,4 +1,4 @@
-"""The distribution of one hyperparameter: what values it may take, and on which scale.
+"""The distribution of one hyperparameter: the values that it may take, and their scale.
 
 Both bounds are inclusive. A distribution with `when` belongs to one choice of another parameter:
 it is drawn only where that other parameter has one of the named values.
@@ -91,22 +91,22 @@ class IntDistribution(_Conditional):
         return self
 
     def refusal(self, value: Value) -> str | None:
-        """Why a value lies outside, as the end of a sentence; None where it lies inside."""
+        """Say why a value lies outside, as the end of a sentence; None where it lies inside."""
         if not isinstance(value, int) or isinstance(value, bool):
             return f"must be a whole number, {_but(value)}"
         return _outside(value, self.low, self.high, self.step)
 
     def position(self, value: Value) -> float:
-        """Where a value lies between low (0) and high (1), in the distribution's own scale."""
+        """Return a value's place between low (0) and high (1), on the distribution's scale."""
         return _position(value, self.low, self.high, self.log)
 
     def at(self, position: float) -> int:
-        """The value nearest to a position between low (0) and high (1)."""
+        """Return the value nearest to a position between low (0) and high (1)."""
         value = between(position, self.low, self.high, log=self.log)
         return self.low + self.step * round((value - self.low) / self.step)
 
     def normal(self, value: Value) -> Value:
-        """A value inside as this distribution yields it."""
+        """Return a value that lies inside in this distribution's type."""
         return value
 
 
@@ -132,17 +132,17 @@ class FloatDistribution(_Conditional):
         return self
 
     def refusal(self, value: Value) -> str | None:
-        """Why a value lies outside, as the end of a sentence; None where it lies inside."""
+        """Say why a value lies outside, as the end of a sentence; None where it lies inside."""
         if not isinstance(value, int | float) or isinstance(value, bool):
             return f"must be a number, {_but(value)}"
         return _outside(value, self.low, self.high, self.step)
 
     def position(self, value: Value) -> float:
-        """Where a value lies between low (0) and high (1), in the distribution's own scale."""
+        """Return a value's place between low (0) and high (1), on the distribution's scale."""
         return _position(value, self.low, self.high, self.log)
 
     def at(self, position: float) -> float:
-        """The value nearest to a position between low (0) and high (1)."""
+        """Return the value nearest to a position between low (0) and high (1)."""
         value = between(position, self.low, self.high, log=self.log)
         if self.step is not None:
             steps = round((value - self.low) / self.step)
@@ -150,7 +150,7 @@ class FloatDistribution(_Conditional):
         return min(self.high, max(self.low, value))
 
     def normal(self, value: Value) -> Value:
-        """A value inside as this distribution yields it: 1 becomes 1.0."""
+        """Return a value that lies inside in this distribution's type: 1 becomes 1.0."""
         return float(value) if isinstance(value, int) else value
 
 
@@ -173,7 +173,7 @@ class CategoricalDistribution(_Conditional):
         return self
 
     def refusal(self, value: Value) -> str | None:
-        """Why a value is none of the choices, as the end of a sentence; None where it is one."""
+        """Say why a value is none of the choices, as the end of a sentence; None if it is one."""
         if any(_same(value, choice) for choice in self.choices):
             return None
         choices = ", ".join(_written(choice) for choice in self.choices)
@@ -181,7 +181,7 @@ class CategoricalDistribution(_Conditional):
         return f"must be one of {choices}, but is {found}"
 
     def normal(self, value: Value) -> Value:
-        """A value that is one of the choices as this distribution yields it."""
+        """Return the choice that a value equals."""
         return next(choice for choice in self.choices if _same(value, choice))
 
 
@@ -190,7 +190,7 @@ def _written(value: Value) -> str:
 
 
 def _same(value: Value, choice: Value) -> bool:
-    """Equal, where true is not 1."""
+    """Compare two values; unlike in Python, true is not 1."""
     return value == choice and isinstance(value, bool) == isinstance(choice, bool)
 
 
@@ -212,12 +212,12 @@ AnyDistribution = IntDistribution | FloatDistribution | CategoricalDistribution
 
 
 def between(position: float, low: float, high: float, *, log: bool) -> float:
-    """What lies at a position between low (0) and high (1), on an even or a log scale."""
+    """Return the value at a position between low (0) and high (1), on a linear or a log scale."""
     return float(low * (high / low) ** position) if log else low + (high - low) * position
 
 
 def encode_value(value: Value) -> Scalar:
-    """A value as Optuna keeps it: a list becomes JSON text, everything else stays."""
+    """Return a value as Optuna stores it: a list becomes JSON text, everything else stays."""
     return json.dumps(value) if isinstance(value, tuple) else value
 
 
@@ -249,7 +249,7 @@ def _outside(value: float, low: float, high: float, step: float | None) -> str |
 
 
 def _on_grid(value: float, low: float, step: float) -> bool:
-    """Exact in decimals, as they were written: 0.3 lies on the grid of 0.1."""
+    """Tell whether a value is on a grid, exactly in decimals: 0.3 is on that of 0.1."""
     return (Fraction(str(value)) - Fraction(str(low))) % Fraction(str(step)) == 0
 
 

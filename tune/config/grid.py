@@ -11,14 +11,14 @@ VALUES = 5
 
 
 def shuffled(space: Space, seed: int) -> list[Params]:
-    """All points of the grid in an order of their own, so that a part of them covers the space."""
+    """Return all points of the grid in random order, so that a part of them covers the space."""
     found = list(_points(space, in_order(space), {}))
     random.Random(seed).shuffle(found)
     return found
 
 
 def values(known: AnyDistribution) -> Sequence[Value]:
-    """The values of one parameter on the grid."""
+    """Return the values of one parameter on the grid."""
     if known.type == "categorical":
         return known.choices
     if known.type == "int" and (known.step > 1 or known.high - known.low < VALUES):

@@ -1,4 +1,4 @@
-"""The JSON Schema of a search file, from the models that check it; editors complete from it."""
+"""Generate the JSON Schema of a search file, which editors use for completion."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ _REFERENCE = "#/$defs/"
 
 
 def schema() -> dict[str, Any]:
-    """The schema, with the shorthand `model: gru` and every parameter's name and meaning."""
+    """Return the schema, with the shorthand `model: gru` and every parameter's name and meaning."""
     found = SearchFile.model_json_schema()
     definitions = found["$defs"]
     for properties in (found["properties"], definitions["SearchConfig"]["properties"]):
@@ -27,12 +27,12 @@ def schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as the text of `search_spaces/schema.json`."""
+    """Return the schema as the text of `search_spaces/schema.json`."""
     return json.dumps(schema(), indent=2) + "\n"
 
 
 def _or_name_alone(known: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A section that has a name may be written as that name alone."""
+    """Allow a section that has a name to be written as that name alone."""
     target = known.get("$ref", "").removeprefix(_REFERENCE)
     name = definitions.get(target, {}).get("properties", {}).get("name")
     if name is None:

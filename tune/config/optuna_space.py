@@ -1,7 +1,7 @@
-"""A search space as Optuna sees it, and back: distributions, proposals, points.
+"""Translate a search space to Optuna and back: distributions, proposals, points.
 
 A trial's parameters are written here as the configuration means them: a list is a tuple. Optuna
-keeps only texts, numbers and booleans, so `encode` and `decode` stand at its door.
+stores only texts, numbers and booleans; `encode_params` and `decode_params` convert.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ _REFERENCE_FREEZE_SHARE = {"gru": 0.27}  # 1,000 of an epoch's 3,750 steps
 
 
 def searched(config: SearchFile) -> Space:
-    """The space of a search; of named configurations, the values that occur in them."""
+    """Return the space of a search; of named configurations, the values that occur in them."""
     if not config.configurations:
         return config.space
     given = [known.params for known in config.configurations.values()]
@@ -62,12 +62,12 @@ def _distinct(values: Iterable[Value]) -> tuple[Value, ...]:
 
 
 def optuna_distributions(config: SearchFile) -> dict[str, "BaseDistribution"]:
-    """Optuna's distribution of every parameter, those under a condition included."""
+    """Return Optuna's distribution of every parameter, those under a condition included."""
     return in_optuna(searched(config))
 
 
 def in_optuna(space: Space) -> dict[str, "BaseDistribution"]:
-    """A space's distributions as Optuna has them."""
+    """Return a space's distributions as Optuna's."""
     return {name: _distribution(known) for name, known in space.items()}
 
 
@@ -84,7 +84,7 @@ def _distribution(known: AnyDistribution) -> "BaseDistribution":
 
 
 def suggest(trial: "Trial", space: Space) -> Params:
-    """A trial's parameters, each proposed by Optuna where its conditions hold."""
+    """Have Optuna propose a trial's parameters, each where its conditions hold."""
     params: Params = {}
     for name in in_order(space):
         if holds(space[name], params):
@@ -104,12 +104,12 @@ def _suggest(trial: "Trial", name: str, known: AnyDistribution) -> Value:
 
 
 def encode_params(params: Mapping[str, Value]) -> dict[str, Scalar]:
-    """Parameters as Optuna keeps them."""
+    """Return parameters as Optuna stores them."""
     return {name: encode_value(value) for name, value in params.items()}
 
 
 def decode_params(space: Space, params: Mapping[str, Any]) -> Params:
-    """What Optuna kept as parameters; a name that the space lacks stays as it is."""
+    """Return the parameters that Optuna stored; one that the space lacks stays as it is."""
     return {
         name: _decode(space[name], value) if name in space else value
         for name, value in params.items()
@@ -123,9 +123,9 @@ def _decode(known: AnyDistribution, kept: Any) -> Value:
 
 
 def initial_points(config: SearchFile) -> list[Params]:
-    """What to try first: the file's points, completed from the fixed and default values.
+    """Return the parameters to try first: the file's points, completed from their defaults.
 
-    Of named configurations, all of them in the order of the file.
+    Of named configurations these are all of them, in the order of the file.
     """
     space = searched(config)
     given: Iterable[Mapping[str, Value]] = config.points
@@ -136,10 +136,10 @@ def initial_points(config: SearchFile) -> list[Params]:
 
 
 def reference_point(config: SearchFile) -> Params | None:
-    """The reference experiment's values of the searched parameters; None where one lies outside.
+    """Return the reference experiment's values of the searched parameters.
 
-    Hidden size 50, learning rate 1e-2, clipping at 1 (cnn: 2), embeddings frozen for 1,000 steps
-    (gru); where the model is searched, its GRU.
+    None where one lies outside of its range. Hidden size 50, learning rate 1e-2, clipping at 1
+    (cnn: 2), embeddings frozen for 1,000 steps (gru); where the model is searched, its GRU.
     """
     space = searched(config)
     model = "gru" if "model" in space else config.model.name
@@ -158,7 +158,7 @@ def reference_point(config: SearchFile) -> Params | None:
 
 
 def position(space: Space, name: str, value: Value) -> float | None:
-    """Where a value lies between its range's low (0) and high (1), in the range's own scale.
+    """Return a value's place between its range's low (0) and high (1), on the range's scale.
 
     None for a choice, which has no order.
     """
@@ -167,7 +167,7 @@ def position(space: Space, name: str, value: Value) -> float | None:
 
 
 def embedding_choices(config: SearchFile) -> tuple[EmbeddingConfig, ...]:
-    """Every embedding configuration that a trial of this search may ask for."""
+    """Return every embedding configuration that a trial of this search may ask for."""
     if config.configurations:
         return tuple(
             dict.fromkeys(config.configuration(params)[1] for params in initial_points(config))
@@ -182,7 +182,7 @@ def embedding_choices(config: SearchFile) -> tuple[EmbeddingConfig, ...]:
 
 
 def wants_linear(config: SearchFile) -> bool:
-    """Whether any trial of this search may ask for the linear classifier's scores."""
+    """Tell whether any trial of this search may ask for the linear classifier's scores."""
     if config.configurations:
         return any(
             config.configuration(each)[0].linear_weight > 0 for each in initial_points(config)

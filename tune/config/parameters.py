@@ -1,4 +1,4 @@
-"""What may be searched: the fields of a configuration under the flat names of a search space.
+"""The parameters that may be searched: fields of a configuration under flat names.
 
 `model` and `embeddings` stand for the two sections' names; every other parameter is a field that
 occurs in exactly one of the model, embeddings and train sections.
@@ -58,7 +58,7 @@ class Parameter:
 
     @property
     def description(self) -> str:
-        """What the field means, in a sentence."""
+        """Meaning of the field, in a sentence."""
         return SECTIONS[self.section].model_fields[self.field].description or ""
 
     @property
@@ -67,7 +67,7 @@ class Parameter:
         return ENCODERS_WITH.get(self.field, ENCODERS) if self.section == "model" else ENCODERS
 
     def refusal(self, value: Any) -> str | None:
-        """Why the field cannot take a value, as the end of a sentence; None where it can."""
+        """Say why the field cannot take a value, as the end of a sentence; None where it can."""
         try:
             SECTIONS[self.section].model_validate({self.field: value})
         except ValidationError as error:
@@ -77,7 +77,7 @@ class Parameter:
 
 @cache
 def all_parameters() -> Mapping[str, Parameter]:
-    """Every parameter that may be searched, by its name in a search space."""
+    """Return every parameter that may be searched, by its name in a search space."""
     names = Counter(field for section in SECTIONS.values() for field in section.model_fields)
     found = {"model": Parameter("model", "name"), "embeddings": Parameter("embeddings", "name")}
     for section, model in SECTIONS.items():
@@ -88,7 +88,7 @@ def all_parameters() -> Mapping[str, Parameter]:
 
 
 def unknown(name: str) -> str:
-    """Why a name is no parameter, as the end of a sentence."""
+    """Say why a name is no parameter, as the end of a sentence."""
     if name in _NOT_SEARCHED:
         return f"cannot be searched: {_NOT_SEARCHED[name]}"
     if name in DataConfig.model_fields:
@@ -100,7 +100,7 @@ def unknown(name: str) -> str:
 
 
 def has_no(foreign: Sequence[object], name: str, encoders: Sequence[str]) -> str:
-    """Which models lack a parameter and which have it, as the end of a sentence."""
+    """Say which models lack a parameter and which have it, as the end of a sentence."""
     verb = "have" if len(foreign) > 1 else "has"
     models = " and ".join(str(model) for model in foreign)
     return f"{models} {verb} no {name}, only {' and '.join(encoders)}"
@@ -112,9 +112,17 @@ def overlay(
     train: TrainConfig,
     params: Mapping[str, Any],
 ) -> tuple[ModelConfig, EmbeddingConfig, TrainConfig]:
-    """Fixed sections with a trial's parameters laid over them; raises pydantic's ValidationError.
+    """Put a trial's parameters over the fixed sections.
 
-    A name that is no parameter is a KeyError: names are checked where they enter.
+    Args:
+        model: The fixed values of the classifier.
+        embeddings: The fixed values of the word vectors.
+        train: The fixed values of the training.
+        params: Values by the names of `all_parameters`.
+
+    Raises:
+        ValidationError: pydantic refuses a value, or values together.
+        KeyError: A name is no parameter; names are checked where they enter.
     """
     values = {
         "model": model.model_dump(),

@@ -1,4 +1,4 @@
-"""Every key of a search file as a page, from the models that check it: `docs/search_spaces.md`."""
+"""Write every key of a search file as a page, from the models that check it."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def keys_page() -> str:
-    """The tables of `docs/search_spaces.md`, as Markdown."""
+    """Return the tables of `docs/search_spaces.md`, as Markdown."""
     parts = [f"### {name}\n\n{_table(model)}" for name, model in SECTIONS.items()]
     names = ", ".join(f"`{name}`" for name in sorted(all_parameters()))
     return "\n\n".join([*parts, f"### What can be searched\n\n{names}"]) + "\n"

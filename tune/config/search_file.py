@@ -1,4 +1,4 @@
-"""A whole search as one YAML file: what is fixed, what is searched, how, and with what.
+"""A whole search as one YAML file: fixed values, the space, the way to search it, the resources.
 
 Loading and checking need neither ray nor torch nor optuna.
 """
@@ -42,7 +42,7 @@ _WASTED_SHARE = 0.03  # so that 0.33 passes for a third
 
 
 def _seconds(value: object) -> object:
-    """90, "90s", "5m" or "1h30m" -> seconds."""
+    """Convert 90, "90s", "5m" or "1h30m" to seconds."""
     if not isinstance(value, str):
         return value
     if not _DURATION.fullmatch(value):
@@ -81,7 +81,7 @@ def _gpu_share(value: object) -> object:
 
 
 class SchedulerConfig(Section):
-    """When poor trials stop."""
+    """The rule that stops poor trials early."""
 
     name: Literal["asha", "hyperband", "median", "top_k", "none"] = "asha"
     """asha (asynchronous successive halving), hyperband (the same at several levels of patience),
@@ -205,7 +205,7 @@ class SearchFile(Section):
     @model_validator(mode="wrap")
     @classmethod
     def _every_problem(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Say what does not fit together beside what is wrong by itself, all at once."""
+        """Report what does not fit together beside what is wrong by itself, all at once."""
         found: list[InitErrorDetails] = []
         search = None
         try:
@@ -226,9 +226,20 @@ class SearchFile(Section):
     def configuration(
         self, params: Mapping[str, Any]
     ) -> tuple[ModelConfig, EmbeddingConfig, TrainConfig]:
-        """The fixed values with a trial's parameters laid over them.
+        """Put a trial's parameters over the fixed values.
 
-        Raises ConfigError where a name is no parameter or the sections refuse the values.
+        Args:
+            params: Values by their names in the search space.
+
+        Raises:
+            ConfigError: A name is no parameter, or the sections refuse the values.
+
+        Example:
+            >>> rate = {"type": "float", "low": 0.001, "high": 0.1}
+            >>> search = make_search({"space": {"learning_rate": rate}})
+            >>> model, embeddings, train = search.configuration({"learning_rate": 0.003})
+            >>> train.learning_rate
+            0.003
         """
         try:
             return overlay(self.model, self.embeddings, self.train, params)
@@ -272,9 +283,19 @@ class ObjectiveSearchFile(SearchFile):
 
 
 def load_search(path: Path, overrides: Sequence[str | loader.Override] = ()) -> SearchFile:
-    """Read and check a search; raises ConfigError, which lists every problem with its line.
+    """Read and check a search file.
 
-    An override is a text `key.path=value`, its value in YAML, or a finished `Override`.
+    Args:
+        path: The YAML file.
+        overrides: Texts `key.path=value`, the value in YAML, or finished `Override`s.
+
+    Raises:
+        ConfigError: The file cannot be read or is not valid; the message lists every problem with
+            its line.
+
+    Example::
+
+        config = load_search(Path("gru.yaml"), ["search.samples=8"])
     """
     return loader.load_config(_model_of(path), path, overrides)
 
@@ -330,7 +351,7 @@ def _from_optuna(distribution: Any) -> dict[str, Any]:
 
 
 def summarise_search(config: SearchFile) -> str:
-    """What is searched, in a line."""
+    """Describe a search in one line."""
     if config.configurations:
         return f"runs {', '.join(config.configurations)}"
     names = ", ".join(config.space)
@@ -346,7 +367,7 @@ class _Row(dict[str, Any]):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a `_Row` on one line and everything else in blocks."""
+    """Write a `_Row` on one line and everything else in blocks."""
 
 
 def _write_row(dumper: _Dumper, row: _Row) -> yaml.Node:
@@ -364,7 +385,7 @@ _Dumper.add_representer(str, _write_text)
 
 
 def dump_search(config: SearchFile) -> str:
-    """The search as YAML with every default written out; loads back equal."""
+    """Return the search as YAML with every default written out; it loads back equal."""
     data = config.model_dump(mode="json", by_alias=True)
     if isinstance(config, ObjectiveSearchFile):
         for section in ("model", "data", "embeddings"):
@@ -381,7 +402,7 @@ def dump_search(config: SearchFile) -> str:
 
 
 def _again(details: ErrorDetails) -> InitErrorDetails:
-    """An error that pydantic reported, to be raised once more beside others."""
+    """Return an error that pydantic reported, to be raised once more beside others."""
     again = InitErrorDetails(type=details["type"], loc=details["loc"], input=details["input"])
     if "ctx" in details:
         again["ctx"] = details["ctx"]

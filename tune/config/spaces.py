@@ -12,7 +12,7 @@ _FILE_ENDINGS = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class ShippedSpace:
-    """A search space that comes with the package, as its file's head describes it."""
+    """A search space that comes with the package, as the head of its file describes it."""
 
     name: str
     """What `--space` takes."""

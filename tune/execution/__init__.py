@@ -1,4 +1,4 @@
-"""Running trials: the search controller, the objective, and the adapters to Ray.
+"""Run trials: the search controller, the objective, and the adapters to Ray.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

@@ -1,4 +1,4 @@
-"""The corpora that a search needs, prepared while Ray starts, and what of them a worker sees."""
+"""Prepare the corpora that a search needs while Ray starts, and the arrays for its workers."""
 
 import threading
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Corpora = dict[EmbeddingConfig, "Corpus"]
 
 @dataclass
 class Preparation:
-    """Prepares every corpus that a trial may ask for, in a thread of its own."""
+    """Prepare every corpus that a trial may ask for, in a thread of its own."""
 
     config: SearchFile
     say: Callable[[str], None]
@@ -53,10 +53,18 @@ class Preparation:
 def prepare_corpora(
     config: SearchFile, say: Callable[[str], None], source: "Source | None" = None
 ) -> Corpora:
-    """A corpus for each embedding configuration of the search.
+    """Prepare a corpus for each embedding configuration of the search.
 
-    `say` hears each sentence once, however many corpora share the texts.
-    Raises `ConfigError` when the metric's split is missing, and what `corpus.prepare` raises.
+    Args:
+        config: The search.
+        say: Called with each sentence once, however many corpora share the texts.
+        source: The texts, where they lie in memory; by default those that the search names.
+
+    Raises:
+        ConfigError: The data has no validation split and the metric needs one.
+        DataError: The texts or labels cannot be used.
+        HubUnreachableError: Data or vectors cannot be downloaded and no substitute is named.
+        EmbeddingError: The vectors cannot be used.
     """
     from textcls import corpus
 
@@ -85,7 +93,7 @@ def prepare_corpora(
 
 
 def worker_arrays(corpus: "Corpus", metric: str) -> Arrays:
-    """The arrays for the workers; a search on the validation split does not show them the test."""
+    """Return the arrays for the workers, without the test split when validation decides."""
     hidden = {"test"} if metric.startswith("val_") else set()
     splits = {
         name: EncodedSplit(
@@ -101,5 +109,5 @@ def worker_arrays(corpus: "Corpus", metric: str) -> Arrays:
 
 
 def _plain(mapped: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """An array over the same memory: a map of a file would be sent to Ray byte by byte."""
+    """Return an array over the same memory: a map of a file would be sent to Ray byte by byte."""
     return np.asarray(mapped)

@@ -37,9 +37,16 @@ def automatic_plan(
     nodes: Sequence[Node],
     card_bytes: Callable[[], int],
 ) -> ResourcePlan:
-    """The plan of a search with `gpu: auto`; its notice says what was decided.
+    """Plan a search with `gpu: auto`; the plan's notice says what was decided.
 
-    card_bytes: asks for the memory of the smallest card. Raises `ClusterError` as `plan` does.
+    Args:
+        config: The search.
+        corpora: The corpora of its trials.
+        nodes: The machines of the cluster.
+        card_bytes: Returns the memory of the smallest card.
+
+    Raises:
+        ClusterError: Not even one trial fits.
     """
     cpu, most = config.resources.cpu, config.search.max_concurrent
     with_cards = [node for node in nodes if node.gpus >= 1]
@@ -59,20 +66,20 @@ def automatic_plan(
 
 
 def gpu_share_of(trials: int) -> float:
-    """1 / trials as Ray counts, in steps of a ten-thousandth, never above."""
+    """Return 1 / trials as Ray counts, in steps of a ten-thousandth, never above."""
     return math.floor(10_000 / trials) / 10_000
 
 
 def allocator_fraction(gpu: float, card: int) -> float:
-    """The part of a card's memory that torch's allocator may use in a trial with a share of it.
+    """Return the part of a card's memory that torch may allocate in a trial with a share of it.
 
-    Half of the share at least, where CUDA's own part would leave next to nothing.
+    It is half of the share at least, where CUDA's own part would leave next to nothing.
     """
     return max(gpu / 2, gpu - CONTEXT_BYTES / card)
 
 
 def trial_bytes(config: SearchFile, corpora: Corpora) -> int:
-    """Bytes on a card that the largest configuration of a search needs, CUDA's own not counted."""
+    """Estimate the bytes on a card that a search's largest configuration needs, without CUDA's."""
     from textcls.text.batching import CHUNK
     from textcls.training.trainer import EVALUATION_BATCH
 
@@ -110,7 +117,7 @@ def _sharing(need: int, card: int, nodes: Sequence[Node], cpu: float, most: int 
 
 
 def _most(config: SearchFile, name: str) -> int:
-    """The largest value of a whole number or a yes, over the space and all configurations."""
+    """Return the largest value of a number or a boolean, over the space and all configurations."""
     section = config.train if name in type(config.train).model_fields else config.model
     values = [getattr(section, name)]
     values += [each.params[name] for each in config.configurations.values() if name in each.params]
@@ -129,7 +136,11 @@ def _kernels(config: SearchFile) -> tuple[int, ...]:
 
 
 def check_card(sizes: Sequence[int]) -> int:
-    """The smallest card; raises `ClusterError` where torch sees none of what Ray offers."""
+    """Return the size of the smallest card.
+
+    Raises:
+        ClusterError: torch sees no card where Ray offers one.
+    """
     if not sizes or min(sizes) <= 0:
         raise ClusterError(
             "a node offers a GPU that its torch cannot use: install a torch with CUDA there, or "

@@ -60,7 +60,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
 
 
 def _ticker(task: Task, steps_per_epoch: int) -> Callable[[int, int], None]:
-    """Asks whether to stop and says how far the trial is, every few steps."""
+    """Return a function that checks for a stop and writes the heartbeat, for every few steps."""
     heartbeat = Heartbeat(task.heartbeat) if task.heartbeat is not None else None
 
     def tick(step: int, _total: int) -> None:
@@ -76,7 +76,7 @@ def _step_at(training: "Training", epoch: float) -> int:
 
 
 def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
-    """The curve up to the latest checkpoint that can be read, which `training` now holds."""
+    """Restore the latest readable checkpoint into `training`; return the curve up to there."""
     if not task.folder.curve.exists():
         return []
     curve: list[dict[str, Any]] = json.loads(task.folder.curve.read_text(encoding="utf-8"))

@@ -55,7 +55,7 @@ def session(
 
 
 def card_bytes() -> list[int]:
-    """The memory of a card of each node that has any, as torch sees it; 0 where it sees none."""
+    """Return the memory of a card of each node that has any; 0 where torch sees none."""
     asked = [
         ray.remote(num_cpus=0, num_gpus=_A_LITTLE, scheduling_strategy=_on(node["NodeID"]))(
             _card_bytes

@@ -1,4 +1,4 @@
-"""How many trials fit: shares of GPUs, cores, nodes.
+"""Decide how many trials fit: shares of GPUs, cores, nodes.
 
 Ray's resources are bookkeeping: a quarter of a GPU isolates nothing, it only lets four trials in.
 A trial cannot straddle two nodes, so each node is counted by itself.
@@ -13,7 +13,7 @@ from tune.exceptions import ClusterError
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What one machine of the cluster offers."""
+    """The resources that one machine of the cluster offers."""
 
     cpus: float
     gpus: float
@@ -21,7 +21,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the machines of the cluster have together, and what a trial takes of it."""
+    """The resources of all machines together, and the share that a trial takes."""
 
     nodes: int
     cpus: float
@@ -30,7 +30,7 @@ class Capacity:
     trial_gpu: float
 
     def taken(self, trials: int) -> str:
-        """In words, what so many trials take."""
+        """Say in words what so many trials take."""
         where = "1 node" if self.nodes == 1 else f"{self.nodes} nodes"
         text = f"{where}, trials take {trials * self.trial_cpu:g} of {self.cpus:g} cores"
         if self.gpus > 0:
@@ -40,7 +40,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan:
-    """What each trial gets and how many run side by side."""
+    """The resources of each trial and the number of trials that run side by side."""
 
     cpu: float
     gpu: float
@@ -49,7 +49,7 @@ class ResourcePlan:
     """What differs from what was asked for, as a sentence."""
 
     def capacity(self, nodes: Sequence[Node]) -> Capacity:
-        """What the nodes have, for trials of this plan."""
+        """Return the resources of the nodes, for trials of this plan."""
         cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
         return Capacity(len(nodes), cpus, gpus, self.cpu, self.gpu)
 

@@ -1,4 +1,4 @@
-"""Why a search has to stop before its last trial, asked between any two events."""
+"""Stop a search before its last trial: the reasons, asked for between any two events."""
 
 import signal
 import threading
@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class StopSignal:
-    """Pulled by a signal, by the end of the time budget or by a fault in the search itself."""
+    """The reasons to stop: a signal, the end of the time budget, an error in the search itself."""
 
     deadline: float | None = None
     """A value of `time.monotonic()` after which nothing runs on."""
@@ -30,7 +30,7 @@ class StopSignal:
         return self._out_of_time
 
     def should_stop(self) -> bool:
-        """Whether the search has to stop now."""
+        """Tell whether the search has to stop now."""
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self._out_of_time = True
         reasons = (self.signal, self.fault, self.given_up)
@@ -45,14 +45,16 @@ def stop_on_signals(stop: StopSignal, say: Callable[[str], None]) -> Iterator[No
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def pull(number: int, _frame: object) -> None:
+    def record(number: int, _frame: object) -> None:
         stop.signal = number
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        say("Stopping: running trials are recorded as interrupted. Once more stops at once.")
+        say(
+            "Stopping: running trials are recorded as interrupted. A second signal ends it at once."
+        )
 
     for number in _SIGNALS:
-        signal.signal(number, pull)
+        signal.signal(number, record)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a worker is given, and what an objective makes of it."""
+"""The input of a worker and the interface of an objective."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

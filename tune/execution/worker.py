@@ -1,4 +1,4 @@
-"""One trial inside a Ray worker.
+"""Run one trial inside a Ray worker.
 
 The worker lives through many trials; the arrays come out of the object store without a copy. A
 trial that goes wrong ends in a report like any other, so that its worker is kept and the search
@@ -158,7 +158,7 @@ def _check(value: float, metric: str, rung: int) -> None:
 
 
 def _hold_to(share: float) -> None:
-    """Let this process have its share of a card's memory and no more."""
+    """Limit this process to its share of a card's memory."""
     if 0 < share < 1:
         import torch  # late: a trial without a card may not need it
 

@@ -1,4 +1,4 @@
-"""What a person sees while a search runs, and the trackers that see it too.
+"""Show a search while it runs: the terminal display, the time left, the trackers.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

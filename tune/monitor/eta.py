@@ -1,4 +1,4 @@
-"""How long a search still takes, where most trials are stopped long before their end."""
+"""Estimate how long a search still takes, when most trials are stopped long before their end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _Seconds = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One trial, as far as it came."""
+    """One trial, up to its last rung."""
 
     seconds: float
     """From its beginning until its end, or until now."""
@@ -48,7 +48,7 @@ class Left:
     """In eight of ten cases it takes from `low_s` to `high_s`."""
 
     def at_most(self, seconds: float) -> "Left":
-        """The same where the search ends after `seconds` in any case."""
+        """Return the estimate for a search that ends after `seconds` in any case."""
         return Left(*(min(each, seconds) for each in (self.expected_s, self.low_s, self.high_s)))
 
 
@@ -59,16 +59,20 @@ def time_left(
     slots: int,
     milestones: Sequence[float],
 ) -> Left | None:
-    """How long the rest of a search takes; None before any trial has ended.
+    """Estimate how long the rest of a search takes; None before any trial has ended.
 
-    ended: in the order of their ends. waiting: how many trials are to come. milestones: the
-    epochs of the rungs.
-
-    The rest of the search is played many times. A trial survives each rung with the share of the
+    The rest of the search is simulated many times. A trial survives each rung with the share of the
     latest trials that did. A running one keeps its own seconds per epoch, any other has those of a
     recent trial that came as far: wide trials survive more often. A slot that becomes free takes
-    the next trial. The mean is told: the median, lower where a few wide trials take most of the
-    time, was wrong more often.
+    the next trial. The estimate is the mean: the median, lower where a few wide trials take most of
+    the time, was wrong more often.
+
+    Args:
+        ended: Trials that have ended, in the order of their ends.
+        running: Trials that run now.
+        waiting: Number of trials that have not started.
+        slots: Trials at a time.
+        milestones: Epochs of the rungs.
     """
     if not running and waiting <= 0:
         return Left(0.0, 0.0, 0.0)
@@ -90,7 +94,7 @@ def time_left(
 
 
 class _Fates:
-    """Draws how far trials come and how long that takes."""
+    """Draw how far trials come and how long that takes."""
 
     def __init__(
         self, ended: Sequence[Run], running: Sequence[Run], milestones: Sequence[float]
@@ -111,17 +115,17 @@ class _Fates:
         self._paces, self._likely, self._came = (np.array(column) for column in columns)
 
     def drift(self) -> _Seconds:
-        """Draws of how much slower than now the machine will be."""
+        """Draw how much slower than now the machine will be."""
         return np.asarray(np.exp(_DRIFT * self._draw.standard_normal(_DRAWS)))
 
     def fresh(self) -> _Seconds:
-        """Draws of the seconds of a trial that is to come."""
+        """Draw the seconds of a trial that has not started."""
         last = self._last_rung(0)
         seconds = self._pace(last) * self._epochs[last]
         return np.asarray(np.where(last == 0, self._unreported_s, seconds))
 
     def rest(self, run: Run) -> _Seconds:
-        """Draws of the seconds that a running trial still takes; it will reach its next rung."""
+        """Draw the seconds that a running trial still takes; it will reach its next rung."""
         reached = min(run.rungs, len(self._epochs) - 1)
         last = self._last_rung(min(reached + 1, len(self._epochs) - 1))
         ahead = self._epochs[last] - self._epochs[reached]
@@ -139,7 +143,7 @@ class _Fates:
         return np.asarray(at_least + survived.sum(axis=1))
 
     def _pace(self, last: NDArray[np.intp]) -> _Seconds:
-        """Draws of seconds per epoch of trials whose last rungs are these."""
+        """Draw seconds per epoch of trials whose last rungs are these."""
         paces = np.empty(_DRAWS)
         for rungs in np.unique(last):
             weights = self._likely * np.where(self._came >= rungs, 1.0, _OTHERS)
@@ -150,7 +154,7 @@ class _Fates:
     def _hazards(
         self, ended: Sequence[Run], weights: _Seconds, running: Sequence[Run]
     ) -> NDArray[np.float64]:
-        """Draws of the share of trials that end after 0, 1, ... rungs, of those that come so far.
+        """Draw the share of trials that end after 0, 1, ... rungs, of those that come so far.
 
         Where few came, the share of all rungs that can stop a trial counts as one more trial.
         """

@@ -1,4 +1,4 @@
-"""Keeps what Ray, Optuna and other libraries say out of the terminal and in a file."""
+"""Send the output of Ray, Optuna and other libraries to a file instead of the terminal."""
 
 import logging
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ _USELESS = (
 def capture_output(path: Path) -> Iterator[None]:
     """Send all that this process logs, warns or prints to a file while the block runs.
 
-    Ray prints what its raylet says, however quiet it is asked to be. Who wants to reach the
-    terminal takes hold of `sys.stdout` before.
+    Ray prints the messages of its raylet, however quiet it is asked to be. Code that has to reach
+    the terminal keeps a reference to `sys.stdout` from before.
     """
     with (
         path.open("a", encoding="utf-8", buffering=1) as file,
@@ -47,7 +47,10 @@ def _logging_to(file: TextIO) -> Iterator[None]:
 
 
 def silence_libraries() -> None:
-    """Take the terminal from the libraries' loggers, also from those that Ray's start set up."""
+    """Remove the libraries' log handlers that write to the terminal.
+
+    Call it again after Ray has started: that sets up its loggers once more.
+    """
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] in _TALKATIVE or name in _TALKATIVE:
             logger = logging.getLogger(name)

@@ -1,4 +1,4 @@
-"""What a person sees at the terminal while a search runs."""
+"""Print the progress of a search at the terminal."""
 
 import sys
 import threading
@@ -24,10 +24,10 @@ _KEPT = ("Search", "Data", "Dashboard")
 
 
 class Progress:
-    """Sentences at the start, a line per ended trial, a picture below that moves, the result.
+    """Print sentences at the start, a line per ended trial, a live display below, and the result.
 
-    Without a terminal there is no picture and no control character, but every ten seconds in which
-    something happened a line that sums up. `quiet` leaves only the result.
+    Without a terminal there is no display and no control character, but a line that sums up, every
+    ten seconds in which something happened. `quiet` leaves only the result.
     """
 
     def __init__(
@@ -73,11 +73,17 @@ class Progress:
         capacity: Capacity | None = None,
         heartbeats: HeartbeatReader | None = None,
     ) -> None:
-        """From here on trials come and go.
+        """Start the display: trials are about to begin.
 
-        `milestones`: the epochs of the rungs; `slots`: trials side by side; `budget_s`: seconds
-        that are left of the time budget; `capacity`: what the cluster has; `heartbeats`: how far
-        trials are between rungs.
+        Args:
+            metric: The metric that the search maximises.
+            samples: Number of trials, earlier ones included.
+            earlier: Trials of the run that is resumed.
+            milestones: Epochs of the rungs.
+            slots: Trials at a time.
+            budget_s: Seconds left of the time budget; None without one.
+            capacity: The resources of the cluster.
+            heartbeats: Where running trials say how far they are between rungs.
         """
         plan = SearchPlan(metric, samples, tuple(milestones), slots, budget_s, capacity)
         if heartbeats is None:
@@ -106,7 +112,7 @@ class Progress:
             self._summaries.start()
 
     def end(self) -> None:
-        """No more trials."""
+        """End the display: there are no more trials."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -116,11 +122,11 @@ class Progress:
             self._summaries = None
 
     def on_trial_start(self, proposal: Proposal) -> None:
-        """A trial was asked for."""
+        """Show a trial that was proposed."""
         self._state.on_trial_start(proposal)
 
     def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """A trial reached a rung."""
+        """Show the rung that a trial reached."""
         self._state.on_trial_report(number, rung, metrics)
 
     def on_trial_end(self, record: TrialRecord) -> None:
@@ -154,7 +160,7 @@ class Progress:
         self._console.print(table)
 
     def _print_labelled(self, rows: Iterable[tuple[str, str]]) -> int:
-        """Returns how many lines they took."""
+        """Print labelled lines and return how many lines of the terminal they took."""
         width = self._console.width if self._console.is_terminal else None
         text = labelled(rows, width)
         self._console.print(text, soft_wrap=True)

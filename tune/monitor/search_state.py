@@ -1,4 +1,4 @@
-"""What a person wants to know of a search while it runs, without a word on how it is shown.
+"""The state of a running search: everything that a display needs, nothing about how to show it.
 
 One thread writes and others read, so a reader copies a collection before going through it.
 """
@@ -20,7 +20,7 @@ _SPEEDS = 8  # latest reports: as many tell the speed of the trials that have no
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """What is known of a search before its first trial."""
+    """The facts about a search that are known before its first trial."""
 
     metric: str
     samples: int
@@ -36,7 +36,7 @@ class SearchPlan:
 
 @dataclass(slots=True)
 class TrialView:
-    """One trial as it is now."""
+    """The present state of one trial."""
 
     number: int
     name: str | None
@@ -65,7 +65,7 @@ class TrialView:
 
 @dataclass
 class SearchState:
-    """Running trials, the best, who reached which rung, how fast it goes and how long it takes."""
+    """The running trials, the best, the trials at each rung, the speed and the time left."""
 
     plan: SearchPlan
     now: Callable[[], float] = time.monotonic
@@ -88,7 +88,7 @@ class SearchState:
         self.reached = [0] * len(self.plan.milestones)
 
     def recall(self, records: Sequence[TrialRecord]) -> None:
-        """Take up the trials of an earlier run; one that was interrupted is tried again."""
+        """Add the trials of an earlier run; one that was interrupted will be tried again."""
         for record in records:
             if record.state != State.INTERRUPTED:
                 self._count(record)
@@ -97,7 +97,7 @@ class SearchState:
                     self._reach(rung)
 
     def on_trial_start(self, proposal: Proposal) -> None:
-        """A trial was asked for."""
+        """Add a trial that was proposed."""
         self.changes += 1
         self._running[proposal.number] = TrialView(
             proposal.number,
@@ -108,7 +108,7 @@ class SearchState:
         )
 
     def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """A trial reached a rung."""
+        """Record that a trial reached a rung."""
         self.changes += 1
         standing = self._running[number]
         standing.values = (*standing.values, metrics[self.plan.metric])
@@ -120,7 +120,7 @@ class SearchState:
         self._reach(rung)
 
     def on_trial_end(self, record: TrialRecord) -> None:
-        """A trial came to its end."""
+        """Record the end of a trial."""
         self.changes += 1
         standing = self._running.pop(record.number, None)
         if record.state != State.INTERRUPTED:
@@ -130,30 +130,30 @@ class SearchState:
 
     @property
     def running(self) -> list[TrialView]:
-        """The trials that run, by number, with the epoch of this moment."""
+        """Running trials, by number, each with its present epoch."""
         found = sorted(self._running.values(), key=lambda each: each.number)
         said = self.heartbeats([each.number for each in found])
         return [replace(each, live=said.get(each.number, 0.0)) for each in found]
 
     def best(self, count: int) -> list[TrialView]:
-        """The best trials, at most a hundred, by their highest value, running ones included."""
+        """Return the best trials by highest value, running ones included, at most a hundred."""
         found = [*self._over, *self._running.values()]
         return _ranked(found)[:count]
 
     @property
     def texts_per_second(self) -> float:
-        """How many texts all running trials together train on; 0 before the first report."""
+        """Texts per second of all running trials together; 0 before the first report."""
         speeds = self._speeds
         return len(self._running) * sum(speeds) / len(speeds) if speeds else 0.0
 
     @property
     def elapsed_s(self) -> float:
-        """Since the first trial could start."""
+        """Seconds since the first trial could start."""
         return self.now() - self._began
 
     @property
     def left(self) -> eta.Left | None:
-        """How long until the end, at most what the budget leaves; None when not yet known."""
+        """Estimated time until the end, at most the rest of the budget; None when not yet known."""
         running = [self._run(each) for each in self.running]
         waiting = self.plan.samples - self.ended - len(running)
         milestones = self.plan.milestones or (1.0,)
@@ -163,13 +163,13 @@ class SearchState:
 
     @property
     def budget_left_s(self) -> float | None:
-        """What is left of the time budget; None without one."""
+        """Seconds left of the time budget; None without one."""
         budget_s = self.plan.budget_s
         return None if budget_s is None else max(0.0, budget_s - self.elapsed_s)
 
     @property
     def done(self) -> float:
-        """The share that is done, 0 to 1: of the trials or of the budget, whichever is further."""
+        """Share that is done, 0 to 1: of the trials or of the budget, whichever is further."""
         share = self.ended / max(1, self.plan.samples)
         if self.plan.budget_s:
             share = max(share, self.elapsed_s / self.plan.budget_s)
@@ -205,7 +205,7 @@ class SearchState:
 
 
 def _earlier(record: TrialRecord) -> Iterator[eta.Run]:
-    """The run of a trial that ended before this search was taken up."""
+    """Yield the run of a trial that ended before this search was resumed."""
     if record.started is None or record.ended is None:
         return
     seconds = (record.ended - record.started).total_seconds()

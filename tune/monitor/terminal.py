@@ -1,4 +1,4 @@
-"""The picture of a running search, as wide as the window and no higher."""
+"""Draw a running search at the terminal, as wide as the window and no higher."""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,23 +32,29 @@ _GIB = 2**30
 
 
 class Display:
-    """Draws a course anew each time it is rendered."""
+    """Draw the state of a search each time it is rendered."""
 
     def __init__(
         self, state: SearchState, facts: Sequence[tuple[str, str]] = (), above: int | None = None
     ) -> None:
-        """`above`: lines printed from the facts on; without, the facts are always drawn."""
+        """Keep what to draw.
+
+        Args:
+            state: The search.
+            facts: Labelled lines that stay in sight.
+            above: Lines printed since the facts; None to draw the facts always.
+        """
         self._state = state
         self._facts = facts
         self._above = above
 
     def scroll(self) -> None:
-        """A line was printed above."""
+        """Note that a line was printed above."""
         if self._above is not None:
             self._above += 1
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Group]:
-        """Lines that fit into the window; what has no room is running trials, then failures."""
+        """Yield lines that fit into the window; running trials are left out first."""
         state, blocks = self._state, "_.-~=+*#" if options.ascii_only else _BLOCKS
         best, faults, running = state.best(_BEST), state.faults[-_FAULTS:], state.running
         fixed = 7 + bool(best) + len(best) + bool(faults) + len(faults)
@@ -68,9 +74,9 @@ class Display:
 
 
 def labelled(rows: Iterable[tuple[str, str]], width: int | None = None) -> Text:
-    """A line per row: label, then text, in columns.
+    """Format a line per row: label, then text, in columns.
 
-    With a `width` longer texts go on below themselves; a command stays whole, to be copied.
+    With a `width` longer texts wrap in their column; a command stays whole, to be copied.
     """
     pairs = list(rows)
     indent = max([LABEL_WIDTH, *(len(label) + 2 for label, _ in pairs)])
@@ -90,7 +96,7 @@ def _wrapped(text: str, width: int | None) -> list[tuple[bool, str]]:
 
 
 def summary_line(state: SearchState) -> str:
-    """The course in one line, for a log."""
+    """Describe the state of a search in one line, for a log."""
     parts = [f"{state.ended}/{state.plan.samples} trials"]
     if best := state.best(1):
         parts.append(f"best {best[0].value:.4f} (trial {best[0].number})")
@@ -103,14 +109,14 @@ def summary_line(state: SearchState) -> str:
 
 
 def sparkline(values: Sequence[float], low: float, high: float, blocks: str = _BLOCKS) -> str:
-    """A character per value, its height the value's place between `low` and `high`."""
+    """Return a character per value, as high as the value's place between `low` and `high`."""
     span, top = high - low, len(blocks) - 1
     places = [(value - low) / span if span > 0 else 1.0 for value in values]
     return "".join(blocks[round(top * min(1.0, max(0.0, place)))] for place in places)
 
 
 def time_left(state: SearchState) -> tuple[str, str]:
-    """The estimate and, where it is likely to be 30 % wrong, the range that chance leaves."""
+    """Return the estimate and, where it may well be wrong by 30 %, the range that chance leaves."""
     if (left := state.left) is None:
         budget_s = state.budget_left_s
         return ("unknown time" if budget_s is None else f"at most {rounded_duration(budget_s)}"), ""
@@ -149,7 +155,7 @@ def _trials(
     blocks: str,
     width: int,
 ) -> Iterator[Text]:
-    """These of the `count` running trials above the best ones, in the same columns."""
+    """Yield the given ones of `count` running trials, then the best ones, in the same columns."""
     scale, whole_epochs = _scale(state), state.plan.milestones[-1:] or (0.0,)
     rows = [_of_running(each, scale, whole_epochs[0], blocks) for each in running]
     first = best[0].value or 0.0 if best else 0.0
@@ -190,10 +196,10 @@ def _of_best(
 
 
 def _parameters(trials: Sequence[TrialView], room: int) -> tuple[list[str], list[str]]:
-    """Lines of names above columns, and each trial's values in them.
+    """Return lines of names above columns, and each trial's values in them.
 
-    Without names and with a text per trial where the columns do not fit into the room or the
-    trials have different parameters.
+    Where the columns do not fit, or the trials have different parameters, there are no names and
+    one text per trial.
     """
     names = list(trials[0].params) if trials else []
     texts = [[format_value(value) for value in each.params.values()] for each in trials]
@@ -214,7 +220,7 @@ def _parameters(trials: Sequence[TrialView], room: int) -> tuple[list[str], list
 
 
 def _halves(name: str) -> tuple[str, str]:
-    """A name on two lines, broken at an underscore; the upper one is empty where it has none."""
+    """Break a name at an underscore into two lines; the upper one is empty where it has none."""
     breaks = [place + 1 for place, letter in enumerate(name) if letter == "_"]
     halves = [(name[:place], name[place:]) for place in breaks]
     return min(halves, key=lambda pair: max(map(len, pair)), default=("", name))
@@ -261,7 +267,7 @@ def _what(each: TrialView) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[Text]]) -> list[Text]:
-    """Rows of cells in columns; those that are empty in all rows take no room."""
+    """Align rows of cells in columns; columns that are empty in all rows are left out."""
     widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -1,8 +1,8 @@
-"""Trials in TensorBoard, MLflow and Weights & Biases, as they run.
+"""Send trials to TensorBoard, MLflow and Weights & Biases while they run.
 
-Each is a watcher of the search, as the display is, and not a callback of Ray Tune: Ray's own know
-neither a pruned nor an interrupted trial (to Ray both have ended well), and log our bookkeeping as
-the parameters. What goes wrong in one is said once, and the search goes on without it.
+Each is a `Callback` of the search, as the display is, and not a callback of Ray Tune: Ray's own
+know neither a pruned nor an interrupted trial (to Ray both have ended well), and log our
+bookkeeping as the parameters. An error in one is printed once, and the search goes on without it.
 """
 
 import importlib.util
@@ -28,10 +28,10 @@ Say = Callable[[str], None]
 
 
 class Tracker(TrialCallback, Protocol):
-    """A watcher that has something to close."""
+    """A callback that has to be closed."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Finish: nothing more will come."""
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -43,7 +43,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
 
 class Tracked:
-    """A watcher and the trackers beside it."""
+    """Pass each event on to a callback and to the trackers."""
 
     def __init__(
         self,
@@ -90,7 +90,8 @@ class Tracked:
             what()
         except Exception as error:
             self._trackers.pop(name, None)
-            self._say(f"--track {name} was given up: {type(error).__name__}: {_first_line(error)}")
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            self._say(f"--track {name} was switched off after an error: {reason}")
 
 
 class _TensorBoard:
@@ -212,7 +213,7 @@ class _WandB:
         if self._mode == "offline":
             say(
                 f"--track wandb: offline; `wandb sync {folder.track}/wandb/offline-run-*` sends "
-                "the trials, once `wandb login` has been told a key"
+                "the trials, once `wandb login` has a key"
             )
 
     def _reachable(self) -> str:
@@ -259,5 +260,5 @@ def _first_line(error: Exception) -> str:
 
 
 def _plain(value: object) -> object:
-    """A value that either knows how to show."""
+    """Return a value that every tracker can show."""
     return value if isinstance(value, bool | int | float | str) else str(value)

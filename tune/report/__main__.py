@@ -8,7 +8,7 @@ from textcls.command_line import CommandParser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the report and say where it lies; returns the exit code."""
+    """Write the report and print where it is; return the exit code."""
     options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError

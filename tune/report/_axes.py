@@ -1,4 +1,4 @@
-"""From values to places on a plot, with the labels beside it."""
+"""Axes: from values to places on a plot, with their labels."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Axis:
     """Places and labels."""
 
     def at(self, value: float) -> float:
-        """The place of a value; one beyond the axis lies at its end."""
+        """Return the place of a value; a value beyond the axis is placed at its end."""
         if self.log:
             place = math.log(value / self.low) / (math.log(self.high / self.low) or 1.0)
         else:
@@ -31,7 +31,7 @@ class Axis:
 
 
 def linear_axis(title: str, low: float, high: float, *, labels: int = 5, unit: str = "") -> Axis:
-    """An even axis with round labels; both ends as given."""
+    """Make a linear axis with round labels; both ends as given."""
     if high <= low:
         low, high = low - (abs(low) or 1.0) * 0.05, low + (abs(low) or 1.0) * 0.05
     step = _step((high - low) / labels)
@@ -42,7 +42,7 @@ def linear_axis(title: str, low: float, high: float, *, labels: int = 5, unit: s
 
 
 def log_axis(title: str, low: float, high: float, values: Sequence[float] = ()) -> Axis:
-    """An axis of equal factors, labelled at `values` or else at round numbers."""
+    """Make a log axis, labelled at `values` or else at round numbers."""
     if high <= low:
         low, high = low / 1.5, low * 1.5
     axis = Axis(title, low, high, True)
@@ -54,7 +54,7 @@ def log_axis(title: str, low: float, high: float, values: Sequence[float] = ()) 
 
 
 def time_axis(title: str, seconds: float) -> Axis:
-    """From 0 to a number of seconds, labelled in the unit that suits."""
+    """Make an axis from 0 to a number of seconds, labelled in the unit that suits."""
     for unit, length in (("h", 3600.0), ("min", 60.0)):
         if seconds > 3 * length:
             even = linear_axis(title, 0.0, seconds / length, unit=f" {unit}")
@@ -63,7 +63,7 @@ def time_axis(title: str, seconds: float) -> Axis:
 
 
 def log_time_axis(title: str, low: float, high: float) -> Axis:
-    """From `low` to `high` seconds by factors."""
+    """Make a log axis from `low` to `high` seconds."""
     low = max(low, 1e-3)
     axis = log_axis(title, low, max(high, 2 * low))
     units = ((1.0, "s", 60), (60.0, "min", 60), (3600.0, "h", 1000))
@@ -78,25 +78,28 @@ def log_time_axis(title: str, low: float, high: float) -> Axis:
 
 
 def metric_axis(title: str, values: Sequence[float]) -> tuple[Axis, int]:
-    """An axis that shows the good values apart, and how many values lie below its foot.
+    """Make an axis that spreads the good values; return also how many values lie below it.
 
-    A few hopeless trials would otherwise press all others into a line.
+    A few very low values would otherwise press all others into a line.
     """
     ordered = sorted(values) or [0.0, 1.0]
     middle, upper, best = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.75, 1.0))
-    foot = max(ordered[0], middle - 3.0 * max(upper - middle, 0.1 * (best - middle)))
-    room = 0.04 * ((best - foot) or 0.1)
-    below = sum(value < foot for value in ordered)
-    if below < max(1, 0.02 * len(ordered)) or best == foot:
-        foot, below = ordered[0], 0
-        room = 0.04 * ((best - foot) or 0.1)
-    return linear_axis(title, foot - room, best + room), below
+    floor = max(ordered[0], middle - 3.0 * max(upper - middle, 0.1 * (best - middle)))
+    room = 0.04 * ((best - floor) or 0.1)
+    below = sum(value < floor for value in ordered)
+    if below < max(1, 0.02 * len(ordered)) or best == floor:
+        floor, below = ordered[0], 0
+        room = 0.04 * ((best - floor) or 0.1)
+    return linear_axis(title, floor - room, best + room), below
 
 
 def parameter_axis(name: str, known: AnyDistribution) -> tuple[Axis, dict[Value, float]]:
-    """A parameter's searched range in its own scale; the places of its choices, where it has some.
+    """Make an axis of a parameter's searched range, on its own scale.
 
     The first and the last label are the edges of the range.
+
+    Returns:
+        The axis, and the places of the parameter's choices, empty for a range.
     """
     if known.type == "categorical":
         count = len(known.choices)
@@ -120,7 +123,7 @@ def parameter_axis(name: str, known: AnyDistribution) -> tuple[Axis, dict[Value,
 
 
 def number(value: float, step: float = 0.0) -> str:
-    """A value with as many digits as the distance between labels needs."""
+    """Format a value with as many digits as the distance between labels needs."""
     if step and abs(value) < 1e9:
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
         if not math.isclose(step * 10**digits, round(step * 10**digits)):
@@ -132,7 +135,7 @@ def number(value: float, step: float = 0.0) -> str:
 
 
 def _spread(ticks: Sequence[tuple[float, str]], most: int = 3) -> list[tuple[float, str]]:
-    """As many labels as have room, evenly picked."""
+    """Pick evenly as many labels as have room."""
     if len(ticks) <= most:
         return list(ticks)
     return [ticks[round((index + 0.5) * len(ticks) / most - 0.5)] for index in range(most)]

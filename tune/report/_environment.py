@@ -1,4 +1,4 @@
-"""What went wrong, and what the search ran on."""
+"""The report's sections on failures and on what the search ran on."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ _COMMAND_WIDTH = 60  # letters after which a command goes on in the next line
 
 
 def failures_section(run: RunData) -> Iterator[Html]:
-    """The trials that went wrong, by reason, with the end of a log for each failure."""
+    """Yield the failed trials by reason, with the end of a log for each reason."""
     bad = (State.FAILED, State.DIVERGED, State.INTERRUPTED)
     groups: dict[tuple[State, str], list[TrialRecord]] = {}
     for record in run.records:
@@ -60,7 +60,7 @@ def _listed(numbers: Iterable[int], most: int = 12) -> str:
 
 
 def environment_section(run: RunData) -> Iterator[Html]:
-    """What the search ran on, and how to run it again."""
+    """Yield what the search ran on, and how to run it again."""
     known = run.environment
     if not known:
         yield tag("p", "environment.json is missing or damaged.", class_="gap")
@@ -136,7 +136,7 @@ def _amount(value: object) -> str:
 
 
 def _command(run: RunData) -> str | None:
-    """The command line of the search, a long one on several lines; None when nobody knows it."""
+    """Return the command line of the search, a long one on several lines; None if unknown."""
     given = run.environment.get("command")
     if not given:
         return None

@@ -1,4 +1,4 @@
-"""HTML that is escaped by construction: text becomes `Html` only by way of `tag` or `raw`."""
+"""Build HTML that is always escaped: text becomes `Html` only by way of `tag` or `raw`."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ Child = str | None
 
 
 def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
-    """An element with escaped text and attributes.
+    """Return an element with escaped text and attributes.
 
     `class_` and `data_n` become class and data-n; True is an attribute without a value, None and
     False leave it out.
@@ -35,7 +35,7 @@ def tag(name: str, /, *children: Child, **attributes: str | float | bool | None)
 
 
 def join(children: Iterable[Child]) -> Html:
-    """Children one after the other, text escaped."""
+    """Return children one after the other, text escaped."""
     return Html(
         "".join(
             child if isinstance(child, Html) else escape(child)
@@ -46,12 +46,12 @@ def join(children: Iterable[Child]) -> Html:
 
 
 def raw(content: str) -> Html:
-    """Our own style sheet or script, which nobody's data is part of."""
+    """Return our own style sheet or script unescaped; no data may be part of it."""
     return Html(content)
 
 
 def data_block(identity: str, content: Any) -> Html:
-    """JSON for the page's script; no text in it can end the element."""
+    """Return JSON for the page's script; no text in it can end the element."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return tag("script", Html(safe), type="application/json", id=identity)
@@ -64,7 +64,7 @@ def table(
     numeric: Sequence[bool] = (),
     class_: str | None = None,
 ) -> Html:
-    """A table that scrolls sideways by itself; `numeric` columns are set flush right."""
+    """Return a table that scrolls sideways by itself; `numeric` columns are right-aligned."""
     flush = [*numeric, *[False] * (len(head) - len(numeric))]
     kinds = ["n" if right else None for right in flush]
     top = [
@@ -79,12 +79,12 @@ def table(
 
 
 def details(summary: str, *children: Child) -> Html:
-    """What is folded away until somebody asks."""
+    """Return content that is folded away until a reader opens it."""
     return tag("details", tag("summary", summary), *children)
 
 
 def copyable(text: str, label: str) -> Html:
-    """Text to take along, with a button that copies it."""
+    """Return text with a button that copies it."""
     button = tag("button", "Copy", type="button", class_="copy", aria_label=f"Copy {label}")
     return tag("div", tag("pre", tag("code", text)), button, class_="copyable")
 
@@ -94,7 +94,7 @@ def _name(key: str) -> str:
 
 
 def breakable(label: str) -> Iterator[Child]:
-    """A long name may be broken behind its underscores."""
+    """Yield a long name with break opportunities after its underscores."""
     *parts, last = label.split("_")
     for part in parts:
         yield f"{part}_"

@@ -1,4 +1,4 @@
-"""What the winner gets wrong: confusion matrix and most confident mistakes."""
+"""The report's section on the winner's errors: confusion matrix, most confident mistakes."""
 
 from tune.analysis.error_analysis import ErrorAnalysis, Mistake
 from tune.analysis.run_data import RunData
@@ -11,7 +11,7 @@ _LONGEST = 600  # characters of a text
 
 
 def mistakes_section(run: RunData, examined: ErrorAnalysis | str) -> list[Html]:
-    """The matrix and the texts, or why there are none."""
+    """Return the matrix and the texts, or the reason why there are none."""
     if isinstance(examined, str):
         return [tag("p", examined, class_="gap")]
     parts = [_matrix(examined)]
@@ -91,7 +91,7 @@ def _share(examined: ErrorAnalysis, row: int, column: int) -> float:
 
 
 def _most_wrong(examined: ErrorAnalysis) -> float:
-    """The largest share of a class that is taken for one other."""
+    """Return the largest share of a class that is taken for one other."""
     wrong = (
         _share(examined, row, column)
         for row in range(len(examined.label_names))

@@ -1,4 +1,4 @@
-"""Figures of a search over time: how the best grew, and which trial ran when."""
+"""Figures of a search over time: the best value so far, and the time of each trial."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,7 +17,7 @@ _GAP = 0.0012  # between neighbours, so that they do not run into one
 
 
 def progress_section(run: RunData, line: Timeline) -> list[Html]:
-    """The best value so far, over seconds and over texts trained."""
+    """Plot the best value so far, over seconds and over texts trained."""
     texts = run.texts("train")
     unit = f"texts trained, in epochs of {texts:,}" if texts else "epochs trained"
     seconds = _axes.time_axis("time since the first trial", line.seconds)
@@ -64,7 +64,7 @@ def _progress(
 
 
 def staircase(points: Sequence[Place], end: float = 1.0) -> list[Place]:
-    """The best so far holds until the next one comes, and the last one to the `end`."""
+    """Return the steps of the best value: each holds until the next, and the last to the `end`."""
     if not points:
         return []
     steps = [place for here, after in pairwise(points) for place in (here, (after[0], here[1]))]
@@ -92,7 +92,7 @@ def _row(run: RunData, report: Report) -> tuple[str, str, str, str, str]:
 
 
 def timeline_section(run: RunData, line: Timeline) -> Html:
-    """Which trial ran when, one row for each that ran at a time."""
+    """Plot when each trial ran, with one row for each that ran at a time."""
     x = _axes.time_axis("time since the first trial", line.seconds)
     rows = max(1, line.lanes)
     height = min(_LANE_PX * rows, _TALLEST_PX)
@@ -162,10 +162,10 @@ def _times(span: Span) -> tuple[str, ...]:
 
 
 def foot_note(below: int, what: str) -> str:
-    """Say that some values are drawn at the foot of the axis because they lie below it."""
+    """Say that some values lie below the axis and are drawn at its edge."""
     if below == 0:
         return ""
-    return f"{below} {what}{'s' if below > 1 else ''} below the axis: drawn on its foot."
+    return f"{below} {what}{'s' if below > 1 else ''} below the axis: drawn at the edge."
 
 
 def _words(metric: str) -> str:

@@ -1,4 +1,4 @@
-"""The result in words, the winner's parameters to take along, and what to do next."""
+"""The result in words, the winner's parameters to copy, and what to do next."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ _STATES = {
 
 
 def heading_section(run: RunData) -> Html:
-    """The run's name, what was searched, and how the search ended."""
+    """Return the run's name, what was searched, and how the search ended."""
     state = tag("span", _STATES.get(run.state, run.state),
                 class_=f"state {run.state.replace(' ', '-')}")  # fmt: skip
     return tag(
@@ -43,7 +43,7 @@ def heading_section(run: RunData) -> Html:
 
 
 def result_section(run: RunData, judged: WinnerScore | None, line: Timeline) -> list[Html]:
-    """The figure, the sentences, the search in numbers and the best trials."""
+    """Return the score, the sentences, the search in numbers and the best trials."""
     parts = [tag("div", _figure(run, judged), _numbers(run, line), class_="hero")]
     parts += [tag("p", sentence) for sentence in sentences(run, judged)]
     if run.config.configurations:
@@ -58,7 +58,7 @@ def result_section(run: RunData, judged: WinnerScore | None, line: Timeline) -> 
 
 
 def _confirmed(run: RunData) -> list[Html]:
-    """What the best trials reached with fresh seeds, and what they reach together."""
+    """Return the values of the best trials with fresh seeds, and those of the ensemble."""
     found: list[Html] = []
     confirmation = (run.result.get("best") or {}).get("confirmation")
     if confirmation:
@@ -79,7 +79,7 @@ def _confirmed(run: RunData) -> list[Html]:
 
 
 def _shares(result: Mapping[str, Any]) -> str:
-    """What of each split's texts is labelled correctly, for the splits that were read."""
+    """Say which share of each split's texts is labelled correctly, for the splits read."""
     return " and ".join(
         f"{result[f'{prefix}_accuracy']:.4f} of the {split} texts"
         for prefix, split in SPLITS.items()
@@ -100,10 +100,10 @@ def _standing(standing: Mapping[str, Any]) -> list[str]:
 
 
 def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
-    """The result in words: how good, how certain, how it was chosen."""
+    """Describe the result: how good, how certain, how it was chosen."""
     if judged is None:
         reasons = dict.fromkeys(each.message for each in run.records if each.message)
-        why = f" The trials say: {'; '.join(list(reasons)[:3])}." if reasons else ""
+        why = f" Messages of the trials: {'; '.join(list(reasons)[:3])}." if reasons else ""
         return [f"No trial has reached its first rung, so there is no result.{why}"]
     found = [_score_sentence(judged, score) for score in judged.scores]
     if not found:
@@ -147,16 +147,18 @@ def _selection_sentence(run: RunData, judged: WinnerScore) -> str:
     if not many or judged.selection_bias is None:
         return f"{text}."
     if judged.selection_bias < _NOTHING:
-        return f"{text}. It leads so clearly that having chosen it there hardly flatters it."
+        return (
+            f"{text}. It leads so clearly that picking it there hardly makes its score optimistic."
+        )
     return (
-        f"{text}: what served to choose no longer measures, so the figure flatters. Choosing among "
+        f"{text}. The test split picked the winner, so this score is optimistic: choosing among "
         f"values as close as these adds {judged.selection_bias:.4f} on average if the trials err "
         "independently of each other, and less the more they err alike."
     )
 
 
 def best_parameters(run: RunData, judged: WinnerScore | None) -> list[Html]:
-    """What was searched, and the whole configuration, as YAML to copy."""
+    """Return the winner's searched parameters and its whole configuration, as YAML to copy."""
     if judged is None:
         return [tag("p", "There is no best trial yet.", class_="gap")]
     return [
@@ -179,7 +181,7 @@ def _whole_configuration(run: RunData, judged: WinnerScore) -> Html:
 
 
 def searched_yaml(run: RunData, judged: WinnerScore) -> str:
-    """The winner's parameters under the sections that they belong to."""
+    """Return the winner's parameters under the sections that they belong to."""
     sections: dict[str, dict[str, Any]] = {}
     for name, value in run.params(judged.record).items():
         plain = list(value) if isinstance(value, tuple) else value
@@ -192,7 +194,7 @@ def searched_yaml(run: RunData, judged: WinnerScore) -> str:
 
 
 def whole_yaml(run: RunData, judged: WinnerScore) -> str:
-    """Everything that the winner was trained with."""
+    """Return everything that the winner was trained with."""
     model, embeddings, train = run.config.configuration(run.params(judged.record))
     seed = train.seed + run.origin(judged.record)  # each trial has a seed of its own
     sections = {
@@ -205,7 +207,7 @@ def whole_yaml(run: RunData, judged: WinnerScore) -> str:
 
 
 def suggestions(run: RunData, judged: WinnerScore | None) -> list[Html]:
-    """Warnings and advice."""
+    """Return warnings and advice."""
     found = advise(run, judged)
     if not found:
         return [tag("p", "Nothing stands out.", class_="gap")]

@@ -21,7 +21,7 @@ from tune.report._trials import curves_section, losses_section, trial_cards
 
 
 def render_report(run: RunData, examined: ErrorAnalysis | str) -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = list(_sections(run, examined))
     nav = tag("nav", *(tag("a", identity, href=f"#{identity}") for identity, _, _ in parts))
     foot = f"Written {run.read_at:%Y-%m-%d %H:%M} UTC from {run.folder.name}."
@@ -38,7 +38,7 @@ def render_report(run: RunData, examined: ErrorAnalysis | str) -> str:
 
 
 def html_page(title: str, body: Sequence[Child], trials: Any) -> str:
-    """A page that needs no other file and is not allowed to ask for any."""
+    """Return a page that needs no other file and is not allowed to load any."""
     style, script = _own("report.css"), _own("report.js")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # Should some text ever get past the escaping, the browser still runs no script but ours.

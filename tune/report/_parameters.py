@@ -1,4 +1,4 @@
-"""How the parameters bear on the metric: a plot each, all together, and their importance."""
+"""Relate the parameters to the metric: a plot each, all together, and their importance."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -21,11 +21,11 @@ _SPREAD = 0.5  # of a choice's room: trials lie side by side in it
 _GOLDEN = 0.618034  # steps of this share of 1 never fall on each other
 _COLUMN_PX = 112
 _FLUSH = (False, True, True, True)
-_FOOT = 0.1  # of the parallel axes: where trials pass that do not have a parameter
+_FLOOR = 0.1  # of the parallel axes: where trials pass that do not have a parameter
 
 
 def parameters_section(run: RunData) -> list[Html]:
-    """What the looks mean, then a plot for each parameter."""
+    """Return the legend, then a plot for each parameter."""
     records = [record for record in run.records if record.values]
     y, below = _axes.metric_axis(metric_words(run.metric), [_value(record) for record in records])
     groups = {
@@ -33,10 +33,10 @@ def parameters_section(run: RunData) -> list[Html]:
         for name in reversed(WORDS)
     }
     groups = {name: group for name, group in groups.items() if group}
-    crowding = {hit.name: hit for hit in boundary_hits(run)}
-    figures = [_parameter(run, name, groups, y, crowding.get(name)) for name in run.space]
+    hits = {hit.name: hit for hit in boundary_hits(run)}
+    figures = [_parameter(run, name, groups, y, hits.get(name)) for name in run.space]
     lead = (
-        "Each trial by its best value; the upright lines are the edges of what was searched. "
+        "Each trial by its best value; the vertical lines are the edges of what was searched. "
         "Trials that were stopped early had less training. "
     )
     return [
@@ -60,13 +60,13 @@ def _parameter(
         having = [record for record in group if name in record.params]
         dots = [[_dot(record, name, x, y, places)] for record in having]
         layers.append(Layer(f"{shown} dots", dots, [record.number for record in having]))
-    scale = "choices" if places else "searched by factors" if x.log else "searched evenly"
+    scale = "choices" if places else "log scale" if x.log else "linear scale"
     if known.when:
         scale += ", where " + " and ".join(
             f"{other} is {' or '.join(map(value_text, values))}"
             for other, values in known.conditions.items()
         )
-    note = _html.join([scale, _crowded(hit)])
+    note = _html.join([scale, _edge_note(hit)])
     all_of_it = [record for group in groups.values() for record in group if name in record.params]
     rows = _quarters(all_of_it, name, x, places)
     table = _html.table([name, "trials", "best", "median"], rows, numeric=_FLUSH)
@@ -83,7 +83,7 @@ def _parameter(
     )
 
 
-def _crowded(hit: BoundaryHit | None) -> Html | None:
+def _edge_note(hit: BoundaryHit | None) -> Html | None:
     if hit is None:
         return None
     end = "upper" if hit.side == "high" else "lower"
@@ -105,7 +105,7 @@ def _place(record: TrialRecord, given: Any, axis: Axis, places: Mapping[Value, f
 def _quarters(
     records: Sequence[TrialRecord], name: str, x: Axis, places: Mapping[Value, float]
 ) -> list[list[str]]:
-    """The values in each quarter of a range, or of each choice."""
+    """Return the values in each quarter of a range, or of each choice."""
     if places:
         groups = {
             value_text(choice): [each for each in records if each.params[name] == choice]
@@ -133,12 +133,12 @@ def _best_and_median(values: Sequence[float]) -> list[str]:
 
 
 def parallel_section(run: RunData) -> Html:
-    """All parameters side by side, a line for each trial, the metric at the right."""
+    """Plot all parameters side by side, a line for each trial, the metric at the right."""
     records = [record for record in run.ranked if record.values]
     known = {name: _axes.parameter_axis(name, each) for name, each in run.space.items()}
     y, below = _axes.metric_axis(metric_words(run.metric), [_value(record) for record in records])
     partial = any(name not in record.params for record in records for name in known)
-    foot = _FOOT if partial else 0.0
+    floor = _FLOOR if partial else 0.0
     columns = len(known)
     leading = max(1, round(0.1 * len(records)))
     groups = {
@@ -154,8 +154,8 @@ def parallel_section(run: RunData) -> Html:
                 heights.append(0.0)
                 continue
             place = _place(record, record.params[name], axis, places)
-            heights.append(foot + (1 - foot) * place)
-        heights.append(foot + (1 - foot) * y.at(_value(record)))
+            heights.append(floor + (1 - floor) * place)
+        heights.append(floor + (1 - floor) * y.at(_value(record)))
         return [(index / columns, height) for index, height in enumerate(heights)]
 
     layers = [
@@ -166,7 +166,7 @@ def parallel_section(run: RunData) -> Html:
     spoken = {"complete": "the best tenth", "pruned": "all others"}
     columns_at = [(index / columns, name) for index, name in enumerate([*known, y.title])]
     labels = [
-        ((index / columns, foot + (1 - foot) * place), label)
+        ((index / columns, floor + (1 - floor) * place), label)
         for index, axis in enumerate([*(axis for axis, _ in known.values()), y])
         for place, label in axis.ticks
     ]
@@ -176,7 +176,7 @@ def parallel_section(run: RunData) -> Html:
          *(value_text(each.params[name]) if name in each.params else NONE for name in known)]
         for each in records
     ]  # fmt: skip
-    note = "A line through the foot of an axis: the trial does not have that parameter."
+    note = "A line through the bottom of an axis: the trial does not have that parameter."
     notes = [note if partial else "", foot_note(below, "trial")]
     return plot(
         "parallel-plot", "All parameters of a trial", Axis("", 0.0, 1.0), Axis("", 0.0, 1.0),
@@ -189,7 +189,7 @@ def parallel_section(run: RunData) -> Html:
 
 
 def importance_section(run: RunData) -> Html:
-    """A bar for each parameter, or the reason why there are none."""
+    """Return a bar for each parameter, or the reason why there are none."""
     found = compute_importance(run)
     return tag("p", found, class_="gap") if isinstance(found, str) else _bars(run, found)
 
@@ -216,8 +216,8 @@ def _bars(run: RunData, found: Importance) -> Html:
     epoch = run.milestones[found.rung]
     note = (
         f"PED-ANOVA over {found.trials} trials, by their value at epoch {epoch:.3g}, the last rung "
-        "that enough trials reached. It says how much a parameter told the best trials from the "
-        "others, not in which direction; the table has the rank correlation."
+        "that enough trials reached. It says how well a parameter separates the best trials from "
+        "the others, not in which direction; the table has the rank correlation."
     )
     return tag(
         "figure",

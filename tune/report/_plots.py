@@ -1,8 +1,8 @@
-"""Plots as HTML and SVG that need no script, keep their letters readable at any width and print.
+"""Plots as HTML and SVG that need no script, stay readable at any width and print.
 
-The letters are HTML beside the drawing; the drawing is stretched to the room there is while its
-lines keep their width. What can be pointed at is drawn as one path per look: each of its subpaths
-belongs to a trial or carries words, which the page's script shows on hover.
+The letters are HTML beside the drawing; the drawing is stretched to the available width while its
+lines keep theirs. Everything that shows a text on hover is drawn as one path per kind of trial:
+each of its subpaths belongs to a trial or has words, which the page's script shows.
 """
 
 import json
@@ -32,7 +32,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Shapes of one look: a single place is a dot, several are joined by lines."""
+    """Shapes that look alike: a single place is a dot, several are joined by lines."""
 
     look: str
     shapes: Sequence[Sequence[Place]]
@@ -43,7 +43,7 @@ class Layer:
 
 
 def look(state: State, *, best: bool = False) -> str:
-    """How the trials of a state are drawn."""
+    """Return the style class of a trial's state."""
     if best:
         return "best"
     known = {State.COMPLETE: "complete", State.PRUNED: "pruned", State.RUNNING: "running"}
@@ -65,9 +65,9 @@ def plot(
     inside: Sequence[tuple[Place, str]] = (),
     below: Sequence[Child] = (),
 ) -> Html:
-    """A figure: caption, drawing with its labels, and what belongs underneath.
+    """Return a figure: caption, drawing with its labels, and what belongs underneath.
 
-    `guides` are upright lines with words on top, `inside` are words in the drawing; `height`, the
+    `guides` are vertical lines with words on top, `inside` are words in the drawing; `height`, the
     thickness of a `bar` and the `least` width are in pixels: a narrower page scrolls.
     """
     widest = max((label for _, label in y.ticks), key=len, default="")
@@ -100,7 +100,7 @@ def plot(
 
 
 def legend(looks: Sequence[str], words: dict[str, str] | None = None) -> Html:
-    """What the looks of a drawing stand for."""
+    """Return the legend of a drawing."""
     known = WORDS | (words or {})
     shown = [name for name in known if name in looks]
     return tag(
@@ -109,7 +109,7 @@ def legend(looks: Sequence[str], words: dict[str, str] | None = None) -> Html:
 
 
 def path_data(shapes: Sequence[Sequence[Place]]) -> str:
-    """Subpaths, one per shape, y downwards as SVG wants it."""
+    """Return subpaths, one per shape, y downwards as SVG wants it."""
     return "".join(_subpath(shape) for shape in shapes)
 
 
@@ -156,16 +156,16 @@ def _drawing(paths: Sequence[Html], words: str) -> Html:
 
 def _grid(y: Axis, guides: Sequence[tuple[float, str]]) -> Html:
     lines = path_data([((0.0, at), (1.0, at)) for at, _ in y.ticks])
-    uprights = path_data([((at, 0.0), (at, 1.0)) for at, _ in guides])
+    verticals = path_data([((at, 0.0), (at, 1.0)) for at, _ in guides])
     box = f"0 0 {_SIZE} {_SIZE}"
     return tag(
-        "svg", tag("path", d=lines), tag("path", d=uprights, class_="guide"), class_="grid",
+        "svg", tag("path", d=lines), tag("path", d=verticals, class_="guide"), class_="grid",
         viewBox=box, preserveAspectRatio="none", aria_hidden="true",
     )  # fmt: skip
 
 
 def _under(at: float, label: str) -> Html:
-    """A label below its place; at the ends it stays inside."""
+    """Return a label below its place; at the ends it stays inside."""
     last = at > (0.94 if len(label) > 4 else 0.98)
     side = "first" if at < 0.02 else "last" if last else None
     return tag("span", *breakable(label), style=f"left:{_percent(at)}", class_=side)

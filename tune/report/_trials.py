@@ -15,7 +15,7 @@ LEADERS = 10
 
 
 def curves_section(run: RunData) -> Html:
-    """The metric of every trial at its rungs; those that were stopped early are faded."""
+    """Plot the metric of every trial at its rungs; trials that were stopped early are faded."""
     records = [record for record in run.records if record.values]
     y, below = _axes.metric_axis(
         metric_words(run.metric), [v for record in records for v in record.values]
@@ -31,7 +31,7 @@ def curves_section(run: RunData) -> Html:
     head = ["trial", "state", *(f"epoch {epoch:.3g}" for epoch in run.milestones)]
     return plot(
         "learning-curves", "All trials", x, y, layers,
-        note=" ".join(["The upright lines are the rungs, with the trials that reached them.",
+        note=" ".join(["The vertical lines are the rungs, with the trials that reached them.",
                        foot_note(below, "value")]).strip(),
         guides=guides, height=320,
         below=[
@@ -46,7 +46,7 @@ def curves_section(run: RunData) -> Html:
 
 
 def losses_section(run: RunData) -> Html | None:
-    """Training and held-out loss of the winner; None where it has no rung or no loss."""
+    """Plot training and held-out loss of the winner; None where it has no rung or no loss."""
     best = run.best
     if best is None or not best.curve:
         return None
@@ -83,7 +83,7 @@ def losses_section(run: RunData) -> Html | None:
 
 
 def leaderboard_section(run: RunData) -> Html:
-    """The best trials, all of them folded away below."""
+    """Return a table of the best trials, and one of all trials, folded away."""
     places = {record.number: place for place, record in enumerate(run.ranked, start=1)}
     rest = [record for record in run.records if record.number not in places]
     ordered = [*run.ranked, *rest]
@@ -103,7 +103,7 @@ def leaderboard_section(run: RunData) -> Html:
 
 
 def trial_cards(run: RunData) -> dict[str, Any]:
-    """What the page's script says of a trial when somebody points at it."""
+    """Return what the page's script shows of a trial on hover."""
     names = list(run.space)
     return {
         "metric": metric_words(run.metric),
@@ -121,7 +121,7 @@ def trial_cards(run: RunData) -> dict[str, Any]:
 
 
 def metric_words(metric: str) -> str:
-    """A metric's name as people say it."""
+    """Return a metric's name as people say it."""
     return metric.replace("_", " ")
 
 
@@ -139,7 +139,7 @@ def _rungs(record: TrialRecord) -> str:
 
 
 def _epochs(run: RunData, epochs: Sequence[float]) -> _axes.Axis:
-    """Rungs lie a factor apart, so that epochs are best seen by factors."""
+    """Make a log axis of epochs, since each rung is a factor from the next."""
     marks = run.milestones
     low, high = min([*epochs, marks[0]]), max([*epochs, marks[-1]])
     return _axes.log_axis("epoch", 0.9 * low, 1.06 * high, marks)
@@ -151,7 +151,7 @@ def _curve(record: TrialRecord, x: _axes.Axis, y: _axes.Axis) -> list[Place]:
 
 
 def _by_look(run: RunData, records: Sequence[TrialRecord], shape: Any) -> Any:
-    """A layer of lines and one of dots for each look, the best on top."""
+    """Return a layer of lines and one of dots for each kind of trial, the best on top."""
     layers: list[Layer] = []
     looks: list[str] = []
     for name in reversed(WORDS):

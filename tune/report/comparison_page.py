@@ -1,4 +1,4 @@
-"""The comparison of searches as one page."""
+"""Render the comparison of searches as one page."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ from tune.report._plots import Layer, legend, plot
 from tune.report._trials import metric_words
 
 _TIME, _TEXTS = "time since the first trial", "texts trained"
-_FAR_APART = 5.0  # times as long: then the axis goes by factors
+_FAR_APART = 5.0  # times as long: then the axis is a log axis
 _COLOURS = 6  # of the style sheet; further searches start again with dashes
 
 
 def render_comparison(found: Sequence[Contender]) -> str:
-    """The whole page."""
+    """Return the whole page."""
     names = " and ".join([", ".join(each.name for each in found[:-1]), found[-1].name])
     body = [
         tag("header", tag("p", "Searches side by side", class_="eyebrow"), tag("h1", names)),

@@ -21,12 +21,18 @@ def write_report(
     with_texts: bool = True,
     source: "Source | None" = None,
 ) -> Path:
-    """Write the report of a run, beside and renamed; returns where it lies.
+    """Write the report of a run, beside and renamed; return its path.
 
-    Without `out` the search that it suggests, `next.yaml`, is written as well.
-    Without `with_texts` the winner is not asked about its mistakes, which needs torch and the data.
-    `source`: the texts, where they lie in memory and cannot be read again.
-    Raises `TextclsError` when the run cannot be read and OSError when the page cannot be written.
+    Args:
+        folder: The run, finished or not.
+        out: The file to write, by default report.html in the run folder; `next.yaml`, the search
+            that this one suggests, is then written as well.
+        with_texts: Show the winner's mistakes, which needs torch and the data.
+        source: The texts, where they lie in memory and cannot be read again.
+
+    Raises:
+        TextclsError: The run cannot be read.
+        OSError: The page cannot be written.
     """
     from tune.analysis import next_search, run_data
     from tune.analysis.error_analysis import analyse_errors
@@ -47,7 +53,7 @@ def write_report(
 def write_report_at_end(
     folder: "RunFolder", say: Callable[[str], None], source: "Source | None" = None
 ) -> None:
-    """Write the report at the end of a search, which it must not cost: a fault is only told."""
+    """Write the report at the end of a search; an error is printed and does not fail the search."""
     try:
         write_report(folder, source=source)
     except Exception as error:

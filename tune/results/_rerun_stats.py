@@ -102,7 +102,7 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
 
 
 def read_reruns(folder: RunFolder) -> list[Rerun]:
-    """What has been trained so far; nothing where no confirmation was begun."""
+    """Read the runs that were trained so far; empty where no confirmation was begun."""
     try:
         content = json.loads(folder.reruns.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -117,7 +117,7 @@ def write_reruns(folder: RunFolder, reruns: Iterable[Rerun]) -> None:
 
 
 def confirmation_lines(confirmation: Confirmation) -> list[tuple[str, str]]:
-    """What is to be said of it: a line per configuration, and how sure the first place is."""
+    """Return labelled lines: one per configuration, and how certain the first place is."""
     rows = []
     for standing in confirmation.standings:
         text = f"{standing.mean:.4f}"

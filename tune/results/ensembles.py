@@ -66,7 +66,7 @@ def form_ensemble(
 
 
 def ensemble_lines(formed: ExportedEnsemble, folder: RunFolder) -> list[tuple[str, str]]:
-    """What is to be said of it on the terminal."""
+    """Return labelled lines about the ensemble for the terminal."""
     members = ", ".join(map(str, formed.numbers))
     rows = [("Ensemble", f"of trials {members}, in {paths.shown(folder.ensemble)}")]
     for prefix, (share, texts) in formed.accuracies.items():

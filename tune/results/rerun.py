@@ -1,4 +1,4 @@
-"""Trains the best trials again on the cluster, with fresh seeds, and keeps what they reached."""
+"""Train the best trials again on the cluster, with fresh seeds, and keep their results."""
 
 import logging
 import time
@@ -102,7 +102,7 @@ def _params(config: SearchFile, record: TrialRecord) -> Mapping[str, Any]:
 def _trained(
     jobs: Sequence[_Job], workload: Workload, plan: ResourcePlan, stop: StopSignal
 ) -> Iterator[tuple[_Job, dict[str, float]]]:
-    """Every job with its metrics, as they end; those that a stop cuts off are left out."""
+    """Yield every job with its metrics, as they end; jobs that a stop cuts off are left out."""
     workload.folder.go_on()
     shared = ray.put(workload)
     remote = ray.remote(num_cpus=plan.cpu, num_gpus=plan.gpu, max_retries=2)(_train)
@@ -147,7 +147,7 @@ def _keep_best(folder: RunFolder, reruns: Sequence[Rerun], metric: str) -> None:
 
 
 def best_rerun(reruns: Sequence[Rerun], number: int, metric: str) -> Rerun:
-    """The rerun of a configuration with the highest value, the first of equals."""
+    """Return the rerun of a configuration with the highest value, the first of equals."""
     mine = [rerun for rerun in reruns if rerun.number == number]
     return max(mine, key=lambda rerun: rerun.metrics[metric])
 

@@ -1,4 +1,4 @@
-"""The winner of a search as a classifier, and what is to be said of it."""
+"""Export the winner of a search as a classifier, and describe it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Winner:
     """What the linear classifier beside its encoder reaches alone: accuracy on each split."""
 
     def as_dict(self) -> dict[str, Any]:
-        """As `result.json` has it."""
+        """Return the winner as `result.json` has it."""
         shares = {f"{split}_accuracy": share for split, (share, _) in self.accuracies.items()}
         confirmed = {"confirmation": self.confirmation.as_dict()} if self.confirmation else {}
         linear = {f"{split}_accuracy": share for split, share in self.linear.items()}
@@ -63,7 +63,7 @@ class Trained:
 
 
 def best_checkpoint(record: TrialRecord, folder: RunFolder) -> Trained:
-    """A trial as the search left it, at its best rung."""
+    """Return a trial as the search left it, at its best rung."""
     rung = record.best_rung or 0
     checkpoint = folder.local(folder.trial(record.number).checkpoint(rung))
     return Trained(checkpoint, record.curve[rung])
@@ -102,7 +102,7 @@ def export_trial(
     folder: RunFolder,
     out: Path,
 ) -> "Corpus":
-    """Write a trial's classifier to `out`; returns the corpus that it was trained on."""
+    """Write a trial's classifier to `out`; return the corpus that it was trained on."""
     from textcls import bundle
 
     params = optuna_space.decode_params(optuna_space.searched(config), record.params)
@@ -134,7 +134,7 @@ def export_trial(
 
 
 def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
-    """The last lines on the terminal."""
+    """Return the last lines on the terminal."""
     record = winner.record
     rows = [
         ("Winner", f"trial {record.number}" + (f", {record.name}" if record.name else "")),
@@ -162,7 +162,7 @@ def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[
 def configurations_table(
     config: SearchFile, records: Sequence[TrialRecord]
 ) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of a table of the named configurations, beside what each should reach."""
+    """Return a table of the named configurations, beside their expected values."""
     by_name = {record.name: record for record in records}
     rows = []
     for name, known in config.configurations.items():

@@ -1,4 +1,4 @@
-"""What a search ran on: enough to run it again, nothing secret."""
+"""Record what a search runs on: enough to run it again, nothing secret."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ def describe(
     resources: Mapping[str, Any],
     notices: Sequence[str],
 ) -> dict[str, Any]:
-    """Versions, seed, git revision, machine, data and command line, ready for JSON."""
+    """Return versions, seed, git revision, machine, data and command line, ready for JSON."""
     return {
         "command": list(command),
         "directory": str(Path.cwd()),
@@ -39,7 +39,7 @@ def describe(
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that a result depends on."""
+    """Return the versions of Python and of the packages that a result depends on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -50,7 +50,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """The machine that the search itself ran on; trials may have run on others."""
+    """Describe the machine that the search itself runs on; trials may run on others."""
     return {
         "host": platform.node(),
         "platform": platform.platform(),
@@ -61,7 +61,7 @@ def machine() -> dict[str, Any]:
 
 
 def revision(folder: Path) -> str | None:
-    """The git commit of a folder, "+" behind it where files differ; None outside git."""
+    """Return the git commit of a folder, "+" behind it where files differ; None outside git."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None

@@ -1,8 +1,8 @@
-"""How far a running trial is between two rungs.
+"""Tell how far a running trial is between two rungs.
 
-Its worker leaves the epoch in a small file of the run's scratch folder, and whoever watches reads
-it. On another machine that does not share the folder nothing arrives, and nothing is missed: what
-a trial reached at its rungs comes by way of Ray in any case.
+Its worker leaves the epoch in a small file of the run's scratch folder, and the display reads it.
+On another machine that does not share the folder nothing arrives, and nothing is missed: the
+results of a trial's rungs come by way of Ray in any case.
 """
 
 import time
@@ -16,7 +16,7 @@ _READ = 64  # files at most each time: on a network's folder each takes a millis
 
 
 class Heartbeat:
-    """A trial's own side: says how far it is, now and then."""
+    """Write how far a trial is, now and then; used in the trial's worker."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -27,7 +27,7 @@ class Heartbeat:
             path.parent.mkdir(parents=True, exist_ok=True)
 
     def beat(self, epoch: float) -> None:
-        """Say how many epochs are trained; at most twice a second, and never an error."""
+        """Write how many epochs are trained; at most twice a second, and never raise."""
         if (now := self._now()) < self._next:
             return
         self._next = now + _WRITTEN_EVERY_S
@@ -37,7 +37,7 @@ class Heartbeat:
 
 
 class HeartbeatReader:
-    """The watcher's side: what the trials said last, read at most twice a second."""
+    """Read what the trials wrote last, at most twice a second; used by the display."""
 
     def __init__(
         self, path: Callable[[int], Path], now: Callable[[], float] = time.monotonic
@@ -48,7 +48,7 @@ class HeartbeatReader:
         self._known: dict[int, float] = {}
 
     def read(self, numbers: list[int]) -> dict[int, float]:
-        """Epochs trained by number, for those of these trials that said something."""
+        """Return epochs trained by number, for those of these trials that have written any."""
         if (now := self._now()) >= self._next:
             self._next = now + _READ_EVERY_S
             found = {number: _epoch(self._path(number)) for number in numbers[:_READ]}

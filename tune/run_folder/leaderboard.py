@@ -1,4 +1,4 @@
-"""What came out of a search, as files: a row per trial, and the result in one object."""
+"""Write the results of a search: a row per trial, and the result as one object."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ def result_json(
     best: Mapping[str, Any] | None,
     seconds: float,
 ) -> dict[str, Any]:
-    """The content of result.json."""
+    """Return the content of result.json."""
     return {
         "state": state,
         "metric": metric,
@@ -56,7 +56,7 @@ def result_json(
 
 
 def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
-    """How many trials came to each end."""
+    """Count the trials that ended in each state."""
     found = Counter(record.state for record in records)
     return {str(state): found[state] for state in State if state != State.RUNNING}
 

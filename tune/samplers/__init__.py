@@ -1,4 +1,4 @@
-"""The samplers that propose a trial's parameters.
+"""Samplers, which propose a trial's parameters.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

@@ -1,8 +1,8 @@
-"""What a trial would reach at the end of its training, from the curves of all trials so far.
+"""Predict what a trial would reach at the end of its training, from the curves of all trials.
 
 A Gaussian process over hyperparameters and time. Each rung of each trial is an observation, so a
-trial that was stopped early says as much as it has trained; Optuna's GP looks at complete trials
-only, of which a scheduler leaves few. The covariance of two observations is the sum of
+trial that was stopped early counts for as much as it has trained; Optuna's GP looks at complete
+trials only, of which a scheduler leaves few. The covariance of two observations is the sum of
 
 - the course that all curves share, over the logarithm of time;
 - k(x, x') (a + b k(t, t')): how good the hyperparameters are, on the whole and at that time;
@@ -35,10 +35,10 @@ _REFIT = 1.05  # so many times more proposals before the lengths are looked for 
 
 
 class CurveProcess:
-    """The process; `fit` first.
+    """The Gaussian process; call `fit` first.
 
-    parameter_of: (columns,) which parameter each column of a position belongs to; columns of one
-    parameter share a length.
+    parameter_of: (columns,) the parameter to which each column of a position belongs; columns of
+    one parameter share a length.
     """
 
     def __init__(self, parameter_of: Indices) -> None:
@@ -53,9 +53,11 @@ class CurveProcess:
     def fit(self, positions: Array, times: Array, trials: Indices, values: Array) -> None:
         """Learn from observations.
 
-        positions: (observations, columns) from 0 to 1. times: (observations,) in doublings, 0 at
-        the end of training and negative before. trials: (observations,) whose they are.
-        values: (observations,), the higher the better.
+        Args:
+            positions: (observations, columns) from 0 to 1.
+            times: (observations,) in doublings, 0 at the end of training and negative before.
+            trials: (observations,) the trial of each.
+            values: (observations,), the higher the better.
         """
         self._offset, self._scale = values.mean(), values.std() or 1.0
         self._observe(positions, times, trials, (values - self._offset) / self._scale)
@@ -66,9 +68,10 @@ class CurveProcess:
         self._condition()
 
     def condition_on_running(self, positions: Array) -> None:
-        """Take trials that still run for ended, with what is expected of them.
+        """Treat trials that still run as ended, with the values that are predicted for them.
 
-        It lowers the doubt there, and so what is to be gained from another trial beside them.
+        That lowers the uncertainty near them, and so the expected gain of another trial beside
+        them.
         """
         expected, _ = self._predict(positions)
         fresh = self._trials.max() + 1 + np.arange(len(positions))
@@ -81,7 +84,7 @@ class CurveProcess:
         self._condition()
 
     def predict(self, positions: Array) -> tuple[Array, Array]:
-        """(n, columns) -> mean and standard deviation (n,) of what is reached at the end."""
+        """Predict the end of training: (n, columns) -> mean and standard deviation, (n,) each."""
         mean, variance = self._predict(positions)
         return self._offset + self._scale * mean, self._scale * np.sqrt(variance)
 
@@ -132,7 +135,7 @@ class CurveProcess:
         return settings[: self._parameters][self._parameter_of], settings[self._parameters :]
 
     def _covariance(self, logs: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """The covariance of the observations, and the parts of which its derivatives are made."""
+        """Return the covariance of the observations, and the parts that its derivatives need."""
         lengths, (a, b, time, seed, rest) = self._split(logs)
         scaled = self._squares / np.square(lengths)
         near, slope = _matern(scaled.sum(axis=2))
@@ -142,7 +145,7 @@ class CurveProcess:
         return covariance, scaled, near, slope, soon
 
     def _cost(self, logs: Array) -> tuple[float, Array]:
-        """Minus the logarithm of evidence times prior, and its gradient."""
+        """Return minus the logarithm of evidence times prior, and its gradient."""
         _, (a, b, time, seed, rest) = self._split(logs)
         covariance, scaled, near, slope, soon = self._covariance(logs)
         from_centre = (logs - self._centre) / self._spread
@@ -167,7 +170,7 @@ class CurveProcess:
 
 
 def on_one_thread() -> AbstractContextManager[Any]:
-    """Small matrices gain nothing from BLAS's threads, which also wait for cores that trials use.
+    """Limit BLAS to one thread: small matrices gain nothing from more, and trials need the cores.
 
     100 proposals on two cores that other work uses: 7 s of the processor on one thread, 27 on two.
     """
@@ -184,7 +187,11 @@ def _blas() -> "ThreadpoolController":
 
 
 def _matern(squares: Array) -> tuple[Array, Array]:
-    """Of squared distances, and minus its derivative by the logarithm of one, over that square."""
+    """Return Matérn 5/2 of squared distances, and what its derivatives by the lengths share.
+
+    A derivative by the logarithm of one length is the second array times that length's squared
+    distance.
+    """
     r = np.sqrt(5 * squares)
     decay = np.exp(-r)
     return (1 + r + r**2 / 3) * decay, 5 / 3 * (1 + r) * decay
@@ -196,9 +203,10 @@ def _shared(apart: Array) -> Array:
 
 
 def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
-    """(n,), (n,) -> (n,): the logarithm of the expected gain over `best` (Jones et al. 1998).
+    """Return the logarithm of the expected gain over `best` (Jones et al. 1998).
 
-    Its logarithm, because far from the best values the gain itself is 0 to the last digit.
+    (n,), (n,) -> (n,). The logarithm, because far from the best values the gain itself is 0 to the
+    last digit.
     """
     from scipy.special import ndtr
 

@@ -1,4 +1,4 @@
-"""Hyperparameters as numbers between 0 and 1, for a model that needs distances between trials."""
+"""Encode hyperparameters as numbers between 0 and 1, for a model that needs distances."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ _CHOSEN = 1 / np.sqrt(2)  # so that two choices lie at a distance of 1
 
 
 class SpaceEncoder:
-    """A space's trials as rows.
+    """Encode the trials of a space as rows of numbers.
 
     A range is one column, a value's place in it on its own scale. A choice is a column per value.
     A parameter whose conditions do not hold lies in the middle, so it tells two trials apart only
@@ -32,7 +32,7 @@ class SpaceEncoder:
         return len(self._space)
 
     def row(self, params: Mapping[str, Value]) -> Array:
-        """(columns,): a trial's parameters, those that it does not have included."""
+        """Return a trial's parameters as (columns,), including those that it does not have."""
         columns: list[float] = []
         for name, known in self._space.items():
             if known.type == "categorical":
@@ -43,7 +43,7 @@ class SpaceEncoder:
         return np.array(columns)
 
     def draw(self, shares: Array) -> Params:
-        """The trial at a place of the unit cube, (parameters,) from 0 to 1."""
+        """Return the trial at a point of the unit cube, (parameters,) from 0 to 1."""
         params: Params = {}
         for (name, known), share in zip(self._space.items(), shares.tolist(), strict=True):
             if not known.when or holds(known, params):
@@ -53,10 +53,13 @@ class SpaceEncoder:
     def near(
         self, params: Mapping[str, Value], reach: float, generator: np.random.Generator
     ) -> Params:
-        """A trial beside another one: about half of its parameters, but one at least, are moved.
+        """Return a trial beside another one: about half of its parameters are moved, at least one.
 
-        reach: by how much of the range, as a standard deviation; also how likely a choice is drawn
-        anew.
+        Args:
+            params: The trial to start from.
+            reach: The standard deviation of a move, as a share of the range; also the chance that a
+                choice is drawn anew.
+            generator: Source of the random numbers.
         """
         moves = generator.random(len(self._space)) < 0.5
         moves[generator.integers(len(moves))] = True
@@ -78,7 +81,7 @@ class SpaceEncoder:
 
 
 def drawn(known: AnyDistribution, share: float) -> Value:
-    """The value below which a share of them lies, 0 to 1; all are as likely on their scale."""
+    """Return the value below which a share, 0 to 1, of all values lies on the range's scale."""
     if known.type == "categorical":
         return known.choices[min(len(known.choices) - 1, int(share * len(known.choices)))]
     low, high = 0.0, 1.0

@@ -1,7 +1,7 @@
-"""A sampler that learns from every rung: Bayesian optimisation under a scheduler.
+"""Learn from every rung of every trial: Bayesian optimisation that works under a scheduler.
 
-The first trials are random. Then `CurveProcess` says of many candidates what they would reach at
-the end of training, and the one with the highest expected gain is proposed.
+The first trials are random. Then `CurveProcess` predicts for many candidates what they would reach
+at the end of training, and the one with the highest expected gain is proposed.
 """
 
 from collections.abc import Iterator
@@ -31,10 +31,10 @@ _END = 2**31  # a step beyond every training's
 
 
 class CurveGPSampler(WindowedSampler):
-    """Proposes what the curves so far promise most of; conditions in `space` are kept.
+    """Propose the trial whose predicted end of training promises the most.
 
-    The study's attribute `milestones` has the epochs of the
-    rungs, of which the last is the end of training.
+    Conditions in `space` are kept. The study's attribute `milestones` has the epochs of the rungs,
+    of which the last is the end of training.
     """
 
     def __init__(self, space: Space, *, seed: int) -> None:
@@ -51,7 +51,7 @@ class CurveGPSampler(WindowedSampler):
         study: Study,  # noqa: ARG002
         trial: FrozenTrial,  # noqa: ARG002
     ) -> dict[str, BaseDistribution]:
-        """All parameters are drawn together."""
+        """Return all parameters: they are drawn together."""
         return self._distributions
 
     def sample_relative(
@@ -60,7 +60,7 @@ class CurveGPSampler(WindowedSampler):
         trial: FrozenTrial,
         search_space: dict[str, BaseDistribution],  # noqa: ARG002
     ) -> dict[str, Any]:
-        """Values for those that the proposed trial has."""
+        """Propose values for the parameters that the trial has."""
         if "fixed_params" in trial.system_attrs:  # enqueued: nothing is to be proposed
             return {}
         window = self._seen(study)
@@ -75,7 +75,7 @@ class CurveGPSampler(WindowedSampler):
         param_name: str,
         param_distribution: BaseDistribution,  # noqa: ARG002
     ) -> Any:
-        """A value for a parameter that an enqueued trial leaves open."""
+        """Draw a value for a parameter that an enqueued trial leaves open."""
         drawn = _encoding.drawn(self._space[param_name], self._generator.random())
         return spaces.encode_params({param_name: drawn})[param_name]
 
@@ -131,7 +131,7 @@ class CurveGPSampler(WindowedSampler):
 
 
 def _latin_hypercubes(parameters: int, generator: np.random.Generator) -> Iterator[Array]:
-    """Places (parameters,), of so many in turn one in each fifth of every range (McKay 1979)."""
+    """Yield points (parameters,): so many in turn have one in each part of a range (McKay 1979)."""
     while True:
         strata = np.tile(np.arange(_RANDOM_TRIALS), (parameters, 1))
         strata = generator.permuted(strata, axis=1).T
@@ -139,7 +139,7 @@ def _latin_hypercubes(parameters: int, generator: np.random.Generator) -> Iterat
 
 
 def _curve(trial: FrozenTrial) -> dict[int, float]:
-    """What a trial reached, by step; of one that went wrong only that, as if at its end."""
+    """Return a trial's values by step; one that went wrong has only its bad value, at its end."""
     if trial.state != TrialState.COMPLETE or trial.value is None:
         return trial.intermediate_values
     if trial.value == WORST or not trial.intermediate_values:
@@ -148,7 +148,7 @@ def _curve(trial: FrozenTrial) -> dict[int, float]:
 
 
 def _worth_learning(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """The best and the latest, by number."""
+    """Return the best and the latest trials, by number."""
     if len(trials) <= _BEST + _LATEST:
         return trials
     old, latest = trials[:-_LATEST], trials[-_LATEST:]
@@ -157,7 +157,7 @@ def _worth_learning(trials: list[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def _clip_low(values: Array) -> Array:
-    """Raise the hopeless: that they are is enough, and by how much would hide all else."""
+    """Clip very low values so that outliers do not dominate the fit."""
     middle, highest = np.median(values), values.max()
-    tamed: Array = np.maximum(values, middle - _DEEP * (highest - middle))
-    return tamed
+    clipped: Array = np.maximum(values, middle - _DEEP * (highest - middle))
+    return clipped

@@ -1,4 +1,4 @@
-"""Optuna's samplers by name, each seeded."""
+"""Create samplers by name, each seeded."""
 
 import warnings
 
@@ -12,11 +12,16 @@ from tune.samplers._tpe import WindowedTPESampler
 
 
 def create_sampler(name: SamplerName, space: Space, *, seed: int) -> samplers.BaseSampler:
-    """The sampler of that name.
+    """Create the sampler of that name.
 
     Where some parameters exist only under a choice of another, TPE models each combination of
     parameters by itself. The points of a grid are enqueued (`tune.config.grid`), so its sampler is
     never asked unless a point lacks a value.
+
+    Args:
+        name: A name of `SearchConfig.sampler`.
+        space: What is searched.
+        seed: The same seed and the same results give the same proposals.
     """
     conditional = any(known.when for known in space.values())
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Where a study lies: a journal file in the run folder or, where asked for, a database."""
+"""Open the place of a study: a journal file in the run folder or, where asked for, a database."""
 
 import json
 import os
@@ -25,7 +25,11 @@ class Storage:
         self._journal = None if isinstance(place, str) else _Journal(place)
 
     def open(self) -> BaseStorage:
-        """The storage as Optuna knows it. Raises `SearchError` for a database that cannot be."""
+        """Open the storage for Optuna.
+
+        Raises:
+            SearchError: The database cannot be opened.
+        """
         if self._journal is not None:
             return JournalStorage(self._journal)
         with _answering(str(self.place)):

@@ -1,4 +1,4 @@
-"""What is known of a trial: what was proposed, what it reached, how it ended, who may win."""
+"""Records of a trial: what was proposed, what it reached, how it ended, whether it may win."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ OUT_OF_MEMORY = "out of memory"
 
 
 class State(StrEnum):
-    """How far a trial got; all but RUNNING are ends."""
+    """State of a trial; all but RUNNING are ends."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -39,7 +39,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """What the study knows of a trial."""
+    """Everything that the study knows of a trial."""
 
     number: int
     state: State
@@ -72,18 +72,18 @@ WITH_CLASSIFIER = (State.COMPLETE, State.PRUNED, State.INTERRUPTED)
 
 
 def may_win(record: TrialRecord) -> bool:
-    """Whether a trial has a classifier, whichever way it ended."""
+    """Tell whether a trial has a classifier, whichever way it ended."""
     return record.state in WITH_CLASSIFIER and bool(record.values)
 
 
 def rank(record: TrialRecord) -> tuple[float, bool, int]:
-    """Sort key: the best value first, then complete trials, then by number."""
+    """Return the sort key of a trial: best value first, then complete trials, then by number."""
     value = record.value if record.value is not None else float("-inf")
     return (-value, record.state != State.COMPLETE, record.number)
 
 
 def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
-    """The trials that may win, best first: by value, then complete ones, then by number.
+    """Return the trials that may win, best first: by value, then complete ones, then by number.
 
     An interrupted trial whose place another one took is left out.
     """

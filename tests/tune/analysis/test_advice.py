@@ -105,12 +105,12 @@ def test_substitutions_come_first_in_one_warning(tmp_path: Path) -> None:
 
 def test_selection_on_the_test_split_is_told_and_on_validation_not(tmp_path: Path) -> None:
     found, _ = said(tmp_path, [[0.8, 0.9, 0.92]] * 3)
-    (each,) = [each for each in found if "test split chose" in each.title]
+    (each,) = [each for each in found if "test split picked" in each.title]
     assert "best of 3" in each.text
     assert "val_accuracy" in each.text
     clean = make_search(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
     found, _ = said(tmp_path / "clean", [[0.8, 0.9, 0.92]] * 3, search=clean)
-    assert "test split chose" not in titles(found)
+    assert "test split picked" not in titles(found)
 
 
 def test_warnings_come_before_advice(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tune.config.distributions import FloatDistribution, IntDistribution
 from tune.study.records import State
 
 
-def crowding(tmp_path: Path, distribution: dict, name: str, towards: float, count: int = 40):
+def boundary_of(tmp_path: Path, distribution: dict, name: str, towards: float, count: int = 40):
     """Trials spread evenly over the range; the value falls with the distance from `towards`."""
     search = make_search(space={name: distribution})
     known = search.space[name]
@@ -36,7 +36,7 @@ RATE = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
 def test_an_edge_in_the_ranges_own_scale_is_named_with_a_wider_range(
     tmp_path: Path, towards: float, side: str
 ) -> None:
-    (hit,), search = crowding(tmp_path, RATE, "learning_rate", towards)
+    (hit,), search = boundary_of(tmp_path, RATE, "learning_rate", towards)
     assert (hit.name, hit.side) == ("learning_rate", side)
     old = search.space["learning_rate"]
     assert hit.wider.high > old.high or hit.wider.low < old.low
@@ -46,8 +46,8 @@ def test_an_edge_in_the_ranges_own_scale_is_named_with_a_wider_range(
     assert again.space["learning_rate"] == hit.wider
 
 
-def test_a_best_value_inside_is_no_crowd(tmp_path: Path) -> None:
-    assert crowding(tmp_path, RATE, "learning_rate", 0.6)[0] == []
+def test_a_best_value_inside_is_no_hit(tmp_path: Path) -> None:
+    assert boundary_of(tmp_path, RATE, "learning_rate", 0.6)[0] == []
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_a_best_value_inside_is_no_crowd(tmp_path: Path) -> None:
 def test_an_end_beyond_which_nothing_is_allowed_is_no_edge(
     tmp_path: Path, name: str, distribution: dict, towards: float
 ) -> None:
-    assert crowding(tmp_path, distribution, name, towards)[0] == []
+    assert boundary_of(tmp_path, distribution, name, towards)[0] == []
 
 
 def test_few_trials_say_nothing(tmp_path: Path) -> None:
-    assert crowding(tmp_path, RATE, "learning_rate", 1.0, count=9)[0] == []
+    assert boundary_of(tmp_path, RATE, "learning_rate", 1.0, count=9)[0] == []
 
 
 @pytest.mark.parametrize("side", ["low", "high"])
@@ -94,7 +94,7 @@ def test_the_share_at_an_edge_is_what_a_sampler_draws_there(known, side: str) ->
     assert hits / 1_500 == pytest.approx(edge_share(known, side), abs=0.035)
 
 
-def test_no_crowds_in_noise(tmp_path: Path) -> None:
+def test_no_hits_in_noise(tmp_path: Path) -> None:
     rng = random.Random(0)
     search = make_search(space={"dropout": {"type": "float", "low": 0.1, "high": 0.5}})
     made = [

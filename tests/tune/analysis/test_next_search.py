@@ -33,7 +33,7 @@ def test_it_is_a_search_that_loads_wider_and_begins_with_the_best(tmp_path: Path
     assert "Ranges widened: learning_rate (high)." in told.folder.next.read_text()
 
 
-def test_without_a_crowd_the_ranges_stay(tmp_path: Path) -> None:
+def test_without_a_boundary_hit_the_ranges_stay(tmp_path: Path) -> None:
     told = run(tmp_path, towards=0.5)
     found = next_search.suggest_next_search(told)
     assert found is not None

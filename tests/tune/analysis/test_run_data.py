@@ -26,7 +26,7 @@ def test_a_finished_search_is_what_its_result_says(tmp_path: Path) -> None:
     told = run_data.load_run(write_run(tmp_path / "run", SEARCH, ends, number=1))
     assert (told.state, told.metric, told.missing) == ("complete", "test_accuracy", ())
     assert told.best is not None
-    assert told.best.number == 1  # as crowned, not as ranked
+    assert told.best.number == 1  # the exported winner, not the first in rank
     assert [record.number for record in told.ranked] == [0, 1]
     assert (told.texts("test"), told.texts("train"), told.texts("val")) == (4_000, 20_000, None)
 

@@ -34,19 +34,19 @@ def test_a_search_on_validation_is_judged_on_test(tmp_path: Path) -> None:
     assert not judged.selected_on_test
 
 
-def test_without_reports_there_is_no_verdict(tmp_path: Path) -> None:
+def test_without_reports_there_is_no_score(tmp_path: Path) -> None:
     search = make_search()
     made = [trial(search, State.FAILED, [], PARAMS, message="it broke")]
     assert score_winner(run_data.load_run(write_run(tmp_path / "run", search, made))) is None
 
 
-def test_equals_flatter_by_the_expected_maximum_of_as_many_errors() -> None:
+def test_the_bias_of_equals_is_the_expected_maximum_of_as_many_errors() -> None:
     error = np.sqrt(0.9 * 0.1 / 4_000)
     highest = np.random.default_rng(1).standard_normal((20_000, 32)).max(axis=1).mean()
     assert selection_bias([0.9] * 32, 4_000) == pytest.approx(highest * error, rel=0.05)
 
 
-def test_a_clear_leader_is_hardly_flattered_and_more_rivals_flatter_more() -> None:
+def test_a_clear_leader_has_hardly_any_bias_and_more_candidates_have_more() -> None:
     assert selection_bias([0.95, 0.8, 0.8], 4_000) == pytest.approx(0.0, abs=1e-4)
     few, many = selection_bias([0.9] * 4, 4_000), selection_bias([0.9] * 64, 4_000)
     assert few is not None

@@ -25,7 +25,7 @@ ENDS = {
 
 @pytest.fixture(autouse=True)
 def others_warnings() -> Iterator[None]:
-    """The tools' own warnings about their own dependencies are not ours to mend."""
+    """The tools' own warnings about their own dependencies are not ours to fix."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -109,7 +109,7 @@ def test_a_tracker_that_fails_is_given_up_and_the_search_goes_on(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////dev/null/all.db")
     witness = Witness()
     (said,) = play("mlflow", folder, witness)
-    assert said.startswith("--track mlflow was given up: ")
+    assert said.startswith("--track mlflow was switched off after an error: ")
     assert len(witness.seen) == 4 * len(ENDS)
 
 

@@ -59,7 +59,7 @@ def test_choices_lie_apart_and_are_found_as_optuna_keeps_them() -> None:
     assert list(places) == ["[3]", "[3, 5]", False]
 
 
-def test_hopeless_values_do_not_press_the_others_into_a_line() -> None:
+def test_very_low_values_do_not_press_the_others_into_a_line() -> None:
     good = [0.9 + 0.001 * step for step in range(40)]
     axis, below = _axes.metric_axis("accuracy", [*good, 0.25, 0.26])
     assert below == 2

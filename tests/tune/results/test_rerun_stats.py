@@ -50,7 +50,7 @@ def test_a_budget_that_ended_early_prefers_none() -> None:
     assert [standing.number for standing in judged.standings] == [1, 2]
 
 
-def test_without_reruns_there_is_no_verdict_and_with_one_seed_no_interval() -> None:
+def test_without_reruns_there_is_no_result_and_with_one_seed_no_interval() -> None:
     assert judge_reruns("test_accuracy", [(1, 0.9)], []) is None
     judged = judge_reruns("test_accuracy", [(1, 0.9), (2, 0.8)], [*reruns(1, 0.8), *reruns(2, 0.7)])
     assert judged is not None

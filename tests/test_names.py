@@ -1,0 +1,55 @@
+"""One name for one thing: functions are not called like modules, and no class name stands twice."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TREES = ("textcls", "tune")
+FILES = sorted(path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
+
+
+def bare(name: str) -> str:
+    """The name without leading underscores, which do not tell two things apart."""
+    return name.lstrip("_")
+
+
+def defined(path: Path, kind: type[ast.AST]) -> Iterator[str]:
+    """Names of the functions or classes at the top of a file."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, kind):
+            yield node.name
+
+
+def modules(folder: Path) -> set[str]:
+    """Modules and packages right in a folder."""
+    return {bare(path.stem) for path in folder.iterdir() if path.suffix in {".py", ""}}
+
+
+def modules_below(tree: str) -> set[str]:
+    folders = {path.parent for path in FILES if path.relative_to(ROOT).parts[0] == tree}
+    return {name for folder in folders for name in modules(folder)}
+
+
+IN_TREE = {tree: modules_below(tree) for tree in TREES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_function_is_called_like_a_module(path: Path) -> None:
+    """A public function like no module of its tree, a private one like none beside it."""
+    taken = IN_TREE[path.relative_to(ROOT).parts[0]]
+    beside = modules(path.parent)
+    for name in defined(path, ast.FunctionDef):
+        assert bare(name) not in (beside if name.startswith("_") else taken), name
+
+
+def test_no_class_name_stands_twice() -> None:
+    places = defaultdict(list)
+    for path in FILES:
+        for name in defined(path, ast.ClassDef):
+            places[bare(name)].append(str(path.relative_to(ROOT)))
+    assert len(places) > 100
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
