@@ -34,7 +34,7 @@ from tune.results import ensembles
 from tune.results import winner as winners
 from tune.results.ensembles import ExportedEnsemble
 from tune.results.winner import Winner
-from tune.run_folder import leaderboard, paths, sync
+from tune.run_folder import atomic, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
 from tune.study.records import TrialRecord, ranked
@@ -364,7 +364,7 @@ def _write_results(outcome: Outcome, rungs: int) -> None:
     )
     if outcome.ensemble is not None:
         result["ensemble"] = outcome.ensemble.as_dict()
-    paths.write_json(folder.result, result)
+    atomic.write_json(folder.result, result)
 
 
 def _facts(

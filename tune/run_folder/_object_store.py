@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import sys
@@ -26,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tune.exceptions import RunFolderError
+from tune.run_folder import atomic
 
 LEASE = ".lease"
 LEASE_S = 60.0
@@ -73,9 +75,7 @@ class RemoteRun:
         if content is None:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_bytes(content)
-        beside.replace(path)
+        atomic.write_bytes(path, content, sync=False)  # the store has it
         return True
 
     def put(self, name: str, content: bytes) -> None:
@@ -84,14 +84,16 @@ class RemoteRun:
 
         store, base = _store(self.address)
         target = f"{base}/{name}"
+        folder = target.rpartition("/")[0]
         if not isinstance(store, fs.LocalFileSystem):  # an object appears when it is whole
             with store.open_output_stream(target) as stream:
                 stream.write(content)
             return
-        store.create_dir(target.rpartition("/")[0], recursive=True)
-        with store.open_output_stream(target + ".new") as stream:
+        store.create_dir(folder, recursive=True)
+        temporary = f"{folder}/.{secrets.token_hex(8)}.tmp"
+        with store.open_output_stream(temporary) as stream:
             stream.write(content)
-        store.move(target + ".new", target)
+        store.move(temporary, target)
 
     def get(self, name: str) -> bytes | None:
         """What a stored file holds; None where there is none."""

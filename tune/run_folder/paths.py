@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tune.exceptions import RunFolderError
 from tune.run_folder import _object_store as object_store
+from tune.run_folder import atomic
 from tune.run_folder._object_store import RemoteRun, is_address
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
@@ -115,7 +115,7 @@ class TrialFolder:
         if stored is None or len(json.loads(stored)) <= len(own):
             return
         self.root.mkdir(parents=True, exist_ok=True)
-        write_text(self.curve, stored.decode())
+        atomic.write_text(self.curve, stored.decode())
         for name in remote.names(below):
             if _RUNG.fullmatch(name.rpartition("/")[2]):
                 remote.fetch(remote.root / name)
@@ -405,22 +405,6 @@ def shown(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file beside and rename it into place; it is on disk when the call returns."""
-    beside = path.with_name(f".{path.name}.new")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write readable JSON as `write_text` does; not-a-number is refused."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
-
-
 def began(folder: RunFolder) -> bool:
     """Whether a run has a complete study: one with its format (`tune.study.study.create`)."""
     if folder.database.is_file():  # written once the study is complete
@@ -439,7 +423,8 @@ def _never_began(root: Path) -> bool:
         root.is_dir()
         and not began(RunFolder(root))
         and all(
-            path.name in early and not (path.is_dir() and any(path.iterdir()))
+            (path.name in early and not (path.is_dir() and any(path.iterdir())))
+            or atomic.is_temporary(path)
             for path in root.iterdir()
         )
     )

@@ -18,7 +18,7 @@ from tune import status
 from tune.exceptions import RunFolderError
 from tune.report import __main__ as report_command
 from tune.run_folder import _object_store as object_store
-from tune.run_folder import paths
+from tune.run_folder import atomic, paths
 from tune.run_folder._object_store import LEASE, RemoteRun
 from tune.run_folder.paths import RunFolder
 from tune.run_folder.sync import synchronised
@@ -102,7 +102,7 @@ def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further
     folder, _ = made(address)
     trial = folder.trial(0)
     trial.root.mkdir(parents=True)
-    paths.write_json(trial.curve, [{"step": 1}, {"step": 2}])
+    atomic.write_json(trial.curve, [{"step": 1}, {"step": 2}])
     for rung in range(2):
         trial.checkpoint(rung).write_text(f"rung {rung}")
     trial.publish(0, 1)
@@ -115,7 +115,7 @@ def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further
     assert len(json.loads(other.curve.read_text())) == 2
     assert list(other.checkpoints()) == [1]
 
-    paths.write_json(other.curve, [{"step": 1}, {"step": 2}, {"step": 3}])
+    atomic.write_json(other.curve, [{"step": 1}, {"step": 2}, {"step": 3}])
     other.fetch()
     assert len(json.loads(other.curve.read_text())) == 3
 
