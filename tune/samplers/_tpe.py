@@ -9,7 +9,7 @@ beginning: the sampler is told of each trial as it begins and ends.
 
 import heapq
 from bisect import insort
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from optuna import Study, samplers
@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tune.samplers._parzen import ParzenEstimator
+from tune.study import optuna_private
 
 RECENT = 200
 _SLACK = 50  # finding the best among all is put off for as many trials
@@ -61,7 +62,7 @@ class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._parzen_estimator_cls = ParzenEstimator
+        optuna_private.set_density(self, ParzenEstimator)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -69,7 +70,7 @@ class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
         """The parameters that are drawn together."""
         window = self._seen(study)
         fresh = window.fresh()
-        if self._group:
+        if optuna_private.models_groups(self):
             return super().infer_relative_search_space(_view(window, fresh), trial)
         return {name: known for name, known in window.shared(fresh).items() if not known.single()}
 
@@ -116,9 +117,8 @@ class Window:
 
     def begins(self, trial: FrozenTrial) -> None:
         """Take in a trial that begins, and those that were added to the study since the last."""
-        find = self.study._storage.get_trial_id_from_study_id_trial_number
         for number in range(self._next, trial.number):
-            self._meet(self._read(find(self.study._study_id, number)))
+            self._meet(optuna_private.read_trial(self.study, number))
         self._meet(trial)
 
     def ends(self, trial: FrozenTrial) -> None:
@@ -176,7 +176,7 @@ class Window:
     def _meet(self, trial: FrozenTrial) -> None:
         self._next = max(self._next, trial.number + 1)
         if trial.state == TrialState.RUNNING:
-            self._live[trial.number] = trial._trial_id
+            self._live[trial.number] = optuna_private.id_of(trial)
         else:
             self._learn(trial)
 
@@ -198,27 +198,11 @@ class Window:
         return (True, -step, self._sign * trial.intermediate_values[step])
 
     def _read(self, trial_id: int) -> FrozenTrial:
-        return self.study._storage.get_trial(trial_id)
-
-
-class _View:
-    """A study whose list of trials is short; for all else it is the study itself."""
-
-    def __init__(self, window: Window, trials: list[FrozenTrial]) -> None:
-        self._study = window.study
-        self._trials = trials
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def _get_trials(
-        self, *_arguments: Any, states: Container[TrialState] | None = None, **_options: Any
-    ) -> list[FrozenTrial]:
-        return [trial for trial in self._trials if states is None or trial.state in states]
+        return optuna_private.read_trial_by_id(self.study, trial_id)
 
 
 def _view(window: Window, trials: list[FrozenTrial]) -> Any:
-    return _View(window, trials)
+    return optuna_private.StudyView(window.study, trials)
 
 
 def _number(trial: FrozenTrial) -> int:
