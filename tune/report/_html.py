@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from markupsafe import Markup as Html
-from markupsafe import escape
+from markupsafe import Markup, escape
+
+Html = Markup
+"""Text that is HTML already and is not escaped again."""
 
 VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col", "wbr"})
 
