@@ -377,8 +377,7 @@ def _facts(
         yield "Data", _data(parts.corpora)
     yield "Rungs", ", ".join(f"{epoch:.3g}" for epoch in parts.study.milestones) + " epochs"
     yield "Trials", f"{plan.concurrent} at a time, {share} each"
-    where, remote = paths.shown(request.folder.root), request.folder.remote
-    yield "Folder", where if remote is None else f"{remote}, worked on in {where}"
+    yield "Folder", request.folder.store.describe(paths.shown(request.folder.root))
     if dashboard_url is not None:
         yield "Dashboard", f"{dashboard_url} (its token: ray get-auth-token)"
 

@@ -178,7 +178,7 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
 
 def _held_by_another(folder: RunFolder) -> bool:
     """Whether another process searches here; it is tried for a moment and let go at once."""
-    if folder.remote is not None and folder.remote.held_by_another():
+    if folder.store.held_by_another():
         return True
     try:
         with (folder.root / ".lock").open() as file:
