@@ -214,12 +214,12 @@ class RunFolder:
 
     def rerun(self, number: int, seed: int) -> TrialFolder:
         """The folder of a trial's configuration trained with another seed."""
-        return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.remote)
+        return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.store)
 
     @property
     def retrained(self) -> TrialFolder:
         """The folder of the winner trained on train and validation together."""
-        return TrialFolder(self.root / "confirm" / "retrained", self.remote)
+        return TrialFolder(self.root / "confirm" / "retrained", self.store)
 
     @property
     def ensemble(self) -> Path:
