@@ -21,7 +21,7 @@ def tpe() -> optuna.samplers.TPESampler:
 
 
 def some_study(trials: int = 4) -> optuna.Study:
-    study = optuna.create_study(sampler=tpe())
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(trials):
         trial = study.ask()
         study.tell(trial, trial.suggest_float("rate", 0, 1))
