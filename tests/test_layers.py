@@ -49,6 +49,7 @@ FLOORS = {
 """From the ground up: a package imports from its own and from floors below, never beside it."""
 
 MAY_IMPORT_RAY = {
+    "tune/execution/_ray_private.py",
     "tune/execution/_ray_scheduler.py",
     "tune/execution/_ray_searcher.py",
     "tune/execution/ray_cluster.py",

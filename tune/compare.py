@@ -21,14 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from textcls.exceptions import TextclsError
     from tune.analysis import comparison, run_data
     from tune.report import comparison_page
-    from tune.run_folder import paths
+    from tune.run_folder import atomic, paths
 
     try:
         folders = [paths.find(paths.runs_dir(options.runs_dir), run) for run in options.runs]
         found = comparison.contenders([run_data.load_run(folder) for folder in folders])
         show(found)
         if options.html is not None:
-            paths.write_text(options.html, comparison_page.render_comparison(found))
+            atomic.write_text(options.html, comparison_page.render_comparison(found))
             print(options.html)
     except TextclsError as error:
         print(error, file=sys.stderr)

@@ -10,7 +10,7 @@ from tune.config import search_file
 from tune.exceptions import SearchError
 from tune.execution.data import Corpora
 from tune.execution.resources import ResourcePlan
-from tune.run_folder import environment, paths
+from tune.run_folder import atomic, environment
 from tune.run_folder.paths import RunFolder
 
 _FINGERPRINTS = {"data_fingerprint": "the data", "vectors_fingerprint": "the word vectors"}
@@ -26,7 +26,7 @@ class RunManifest:
 
     def write(self, corpora: Corpora, plan: ResourcePlan) -> None:
         """Write both files for a new run."""
-        paths.write_text(self.folder.space, search_file.dump_search(self.config))
+        atomic.write_text(self.folder.space, search_file.dump_search(self.config))
         notices = [notice for each in corpora.values() for notice in each.provenance["notices"]]
         described = environment.describe(
             command=self.command,
@@ -35,7 +35,7 @@ class RunManifest:
             resources=asdict(plan),
             notices=list(dict.fromkeys([*notices, *([plan.notice] if plan.notice else [])])),
         )
-        paths.write_json(self.folder.environment, described)
+        atomic.write_json(self.folder.environment, described)
 
     def append_resume(self, corpora: Corpora) -> None:
         """Note that the run was resumed.
@@ -48,8 +48,8 @@ class RunManifest:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         resumed = {"at": now, "command": list(self.command)}
         described.setdefault("resumed", []).append(resumed)
-        paths.write_text(self.folder.space, search_file.dump_search(self.config))
-        paths.write_json(self.folder.environment, described)
+        atomic.write_text(self.folder.space, search_file.dump_search(self.config))
+        atomic.write_json(self.folder.environment, described)
 
     def _check(self, before: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:
         changed = [

@@ -34,7 +34,7 @@ from tune.results import ensembles
 from tune.results import winner as winners
 from tune.results.ensembles import ExportedEnsemble
 from tune.results.winner import Winner
-from tune.run_folder import leaderboard, paths, sync
+from tune.run_folder import atomic, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
 from tune.study.records import TrialRecord, ranked
@@ -364,7 +364,7 @@ def _write_results(outcome: Outcome, rungs: int) -> None:
     )
     if outcome.ensemble is not None:
         result["ensemble"] = outcome.ensemble.as_dict()
-    paths.write_json(folder.result, result)
+    atomic.write_json(folder.result, result)
 
 
 def _facts(
@@ -377,8 +377,7 @@ def _facts(
         yield "Data", _data(parts.corpora)
     yield "Rungs", ", ".join(f"{epoch:.3g}" for epoch in parts.study.milestones) + " epochs"
     yield "Trials", f"{plan.concurrent} at a time, {share} each"
-    where, remote = paths.shown(request.folder.root), request.folder.remote
-    yield "Folder", where if remote is None else f"{remote}, worked on in {where}"
+    yield "Folder", request.folder.store.describe(paths.shown(request.folder.root))
     if dashboard_url is not None:
         yield "Dashboard", f"{dashboard_url} (its token: ray get-auth-token)"
 

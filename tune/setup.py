@@ -7,7 +7,7 @@ from tune import schedulers
 from tune.config import grid, optuna_space
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.controller import SearchController
-from tune.run_folder import paths
+from tune.run_folder import atomic
 from tune.run_folder.paths import RunFolder
 from tune.samplers import factory
 from tune.schedulers import Scheduler
@@ -61,7 +61,7 @@ def new_study(
         fill=lambda made: _fill(made, config, earlier),
     )
     if database is not None:
-        paths.write_json(folder.database, {"storage": database, "study_name": folder.name})
+        atomic.write_json(folder.database, {"storage": database, "study_name": folder.name})
     return made
 
 

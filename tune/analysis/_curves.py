@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tune.analysis.run_data import SPLITS, RunData
+from tune.analysis.run_data import RunData
 from tune.analysis.winner_score import error_of_difference
+from tune.config.metrics import loss_name, parse_metric
 from tune.study.records import State, TrialRecord
 
 BEST = 5
@@ -56,6 +57,7 @@ def shape(run: RunData) -> Shape | None:
         return None
     first, last = curves[0].curve[-2:]
     texts = run.texts(run.chosen_on)
+    loss = loss_name(run.chosen_on) if run.chosen_on else ""  # an own objective may have none
     value = _mean([record.values[-1] for record in curves])
     error = error_of_difference(value, texts) if texts else 0.01
     return Shape(
@@ -66,7 +68,7 @@ def shape(run: RunData) -> Shape | None:
         later_gain=_mean([max(record.values) - record.values[0] for record in curves]),
         fall=_mean([max(record.values) - record.values[-1] for record in curves]),
         noise=error * 2 / len(curves) ** 0.5,
-        loss_rises=sum(_loss_rises(record, f"{run.chosen_on}_loss") for record in curves),
+        loss_rises=sum(_loss_rises(record, loss) for record in curves) if loss else 0,
     )
 
 
@@ -77,9 +79,8 @@ def at_chance(run: RunData) -> tuple[list[TrialRecord], float] | None:
     more often. None where the classes are not known or the metric is no accuracy.
     """
     per_class = run.corpus.get("texts_per_class", {})
-    split = SPLITS.get(run.chosen_on, "")
-    counts: Sequence[int] = list(per_class.get(split, {}).values())
-    if not counts or not run.metric.endswith("_accuracy"):
+    counts: Sequence[int] = list(per_class.get(run.chosen_on, {}).values())
+    if not counts or not parse_metric(run.metric).is_accuracy:
         return None
     texts = sum(counts)
     chance = max(counts) / texts
@@ -93,7 +94,7 @@ def _loss_rises(record: TrialRecord, key: str) -> bool:
     if len(losses) < 2:
         return False
     lowest = losses.index(min(losses))
-    trained = [point.get("train_loss", 0.0) for point in record.curve]
+    trained = [point.get(loss_name("train"), 0.0) for point in record.curve]
     return losses[-1] > _LOSS_RISES * losses[lowest] and trained[-1] < trained[lowest]
 
 

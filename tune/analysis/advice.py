@@ -107,7 +107,7 @@ def _about_selection(run: RunData, judged: WinnerScore | None) -> Iterator[Advic
             f"of {judged.candidates}, not a measurement of a classifier chosen beforehand."
         )
         clean = f"metric: {run.metric.replace('test', 'val')}"
-        extra = "" if run.texts("val") else ", with data.validation_fraction: 0.1"
+        extra = "" if run.texts("validation") else ", with data.validation_fraction: 0.1"
         text += f" For an unbiased score search with {clean}{extra}."
         yield Advice("advice", "The test split picked the winner", text)
     if judged.record.state == State.PRUNED:

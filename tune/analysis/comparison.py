@@ -9,6 +9,7 @@ from tune.analysis.run_data import RunData
 from tune.analysis.timeline import Report, Timeline, build_timeline
 from tune.analysis.winner_score import WinnerScore, error_of_difference, score_winner
 from tune.config.distributions import AnyDistribution
+from tune.config.metrics import HELD_OUT
 from tune.config.parameters import SECTIONS, Parameter, all_parameters
 from tune.formatting import NONE, duration, value_text
 from tune.run_folder import leaderboard
@@ -172,16 +173,16 @@ def _range(known: AnyDistribution) -> str:
 def _best(found: Sequence[Contender]) -> Iterator[Row]:
     yield _row("trial", found, lambda each: str(each.judged.record.number) if each.judged else NONE)
     yield _row("value", found, lambda each: f"{each.judged.value:.4f}" if each.judged else NONE)
-    for prefix in ("test", "val"):
-        cells = _row(f"{prefix} accuracy", found, _scored, prefix)
+    for split in HELD_OUT:
+        cells = _row(f"{split} accuracy", found, _scored, split)
         if any(cell != NONE for cell in cells[1]):
             yield cells
     for name in dict.fromkeys(name for each in found for name in each.run.space):
         yield _row(name, found, _chosen, name)
 
 
-def _scored(each: Contender, prefix: str) -> str:
-    score = each.judged.score(prefix) if each.judged else None
+def _scored(each: Contender, split: str) -> str:
+    score = each.judged.score(split) if each.judged else None
     if score is None:
         return NONE
     if score.interval is None:

@@ -11,7 +11,8 @@ import numpy as np
 from textcls.config.models import DataConfig
 from textcls.exceptions import BundleError, TextclsError
 from textcls.training.metrics import accuracy, confusion_matrix
-from tune.analysis.run_data import CUT_OFF, RUNNING, SPLITS, RunData
+from tune.analysis.run_data import CUT_OFF, RUNNING, RunData
+from tune.config.metrics import HELD_OUT
 
 if TYPE_CHECKING:
     from textcls.data.dataset import Source
@@ -113,7 +114,7 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
     if known is not None and known != source.fingerprint:
         return f"The texts are no longer those that the search saw: {source.name} has changed."
     data = source.read()
-    name = next(name for name in SPLITS.values() if name in data.splits)
+    name = next(name for name in HELD_OUT if name in data.splits)
     split = data.splits[name]
     if data.label_names != loaded.label_names:
         return "The texts have other classes than the winner."

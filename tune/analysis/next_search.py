@@ -9,7 +9,7 @@ from tune.analysis.boundaries import boundary_hits
 from tune.analysis.run_data import RunData
 from tune.config import search_file
 from tune.config.search_file import SearchFile
-from tune.run_folder import paths
+from tune.run_folder import atomic, paths
 
 POINTS = 3
 """As many of the best trials are tried first."""
@@ -38,5 +38,5 @@ def write_next_search(run: RunData) -> bool:
         f"# Its best {len(search.points)} trials are tried first.\n#\n"
         f"#   {typed('tune.search')} --space {paths.shown(run.folder.next)}\n\n"
     )
-    paths.write_text(run.folder.next, head + search_file.dump_search(search))
+    atomic.write_text(run.folder.next, head + search_file.dump_search(search))
     return True

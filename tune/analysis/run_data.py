@@ -14,6 +14,7 @@ from tune.analysis.trials import Trials
 from tune.config import optuna_space as spaces
 from tune.config import search_file
 from tune.config.conditions import Space
+from tune.config.metrics import parse_metric
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.exceptions import SearchError
 from tune.run_folder import paths
@@ -23,9 +24,6 @@ from tune.study.records import State, TrialRecord, ranked
 
 RUNNING, CUT_OFF = "running", "cut off"
 """States of a search beside those that `result.json` knows: complete, interrupted, failed."""
-
-SPLITS = {"test": "test", "val": "validation"}
-"""How a metric's name begins, and the split that it is measured on."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +69,11 @@ class RunData:
 
     @property
     def chosen_on(self) -> str:
-        """The prefix of the split on which the trials were compared: test or val.
+        """The split on which the trials were compared: test or validation.
 
         Empty for an objective of one's own, which measures as it likes.
         """
-        prefix = self.metric.split("_")[0]
-        return prefix if prefix in SPLITS and not self.own_objective else ""
+        return "" if self.own_objective else parse_metric(self.metric).split or ""
 
     @property
     def own_objective(self) -> bool:
@@ -107,10 +104,10 @@ class RunData:
         first: Mapping[str, Any] = corpora[0]
         return first
 
-    def texts(self, prefix: str) -> int | None:
-        """Return the size of the split of a metric's prefix, in texts."""
+    def texts(self, split: str) -> int | None:
+        """Return how many texts a split has; None when nobody knows."""
         known: Mapping[str, int] = self.corpus.get("texts", {})
-        return known.get(SPLITS.get(prefix, prefix))
+        return known.get(split)
 
     def params(self, record: TrialRecord) -> dict[str, Any]:
         """Return a trial's parameters as a configuration means them."""
@@ -185,7 +182,7 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
 
 def _held_by_another(folder: RunFolder) -> bool:
     """Tell whether another process searches here, by taking the lock for a moment."""
-    if folder.remote is not None and folder.remote.held_by_another():
+    if folder.store.held_by_another():
         return True
     try:
         with (folder.root / ".lock").open() as file:

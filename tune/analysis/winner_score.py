@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from textcls.training.metrics import wilson_interval
-from tune.analysis.run_data import SPLITS, RunData
+from tune.analysis.run_data import RunData
+from tune.config.metrics import HELD_OUT, accuracy_name, parse_metric
 from tune.study.records import TrialRecord
 
 DRAWS = 2_000
@@ -18,17 +19,12 @@ DRAWS = 2_000
 class Score:
     """An accuracy on one split."""
 
-    prefix: str
-    """test or val."""
+    split: str
+    """test or validation."""
     accuracy: float
     texts: int | None
     interval: tuple[float, float] | None
     """95 %, by the number of texts alone; None when nobody knows how many there were."""
-
-    @property
-    def split(self) -> str:
-        """The split's name in full."""
-        return SPLITS[self.prefix]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +50,9 @@ class WinnerScore:
         """The accuracy to quote."""
         return self.scores[0] if self.scores else None
 
-    def score(self, prefix: str) -> Score | None:
-        """Return the accuracy on the split with this prefix; None where it was not measured."""
-        return next((score for score in self.scores if score.prefix == prefix), None)
+    def score(self, split: str) -> Score | None:
+        """Return the accuracy on a split; None where it was not measured."""
+        return next((score for score in self.scores if score.split == split), None)
 
 
 def score_winner(run: RunData) -> WinnerScore | None:
@@ -65,9 +61,9 @@ def score_winner(run: RunData) -> WinnerScore | None:
     if best is None or best.value is None:
         return None
     scores = tuple(_scores(run, best))
-    chosen = next((score for score in scores if score.prefix == run.chosen_on), None)
+    chosen = next((score for score in scores if score.split == run.chosen_on), None)
     values = [record.value for record in run.ranked if record.value is not None]
-    by_accuracy = run.metric.endswith("_accuracy")
+    by_accuracy = parse_metric(run.metric).is_accuracy
     return WinnerScore(
         record=best,
         value=best.value,
@@ -113,13 +109,13 @@ def _scores(run: RunData, best: TrialRecord) -> list[Score]:
     at_best = best.curve[best.best_rung or 0]
     exported = run.result.get("best") or {}
     found = []
-    for prefix in SPLITS:
-        key = f"{prefix}_accuracy"
+    for split in HELD_OUT:
+        key = accuracy_name(split)
         accuracy = exported.get(key, at_best.get(key))
         if accuracy is not None:
-            texts = run.texts(prefix)
+            texts = run.texts(split)
             interval = wilson_interval(accuracy, texts) if texts else None
-            found.append(Score(prefix, accuracy, texts, interval))
+            found.append(Score(split, accuracy, texts, interval))
     return found
 
 

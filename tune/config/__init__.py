@@ -9,6 +9,7 @@ __all__ = [
     "distributions",
     "grid",
     "json_schema",
+    "metrics",
     "optuna_space",
     "parameters",
     "reference",

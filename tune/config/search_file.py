@@ -28,10 +28,9 @@ from textcls.exceptions import ConfigError
 from tune.config import _checks
 from tune.config._valid_sections import keep_valid
 from tune.config.distributions import CheckedValue, Distribution
+from tune.config.metrics import METRICS
 from tune.config.parameters import overlay
 
-METRICS = ("test_accuracy", "val_accuracy", "test_macro_f1", "val_macro_f1")
-"""What a search of text classifiers can maximise."""
 SamplerName = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}

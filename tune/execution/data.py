@@ -11,6 +11,7 @@ from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
 from textcls.text.encoding import EncodedSplit
 from tune.config import optuna_space
+from tune.config.metrics import parse_metric
 from tune.config.search_file import SearchFile
 from tune.execution.task import Arrays
 
@@ -83,8 +84,9 @@ def prepare_corpora(
         for embeddings in optuna_space.embedding_choices(config)
     }
     metric = config.search.metric
+    split = parse_metric(metric).split
     for prepared in corpora.values():
-        if metric.startswith("val_") and "validation" not in prepared.splits:
+        if split == "validation" and split not in prepared.splits:
             raise ConfigError(
                 f"search.metric is {metric}, but the data has no validation split: "
                 "set data.validation_fraction, such as 0.1"
@@ -94,7 +96,7 @@ def prepare_corpora(
 
 def worker_arrays(corpus: "Corpus", metric: str) -> Arrays:
     """Return the arrays for the workers, without the test split when validation decides."""
-    hidden = {"test"} if metric.startswith("val_") else set()
+    hidden = {"test"} if parse_metric(metric).split == "validation" else set()
     splits = {
         name: EncodedSplit(
             _plain(split.tokens),

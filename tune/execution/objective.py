@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from textcls.exceptions import BundleError
 from tune.execution.task import Task
-from tune.run_folder import paths
+from tune.run_folder import atomic
 from tune.run_folder.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
             curve[-1]["seconds"] += before_s
         else:
             curve.append(curve[-1])
-        paths.write_json(task.folder.curve, curve)
+        atomic.write_json(task.folder.curve, curve)
         training.save(task.folder.checkpoint(rung))
         task.folder.publish(rung)
         yield curve[-1]

@@ -2,12 +2,11 @@
 
 import logging
 import time
-from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune as ray_tune
 
+from tune.execution import _ray_private
 from tune.execution._ray_scheduler import RayScheduler
 from tune.execution._ray_searcher import RaySearcher
 from tune.execution.controller import SearchController
@@ -72,17 +71,6 @@ def _name(trial: Any) -> str:
     return f"trial-{trial.config['number']}"
 
 
-def _name_tasks(trial: Any) -> None:
-    """Have Ray's dashboard show the trial's number and parameters at each of its tasks.
-
-    A worker outlives its trials and Ray asks for an actor's name only once, so the tasks bear it.
-    """
-    actor = trial.temporary_state.ray_actor
-    method = vars(actor).setdefault("unnamed_train", actor.train)
-    label = f"trial {trial.config['number']}: {format_params(trial.config['params'])}"
-    actor.train = method.options(name=label)
-
-
 class _SignalStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
     """Tell Ray Tune, which asks between any two events, whether to stop."""
 
@@ -118,7 +106,8 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
     def on_trial_start(self, *, trial: Any, **_info: Any) -> None:
         """A worker has taken the trial: its time begins."""
         self._heard_at[trial] = time.monotonic()
-        _name_tasks(trial)
+        label = f"trial {trial.config['number']}: {format_params(trial.config['params'])}"
+        _ray_private.name_tasks(trial, label)
 
     def on_trial_result(self, *, trial: Any, **_info: Any) -> None:
         """A report: its time begins anew."""
@@ -135,20 +124,15 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
         latest = time.monotonic() - self._timeout_s
         for trial in [each for each, heard_at in self._heard_at.items() if heard_at < latest]:
             del self._heard_at[trial]
-            actor = trial.temporary_state.ray_actor
-            if trial.status != "RUNNING" or actor is None:
-                continue  # its worker died by itself and it waits for another
-            self._timed_out.add(trial)
-            trial.max_failures = 0  # what hung once is not started again
-            ray.kill(actor)
+            if _ray_private.kill_worker(trial):
+                self._timed_out.add(trial)
 
     def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
-        """Record a failed trial with the first lines of what Ray knows."""
+        """Record a failed trial, with the reason that Ray knows."""
         self._heard_at.pop(trial, None)
-        text = Path(trial.error_file).read_text(encoding="utf-8")
-        _log.error("%s failed: %s", trial, text)
-        latest = text.rpartition("Failure # ")[2].splitlines()[1:]
-        message = f"its worker was lost: {latest[0].strip() if latest else 'no reason known'}"
+        failure = _ray_private.last_failure(trial)
+        _log.error("%s failed: %s", trial, failure.text)
+        message = failure.message
         if trial in self._timed_out:
             message = f"timed out: no report for {self._timeout_s:g} s"
         try:

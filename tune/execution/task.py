@@ -46,8 +46,7 @@ class Task:
 
         Ray waits for a trial's next report before it can end the trial.
         """
-        remote = self.folder.remote
-        if self.stop.exists() or (remote is not None and remote.asked_to_stop()):
+        if self.stop.exists() or self.folder.store.asked_to_stop():
             raise Interrupted("the search was stopped")
 
 

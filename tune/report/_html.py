@@ -1,25 +1,25 @@
-"""Build HTML that is always escaped: text becomes `Html` only by way of `tag` or `raw`."""
+"""Build HTML that is escaped by construction, with MarkupSafe.
+
+Text is escaped wherever it is put; `Html` is MarkupSafe's `Markup`, which is not escaped again.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
 from typing import Any
 
+from markupsafe import Markup, escape
+
+Html = Markup
+"""Text that is HTML already and is not escaped again."""
+
 VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col", "wbr"})
-
-
-class Html(str):
-    """Text that is HTML already and is not escaped again."""
-
-    __slots__ = ()
-
 
 Child = str | None
 """Plain text, which is escaped; `Html`, which is not; or nothing."""
 
 
 def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
-    """Return an element with escaped text and attributes.
+    """Return an element; text among its children and attributes is escaped.
 
     `class_` and `data_n` become class and data-n; True is an attribute without a value, None and
     False leave it out.
@@ -30,31 +30,28 @@ def tag(name: str, /, *children: Child, **attributes: str | float | bool | None)
         if value is not None and value is not False
     )
     if name in VOID:
-        return Html(f"<{name}{opening}>")
-    return Html(f"<{name}{opening}>{join(children)}</{name}>")
+        return raw(f"<{name}{opening}>")
+    return raw(f"<{name}{opening}>{join(children)}</{name}>")
 
 
 def join(children: Iterable[Child]) -> Html:
     """Return children one after the other, text escaped."""
-    return Html(
-        "".join(
-            child if isinstance(child, Html) else escape(child)
-            for child in children
-            if child is not None
-        )
-    )
+    return Html("").join(child for child in children if child is not None)
 
 
 def raw(content: str) -> Html:
-    """Return our own style sheet or script unescaped; no data may be part of it."""
-    return Html(content)
+    """Return a string as HTML that is not escaped.
+
+    For what this file has built, and for our own style sheet and script: never for anybody's data.
+    """
+    return Html(content)  # the only place where a string becomes HTML
 
 
 def data_block(identity: str, content: Any) -> Html:
     """Return JSON for the page's script; no text in it can end the element."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return tag("script", Html(safe), type="application/json", id=identity)
+    return tag("script", raw(safe), type="application/json", id=identity)
 
 
 def table(
@@ -64,7 +61,7 @@ def table(
     numeric: Sequence[bool] = (),
     class_: str | None = None,
 ) -> Html:
-    """Return a table that scrolls sideways by itself; `numeric` columns are right-aligned."""
+    """Return a table that scrolls sideways by itself; `numeric` columns are set flush right."""
     flush = [*numeric, *[False] * (len(head) - len(numeric))]
     kinds = ["n" if right else None for right in flush]
     top = [
@@ -79,12 +76,12 @@ def table(
 
 
 def details(summary: str, *children: Child) -> Html:
-    """Return content that is folded away until a reader opens it."""
+    """Return children that are folded away below their summary until somebody opens it."""
     return tag("details", tag("summary", summary), *children)
 
 
 def copyable(text: str, label: str) -> Html:
-    """Return text with a button that copies it."""
+    """Return text with a button that copies it; `label` says what is copied."""
     button = tag("button", "Copy", type="button", class_="copy", aria_label=f"Copy {label}")
     return tag("div", tag("pre", tag("code", text)), button, class_="copyable")
 
@@ -94,7 +91,7 @@ def _name(key: str) -> str:
 
 
 def breakable(label: str) -> Iterator[Child]:
-    """Yield a long name with break opportunities after its underscores."""
+    """Yield the parts of a long name, which may be broken behind its underscores."""
     *parts, last = label.split("_")
     for part in parts:
         yield f"{part}_"

@@ -2,6 +2,7 @@
 
 from tune.analysis.error_analysis import ErrorAnalysis, Mistake
 from tune.analysis.run_data import RunData
+from tune.config.metrics import accuracy_name
 from tune.report import _html
 from tune.report._html import Html, tag
 
@@ -16,7 +17,7 @@ def mistakes_section(run: RunData, examined: ErrorAnalysis | str) -> list[Html]:
         return [tag("p", examined, class_="gap")]
     parts = [_matrix(examined)]
     recorded = run.best.curve[run.best.best_rung or 0] if run.best else {}
-    expected = recorded.get("test_accuracy" if examined.split == "test" else "val_accuracy")
+    expected = recorded.get(accuracy_name(examined.split))
     few = 2 / int(examined.confusion.sum())  # texts that another order of sums may tip over
     if expected is not None and abs(expected - examined.accuracy) > few:
         differs = (

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from tune.analysis.run_data import RunData
 from tune.analysis.timeline import Report, Span, Timeline
+from tune.config.metrics import metric_words
 from tune.formatting import duration
 from tune.report import _axes, _html
 from tune.report._html import Html
@@ -39,7 +40,7 @@ def _progress(
     leaders: set[Report],
     run: RunData,
 ) -> Html:
-    y, below = _axes.metric_axis(_words(run.metric), [report.value for _, report in placed])
+    y, below = _axes.metric_axis(metric_words(run.metric), [report.value for _, report in placed])
     led = [(at, report) for at, report in placed if report in leaders]
     rest = [(at, report) for at, report in placed if report not in leaders]
     layers = [
@@ -50,7 +51,7 @@ def _progress(
               tips=[_led(run, each) for _, each in led]),
     ]  # fmt: skip
     head = ["time", "texts trained" if run.texts("train") else "epochs", "trial", "epoch",
-            _words(run.metric)]  # fmt: skip
+            metric_words(run.metric)]  # fmt: skip
     rows = [_row(run, report) for _, report in led]
     words = {"complete": "best so far", "best": "a new best", "pruned": "every other report"}
     return plot(
@@ -166,7 +167,3 @@ def foot_note(below: int, what: str) -> str:
     if below == 0:
         return ""
     return f"{below} {what}{'s' if below > 1 else ''} below the axis: drawn at the edge."
-
-
-def _words(metric: str) -> str:
-    return metric.replace("_", " ")

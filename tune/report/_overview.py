@@ -7,16 +7,16 @@ import yaml
 
 from textcls.command_line import typed
 from tune.analysis.advice import Advice, advise
-from tune.analysis.run_data import SPLITS, RunData
+from tune.analysis.run_data import RunData
 from tune.analysis.timeline import Timeline
 from tune.analysis.winner_score import Score, WinnerScore
+from tune.config.metrics import HELD_OUT, accuracy_name, metric_words
 from tune.config.parameters import all_parameters
 from tune.config.search_file import summarise_search
 from tune.formatting import NONE, duration
 from tune.report import _html
 from tune.report._html import Html, tag
 from tune.report._trials import leaderboard_section as standings
-from tune.report._trials import metric_words
 from tune.run_folder import leaderboard
 
 _NOTHING = 0.00005  # what rounds to 0.0000
@@ -81,9 +81,9 @@ def _confirmed(run: RunData) -> list[Html]:
 def _shares(result: Mapping[str, Any]) -> str:
     """Say which share of each split's texts is labelled correctly, for the splits read."""
     return " and ".join(
-        f"{result[f'{prefix}_accuracy']:.4f} of the {split} texts"
-        for prefix, split in SPLITS.items()
-        if f"{prefix}_accuracy" in result
+        f"{result[accuracy_name(split)]:.4f} of the {split} texts"
+        for split in HELD_OUT
+        if accuracy_name(split) in result
     )
 
 
@@ -140,8 +140,7 @@ def _selection_sentence(run: RunData, judged: WinnerScore) -> str:
         if many
         else "the only trial with a result"
     )
-    split = "test" if judged.selected_on_test else "validation"
-    text = f"It is {among} by {metric_words(run.metric)}, on the {split} split"
+    text = f"It is {among} by {metric_words(run.metric)}, on the {run.chosen_on} split"
     if not judged.selected_on_test:
         return f"{text}; the test split had no part in the choice."
     if not many or judged.selection_bias is None:
@@ -231,7 +230,7 @@ def _figure(run: RunData, judged: WinnerScore | None) -> Html:
     ]
     if headline.interval:
         parts.append(_interval(headline.accuracy, *headline.interval))
-    if run.metric != f"{headline.prefix}_accuracy":
+    if run.metric != accuracy_name(headline.split):
         parts.append(tag("p", f"chosen by {metric_words(run.metric)}: {judged.value:.4f}"))
     return tag("div", *parts)
 

@@ -55,7 +55,8 @@ def html_page(title: str, body: Sequence[Child], trials: Any) -> str:
     main = tag("main", *body)
     tooltip = tag("div", id="tip", role="status", hidden=True)
     inner = [main, tooltip, _html.data_block("trials", trials), tag("script", _html.raw(script))]
-    return "<!doctype html>\n" + tag("html", head, tag("body", *inner), lang="en") + "\n"
+    page = tag("html", head, tag("body", *inner), lang="en")
+    return f"<!doctype html>\n{page}\n"
 
 
 def _sections(run: RunData, examined: ErrorAnalysis | str) -> Iterator[tuple[str, str, list[Html]]]:

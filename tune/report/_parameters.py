@@ -8,13 +8,13 @@ from tune.analysis.boundaries import BoundaryHit, boundary_hits
 from tune.analysis.importance import Importance, compute_importance
 from tune.analysis.run_data import RunData
 from tune.config.distributions import Value, between
+from tune.config.metrics import metric_words
 from tune.formatting import NONE, value_text
 from tune.report import _axes, _html
 from tune.report._axes import Axis
 from tune.report._html import Html, tag
 from tune.report._over_time import foot_note
 from tune.report._plots import WORDS, Layer, Place, legend, look, plot
-from tune.report._trials import metric_words
 from tune.study.records import TrialRecord
 
 _SPREAD = 0.5  # of a choice's room: trials lie side by side in it

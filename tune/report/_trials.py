@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune.analysis.run_data import RunData
+from tune.config.metrics import HELD_OUT, loss_name, metric_words
 from tune.formatting import NONE, duration, value_text
 from tune.report import _axes, _html
 from tune.report._html import Html
@@ -50,8 +51,8 @@ def losses_section(run: RunData) -> Html | None:
     best = run.best
     if best is None or not best.curve:
         return None
-    split = "test_loss" if "test_loss" in best.curve[0] else "val_loss"
-    names = {"train_loss": "pruned", split: "complete"}
+    held_out = next((s for s in HELD_OUT if loss_name(s) in best.curve[0]), HELD_OUT[-1])
+    names = {loss_name("train"): "pruned", loss_name(held_out): "complete"}
     points = {
         name: [(point["epoch"], point[name]) for point in best.curve if name in point]
         for name in names
@@ -72,7 +73,7 @@ def losses_section(run: RunData) -> Html | None:
         [f"{point['epoch']:.3g}", *(_number(point.get(name)) for name in names)]
         for point in best.curve
     ]
-    spoken = {"pruned": "training loss", "complete": f"{metric_words(split)}"}
+    spoken = {"pruned": "training loss", "complete": metric_words(loss_name(held_out))}
     return plot(
         "best-losses", f"Losses of the best trial, {best.number}", x, y, layers,
         note="A held-out loss that turns upwards while the training loss falls is overfitting.",
@@ -118,11 +119,6 @@ def trial_cards(run: RunData) -> dict[str, Any]:
             for record in run.records
         },
     }
-
-
-def metric_words(metric: str) -> str:
-    """Return a metric's name as people say it."""
-    return metric.replace("_", " ")
 
 
 def _title(run: RunData, record: TrialRecord) -> str:

@@ -37,14 +37,14 @@ def write_report(
     from tune.analysis import next_search, run_data
     from tune.analysis.error_analysis import analyse_errors
     from tune.report import _page
-    from tune.run_folder import paths
+    from tune.run_folder import atomic
 
     told = run_data.load_run(folder)
     examined = (
         analyse_errors(told, source) if with_texts else "The texts were left out (--without-texts)."
     )
     target = out or folder.report
-    paths.write_text(target, _page.render_report(told, examined))
+    atomic.write_text(target, _page.render_report(told, examined))
     if out is None:
         next_search.write_next_search(told)
     return target

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tune.run_folder import paths
+from tune.run_folder import atomic
 from tune.run_folder.paths import RunFolder
 
 FIRST_SEED = 1_000_000
@@ -113,7 +113,7 @@ def read_reruns(folder: RunFolder) -> list[Rerun]:
 def write_reruns(folder: RunFolder, reruns: Iterable[Rerun]) -> None:
     """Record what has been trained."""
     folder.reruns.parent.mkdir(exist_ok=True)
-    paths.write_json(folder.reruns, [asdict(rerun) for rerun in reruns])
+    atomic.write_json(folder.reruns, [asdict(rerun) for rerun in reruns])
 
 
 def confirmation_lines(confirmation: Confirmation) -> list[tuple[str, str]]:

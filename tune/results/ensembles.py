@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from textcls.training.metrics import accuracy, confusion_matrix, wilson_interval
+from tune.config.metrics import HELD_OUT, accuracy_name
 from tune.config.search_file import SearchFile
 from tune.execution.data import Corpora
 from tune.results import winner
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
 from tune.study.records import TrialRecord
-
-_SPLITS = {"test": "test", "val": "validation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class ExportedEnsemble:
 
     def as_dict(self) -> dict[str, Any]:
         """As `result.json` has it."""
-        shares = {f"{split}_accuracy": share for split, (share, _) in self.accuracies.items()}
+        shares = {accuracy_name(split): share for split, (share, _) in self.accuracies.items()}
         return {"trials": list(self.numbers), **shares}
 
 
@@ -49,19 +48,19 @@ def form_ensemble(
             draft / str(record.number),
         )  # fmt: skip
         loaded = bundle.load_bundle(draft / str(record.number), compiled=True)
-        for prefix, split in _SPLITS.items():
+        for split in HELD_OUT:
             if split in corpus.splits:
                 logits = trainer.predict_logits(loaded.classifier, corpus.splits[split], "cpu")
-                sums[prefix] = sums.get(prefix, 0.0) + logits.softmax(dim=1).numpy()
+                sums[split] = sums.get(split, 0.0) + logits.softmax(dim=1).numpy()
     numbers = tuple(record.number for record in records)
     ensemble.write_ensemble(draft, [str(number) for number in numbers], {"run": folder.name})
     shutil.rmtree(folder.ensemble, ignore_errors=True)
     draft.rename(folder.ensemble)
     accuracies = {}
-    for prefix, total in sums.items():
-        labels = corpus.splits[_SPLITS[prefix]].labels
+    for split, total in sums.items():
+        labels = corpus.splits[split].labels
         found = confusion_matrix(labels, total.argmax(axis=1), total.shape[1])
-        accuracies[prefix] = (accuracy(found), len(labels))
+        accuracies[split] = (accuracy(found), len(labels))
     return ExportedEnsemble(numbers, accuracies)
 
 
@@ -69,8 +68,8 @@ def ensemble_lines(formed: ExportedEnsemble, folder: RunFolder) -> list[tuple[st
     """Return labelled lines about the ensemble for the terminal."""
     members = ", ".join(map(str, formed.numbers))
     rows = [("Ensemble", f"of trials {members}, in {paths.shown(folder.ensemble)}")]
-    for prefix, (share, texts) in formed.accuracies.items():
+    for split, (share, texts) in formed.accuracies.items():
         low, high = wilson_interval(share, texts)
-        text = f"{_SPLITS[prefix]} accuracy {share:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+        text = f"{split} accuracy {share:.4f}, 95 % interval {low:.4f} to {high:.4f}"
         rows.append(("", text))
     return rows

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textcls.command_line import typed
 from textcls.training.metrics import accuracy, confusion_matrix, wilson_interval
 from tune.config import optuna_space
+from tune.config.metrics import HELD_OUT, accuracy_name, parse_metric
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.data import Corpora
 from tune.formatting import format_params
@@ -19,8 +20,6 @@ from tune.study.records import TrialRecord
 
 if TYPE_CHECKING:
     from textcls.corpus import Corpus
-
-_SPLITS = {"test": "test", "val": "validation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class Winner:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the winner as `result.json` has it."""
-        shares = {f"{split}_accuracy": share for split, (share, _) in self.accuracies.items()}
+        shares = {accuracy_name(split): share for split, (share, _) in self.accuracies.items()}
         confirmed = {"confirmation": self.confirmation.as_dict()} if self.confirmation else {}
-        linear = {f"{split}_accuracy": share for split, share in self.linear.items()}
+        linear = {accuracy_name(split): share for split, share in self.linear.items()}
         return {
             "number": self.record.number,
             "name": self.record.name,
@@ -140,14 +139,14 @@ def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[
         ("Winner", f"trial {record.number}" + (f", {record.name}" if record.name else "")),
         ("", format_params(winner.params) or "the fixed configuration"),
     ]
-    chosen_on = config.search.metric.split("_")[0]
+    chosen_on = parse_metric(config.search.metric).split
     for split, (share, texts) in winner.accuracies.items():
         low, high = wilson_interval(share, texts)
         basis = ", on which the trials were compared" if split == chosen_on else ""
         text = f"{share:.4f}, 95 % interval {low:.4f} to {high:.4f} ({texts:,} texts{basis})"
-        rows.append((f"{_SPLITS[split].capitalize()} accuracy", text))
+        rows.append((f"{split.capitalize()} accuracy", text))
     if winner.linear:
-        shares = [f"{_SPLITS[split]} {share:.4f}" for split, share in winner.linear.items()]
+        shares = [f"{split} {share:.4f}" for split, share in winner.linear.items()]
         rows.append(("", f"the linear classifier in it alone: {', '.join(shares)}"))
     rows += _rerun_stats.confirmation_lines(winner.confirmation) if winner.confirmation else []
     where = paths.shown(folder.root)
@@ -181,24 +180,24 @@ def _accuracies(
     trained: Trained, corpus: "Corpus", folder: RunFolder
 ) -> dict[str, tuple[float, int]]:
     found = {}
-    for prefix, split in _SPLITS.items():
-        if split in corpus.splits and not (trained.everything and prefix == "val"):
-            share = trained.metrics.get(f"{prefix}_accuracy")
+    for split in HELD_OUT:
+        if split in corpus.splits and not (trained.everything and split == "validation"):
+            share = trained.metrics.get(accuracy_name(split))
             # What was trained on everything has another linear classifier than its trial had.
             if share is None or (trained.everything and corpus.linear is not None):
                 share = _accuracy_of_bundle(folder, corpus, split)
-            found[prefix] = (share, len(corpus.splits[split]))
+            found[split] = (share, len(corpus.splits[split]))
     return found
 
 
 def _linear_alone(corpus: "Corpus", splits: Iterable[str]) -> dict[str, float]:
     found = {}
-    for prefix in splits:
-        split = corpus.splits[_SPLITS[prefix]]
-        if split.scores is not None:
-            predictions = split.scores.argmax(axis=1)
-            matrix = confusion_matrix(split.labels, predictions, len(corpus.label_names))
-            found[prefix] = accuracy(matrix)
+    for split in splits:
+        encoded = corpus.splits[split]
+        if encoded.scores is not None:
+            predictions = encoded.scores.argmax(axis=1)
+            matrix = confusion_matrix(encoded.labels, predictions, len(corpus.label_names))
+            found[split] = accuracy(matrix)
     return found
 
 

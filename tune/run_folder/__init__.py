@@ -5,6 +5,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "atomic",
     "environment",
     "heartbeat",
     "leaderboard",

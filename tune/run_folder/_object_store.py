@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import sys
@@ -26,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tune.exceptions import RunFolderError
+from tune.run_folder import atomic
 
 LEASE = ".lease"
 LEASE_S = 60.0
@@ -44,7 +46,7 @@ def is_address(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteRun:
+class RemoteStore:
     """A run in a store and its copy on this machine.
 
     Methods raise OSError when the store does not answer; a path is one of the copy.
@@ -56,27 +58,54 @@ class RemoteRun:
     def __str__(self) -> str:
         return self.address.partition("?")[0]
 
-    def here(self) -> "RemoteRun":
-        """The same run with the copy of the machine that asks."""
-        return remote_run(self.address)
+    def here(self, root: Path) -> "tuple[Path, RemoteStore]":  # noqa: ARG002
+        """Return the copy of the machine that asks, and the store with it."""
+        mine = remote_store(self.address)
+        return mine.root, mine
+
+    def describe(self, where: str) -> str:
+        """Return the address and where its copy is worked on."""
+        return f"{self}, worked on in {where}"
 
     def publish(self, *paths: Path) -> None:
         """Store these files."""
         for path in paths:
-            self.put(path.relative_to(self.root).as_posix(), path.read_bytes())
+            self.put(self._name(path), path.read_bytes())
 
     def fetch(self, path: Path) -> bool:
         """Bring a file that this machine lacks; whether it is there now."""
         if path.exists():
             return True
-        content = self.get(path.relative_to(self.root).as_posix())
+        content = self.read(path)
         if content is None:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_bytes(content)
-        beside.replace(path)
+        atomic.write_bytes(path, content, sync=False)  # the store has it
         return True
+
+    def read(self, path: Path) -> bytes | None:
+        """Return what is stored of a file, which may be newer than the copy; None if nothing."""
+        return self.get(self._name(path))
+
+    def stored_below(self, folder: Path) -> list[Path]:
+        """Return the stored files of a folder and all within it."""
+        return [self.root / name for name in self.names(self._name(folder))]
+
+    def remove(self, path: Path) -> None:
+        """Delete a stored file, if it is there."""
+        self.delete(self._name(path))
+
+    def remove_later(self, path: Path) -> None:
+        """Delete a stored file in the background."""
+        self.later(lambda: self.remove(path))
+
+    def prune_later(self, folder: Path, keep: Callable[[str], bool]) -> None:
+        """Delete in the background a folder's stored files whose last name is not to be kept."""
+        below = self._name(folder)
+        self.later(lambda: self.prune(below, lambda name: keep(name.rpartition("/")[2])))
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
     def put(self, name: str, content: bytes) -> None:
         """Store a file; a reader sees the old one or the new one."""
@@ -84,14 +113,16 @@ class RemoteRun:
 
         store, base = _store(self.address)
         target = f"{base}/{name}"
+        folder = target.rpartition("/")[0]
         if not isinstance(store, fs.LocalFileSystem):  # an object appears when it is whole
             with store.open_output_stream(target) as stream:
                 stream.write(content)
             return
-        store.create_dir(target.rpartition("/")[0], recursive=True)
-        with store.open_output_stream(target + ".new") as stream:
+        store.create_dir(folder, recursive=True)
+        temporary = f"{folder}/.{secrets.token_hex(8)}.tmp"
+        with store.open_output_stream(temporary) as stream:
             stream.write(content)
-        store.move(target + ".new", target)
+        store.move(temporary, target)
 
     def get(self, name: str) -> bytes | None:
         """What a stored file holds; None where there is none."""
@@ -204,13 +235,13 @@ class RemoteRun:
             each.exception()
 
 
-def remote_run(address: str) -> RemoteRun:
-    """The mirror of a run by its address."""
+def remote_store(address: str) -> RemoteStore:
+    """Return the store of a run by its address."""
     from textcls.cache import default_cache_dir
 
     parent, _, name = address.partition("?")[0].rstrip("/").rpartition("/")
     key = hashlib.sha256(parent.encode()).hexdigest()[:12]
-    return RemoteRun(default_cache_dir() / "runs" / key / name, address)
+    return RemoteStore(default_cache_dir() / "runs" / key / name, address)
 
 
 def joined(parent: str, name: str) -> str:
@@ -270,7 +301,7 @@ def _is_dead(lease: dict[str, Any]) -> bool:
     return False
 
 
-def discard(remote: RemoteRun) -> None:
+def discard(remote: RemoteStore) -> None:
     """Delete a run from the store and its copy here."""
     remote.prune("", lambda _name: False)
     shutil.rmtree(remote.root, ignore_errors=True)

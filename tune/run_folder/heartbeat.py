@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from tune.run_folder import atomic
+
 _WRITTEN_EVERY_S = 0.5
 _READ_EVERY_S = 0.5
 _READ = 64  # files at most each time: on a network's folder each takes a millisecond
@@ -20,7 +22,6 @@ class Heartbeat:
 
     def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
-        self._beside = path.with_name(f"{path.name}.new")
         self._now = now
         self._next = float("-inf")
         with suppress(OSError):  # only now: a search that has ended has deleted it
@@ -32,8 +33,7 @@ class Heartbeat:
             return
         self._next = now + _WRITTEN_EVERY_S
         with suppress(OSError):  # a full disk is reported by whoever needs it
-            self._beside.write_text(f"{epoch:.4f}", encoding="ascii")
-            self._beside.replace(self._path)
+            atomic.write_bytes(self._path, f"{epoch:.4f}".encode(), sync=False)
 
 
 class HeartbeatReader:

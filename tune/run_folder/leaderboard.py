@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tune.run_folder import paths
+from tune.run_folder import atomic
 from tune.study.records import State, TrialRecord, ranked
 
 _LEADING = ("rank", "number", "name", "state")
@@ -32,7 +32,7 @@ def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, r
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    paths.write_text(path, text.getvalue())
+    atomic.write_text(path, text.getvalue())
 
 
 def result_json(

@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tune.exceptions import RunFolderError
 from tune.run_folder import _object_store as object_store
-from tune.run_folder._object_store import RemoteRun, is_address
+from tune.run_folder import atomic
+from tune.run_folder._object_store import RemoteStore, is_address
+from tune.run_folder._store import LOCAL, Store
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """Errors of the disk: what failed with one fails again."""
@@ -34,7 +35,7 @@ class TrialFolder:
     """`trials/NUMBER/`: the log, the curve and the checkpoints of one trial."""
 
     root: Path
-    remote: RemoteRun | None = None
+    store: Store = LOCAL
 
     @property
     def log(self) -> Path:
@@ -76,49 +77,38 @@ class TrialFolder:
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
-                if self.remote is not None:
-                    self.remote.delete(path.relative_to(self.remote.root).as_posix())
+                self.store.remove(path)
 
     def tidy(self, rungs: set[int]) -> None:
         """Delete the checkpoints of all other rungs, wherever a worker wrote them."""
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
-        if (remote := self.remote) is not None:
-            kept = {self.checkpoint(rung).name for rung in rungs}
-            below = self.root.relative_to(remote.root).as_posix()
-            remote.later(
-                lambda: remote.prune(
-                    below,
-                    lambda name: (last := name.rpartition("/")[2]) in kept or not _RUNG.match(last),
-                )
-            )
+        kept = {self.checkpoint(rung).name for rung in rungs}
+        self.store.prune_later(self.root, lambda name: name in kept or not _RUNG.match(name))
 
     def publish(self, *rungs: int) -> None:
         """Store the curve and these checkpoints, in this order: none is ahead of the curve."""
-        if self.remote is not None:
-            self.remote.publish(self.curve, *map(self.checkpoint, rungs))
+        self.store.publish(self.curve, *map(self.checkpoint, rungs))
 
     def publish_log(self) -> None:
         """Store the log."""
-        if self.remote is not None and self.log.exists():
-            self.remote.publish(self.log)
+        if self.log.exists():
+            self.store.publish(self.log)
 
     def fetch(self) -> None:
         """Bring curve and checkpoints from the store, where another machine has come further."""
-        remote = self.remote
-        if remote is None:
+        stored = self.store.read(self.curve)
+        if stored is None:
             return
-        below = self.root.relative_to(remote.root).as_posix()
-        stored = remote.get(f"{below}/{self.curve.name}")
         own = json.loads(self.curve.read_text(encoding="utf-8")) if self.curve.exists() else []
-        if stored is None or len(json.loads(stored)) <= len(own):
+        if len(json.loads(stored)) <= len(own):
             return
         self.root.mkdir(parents=True, exist_ok=True)
-        write_text(self.curve, stored.decode())
-        for name in remote.names(below):
-            if _RUNG.fullmatch(name.rpartition("/")[2]):
-                remote.fetch(remote.root / name)
+        atomic.write_text(self.curve, stored.decode())
+        for path in self.store.stored_below(self.root):
+            if _RUNG.fullmatch(path.name):
+                self.store.fetch(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,33 +116,26 @@ class RunFolder:
     """`runs/NAME/`: the paths of one search."""
 
     root: Path
-    remote: RemoteRun | None = None
-    """Where it lies in a store; `root` is then the copy on this machine."""
+    store: Store = LOCAL
+    """Where it is kept as well; of a run in an object store, `root` is the copy here."""
 
     def here(self) -> "RunFolder":
         """The same folder for the machine that asks: a copy lies elsewhere on another one."""
-        if self.remote is None:
-            return self
-        mine = self.remote.here()
-        return RunFolder(mine.root, mine)
+        return RunFolder(*self.store.here(self.root))
 
     def local(self, path: Path) -> Path:
         """A file of this folder, fetched from the store if need be."""
-        if self.remote is not None:
-            self.remote.fetch(path)
+        self.store.fetch(path)
         return path
 
     def publish(self, path: Path) -> None:
         """Store a file of this folder, where there is a store."""
-        if self.remote is not None:
-            self.remote.publish(path)
+        self.store.publish(path)
 
     def remove(self, path: Path) -> None:
         """Delete a file of this folder here and in the store."""
         path.unlink(missing_ok=True)
-        if (remote := self.remote) is not None:
-            name = path.relative_to(self.root).as_posix()
-            remote.later(lambda: remote.delete(name))
+        self.store.remove_later(path)
 
     def ask_to_stop(self) -> None:
         """Have all trials that run end; they look now and then."""
@@ -167,7 +150,7 @@ class RunFolder:
 
     def asked_to_stop(self) -> bool:
         """Whether running trials have to end."""
-        return self.stop.exists() or (self.remote is not None and self.remote.asked_to_stop())
+        return self.stop.exists() or self.store.asked_to_stop()
 
     @property
     def name(self) -> str:
@@ -231,12 +214,12 @@ class RunFolder:
 
     def rerun(self, number: int, seed: int) -> TrialFolder:
         """The folder of a trial's configuration trained with another seed."""
-        return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.remote)
+        return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.store)
 
     @property
     def retrained(self) -> TrialFolder:
         """The folder of the winner trained on train and validation together."""
-        return TrialFolder(self.root / "confirm" / "retrained", self.remote)
+        return TrialFolder(self.root / "confirm" / "retrained", self.store)
 
     @property
     def ensemble(self) -> Path:
@@ -274,7 +257,7 @@ class RunFolder:
 
     def trial(self, number: int) -> TrialFolder:
         """The folder of one trial."""
-        return TrialFolder(self.root / "trials" / str(number), self.remote)
+        return TrialFolder(self.root / "trials" / str(number), self.store)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -315,7 +298,7 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
 
     Raises `RunFolderError` when the name is not a plain name, is taken, or cannot be written.
     """
-    remote = None
+    store: Store = LOCAL
     if isinstance(runs_dir, str):
         remote = _remote(object_store.joined(runs_dir, _checked(name)))
         if remote.exists():
@@ -323,7 +306,7 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
                 f"{remote} exists already: choose another --name, or go on with --resume {name}"
             )
             raise RunFolderError(message)
-        runs_dir = remote.root.parent
+        runs_dir, store = remote.root.parent, remote
     root = (runs_dir / _checked(name)).absolute()
     try:
         root.mkdir(parents=True, exist_ok=_never_began(root))
@@ -333,7 +316,7 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
         raise RunFolderError(message) from None
     except OSError as error:
         raise RunFolderError(f"{root}: cannot be written ({error.strerror})") from error
-    return RunFolder(root, remote)
+    return RunFolder(root, store)
 
 
 def named(runs_dir: RunsDir, name: str) -> RunFolder:
@@ -356,7 +339,7 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
         folder = _taken(address)
         if began(folder):
             return folder
-        raise RunFolderError(f"no run at {folder.remote}: a run folder holds a study.journal")
+        raise RunFolderError(f"no run at {folder.store}: a run folder holds a study.journal")
     runs_dir = Path(runs_dir)
     candidates = [Path(run), *([runs_dir / run] if _NAME.fullmatch(run) else [])]
     for root in candidates:
@@ -370,9 +353,9 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
     raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
 
 
-def _remote(address: str) -> RemoteRun:
+def _remote(address: str) -> RemoteStore:
     object_store.check_store(address)
-    return object_store.remote_run(address)
+    return object_store.remote_store(address)
 
 
 def _taken(address: str) -> RunFolder:
@@ -405,22 +388,6 @@ def shown(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file beside and rename it into place; it is on disk when the call returns."""
-    beside = path.with_name(f".{path.name}.new")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write readable JSON as `write_text` does; not-a-number is refused."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
-
-
 def began(folder: RunFolder) -> bool:
     """Whether a run has a complete study: one with its format (`tune.study.study.create`)."""
     if folder.database.is_file():  # written once the study is complete
@@ -439,7 +406,8 @@ def _never_began(root: Path) -> bool:
         root.is_dir()
         and not began(RunFolder(root))
         and all(
-            path.name in early and not (path.is_dir() and any(path.iterdir()))
+            (path.name in early and not (path.is_dir() and any(path.iterdir())))
+            or atomic.is_temporary(path)
             for path in root.iterdir()
         )
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tune.exceptions import RunFolderError
 from tune.run_folder import paths
-from tune.run_folder._object_store import LEASE, STOP, RemoteRun, discard
+from tune.run_folder._object_store import LEASE, STOP, RemoteStore, discard
 from tune.run_folder.paths import RunFolder
 
 _log = logging.getLogger(__name__)
@@ -20,15 +20,15 @@ _TRIAL = re.compile(r"trials/(\d+)/")
 
 @contextmanager
 def synchronised(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
-    """Keep the store up to date with a run that has a mirror; without one do nothing.
+    """Keep an object store up to date with its run; for a run on this machine do nothing.
 
     Raises `RunFolderError` when another machine searches there or, at the end, when not everything
     could be stored. Of a search that did not begin nothing stays in the store.
     """
-    if folder.remote is None:
+    if not isinstance(folder.store, RemoteStore):
         yield
         return
-    syncer = _Syncer(folder, folder.remote, say)
+    syncer = _Syncer(folder, folder.store, say)
     syncer.begin()
     try:
         yield
@@ -39,7 +39,7 @@ def synchronised(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None
 
 
 class _Syncer:
-    def __init__(self, folder: RunFolder, remote: RemoteRun, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: RunFolder, remote: RemoteStore, say: Callable[[str], None]) -> None:
         self._folder, self._remote, self._say = folder, remote, say
         self._stored: dict[Path, tuple[int, int]] = {}
         self._over = threading.Event()

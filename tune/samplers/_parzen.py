@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
-from optuna.samplers._tpe.probability_distributions import _BatchedCategoricalDistributions
+
+from tune.study.optuna_private import ChoiceKernels, TPEDensity, mixture_of
 
 Array = NDArray[np.float64]
 
 
-class ParzenEstimator(_ParzenEstimator):
+class ParzenEstimator(TPEDensity):
     """Optuna's mixture of a kernel per trial and a prior; candidates are drawn by Optuna's code."""
 
     def log_pdf(self, samples_dict: dict[str, Array]) -> Array:
         """(candidates,) of each parameter -> (candidates,): the logarithm of the density."""
-        mixture = self._mixture_distribution
+        mixture = mixture_of(self)
         found = np.zeros((len(next(iter(samples_dict.values()))), len(mixture.weights)))
         for values, kernels in zip(samples_dict.values(), mixture.distributions, strict=True):
-            if isinstance(kernels, _BatchedCategoricalDistributions):
+            if isinstance(kernels, ChoiceKernels):
                 found += np.log(kernels.weights).T[values.astype(np.int64)]
             else:
                 found += _log_density(values, kernels)

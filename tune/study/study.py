@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tune.exceptions import SearchError
+from tune.study import optuna_private
 from tune.study.journal import Place, Storage
 from tune.study.records import OUT_OF_MEMORY, Proposal, State, TrialRecord
 
@@ -122,8 +123,7 @@ class SearchStudy:
         """
         closed = []
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            live = optuna.Trial(self._study, trial._trial_id)
-            self._live[trial.number] = live
+            self._live[trial.number] = optuna_private.reopen_trial(self._study, trial)
             state = State(trial.user_attrs.get("state", State.INTERRUPTED))
             message = trial.user_attrs.get("message", "the search was cut off")
             closed.append(self.end(trial.number, state, message))
@@ -150,9 +150,7 @@ class SearchStudy:
 
     def record(self, number: int) -> TrialRecord:
         """What is known of one trial."""
-        storage = self._study._storage  # the list of all trials would be made anew at each call
-        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
-        return _record(storage.get_trial(trial_id))
+        return _record(optuna_private.read_trial(self._study, number))
 
     def records(self) -> list[TrialRecord]:
         """All trials that were started, by number."""
@@ -169,13 +167,12 @@ class SearchStudy:
 
     def _next(self) -> optuna.Trial:
         """A trial that waits, or a new one; Optuna looks for the former among all trials."""
-        storage = self._study._storage
         if self._queued:
             trial = self._study.ask()
-            self._queued = "fixed_params" in storage.get_trial(trial._trial_id).system_attrs
+            begun = optuna_private.read_trial(self._study, trial.number)
+            self._queued = "fixed_params" in begun.system_attrs
             return trial
-        self._study._thread_local.cached_all_trials = None  # as in `Study.ask`
-        return optuna.Trial(self._study, storage.create_new_trial(self._study._study_id))
+        return optuna_private.start_trial(self._study)
 
     def _enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> None:
         self._queued = True
@@ -258,7 +255,7 @@ def _make_room(opened: BaseStorage, url: str, name: str) -> None:
         return
     if "format" in held[name].user_attrs:
         raise SearchError(f"{url}: holds a study {name!r} already; choose another --name")
-    opened.delete_study(held[name]._study_id)
+    optuna.delete_study(study_name=name, storage=opened)
 
 
 def _load(storage: Storage, name: str) -> optuna.Study:

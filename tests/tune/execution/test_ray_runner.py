@@ -45,6 +45,7 @@ class Search:
         stop: StopSignal,
         witness: Witness | None = None,
         trial_timeout_s: float | None = None,
+        gpu: float = 0.0,
     ) -> None:
         from tune.execution import ray_cluster
 
@@ -63,7 +64,7 @@ class Search:
             objective,
             lambda _params: (ModelConfig(), EmbeddingConfig(), TrainConfig()),
             {EmbeddingConfig(): Arrays({}, np.zeros((1, 1)), 2)},
-            MILESTONES, "accuracy", self.folder, 1, "cpu",
+            MILESTONES, "accuracy", self.folder, 1, "cpu", gpu,
         )  # fmt: skip
         with ray_cluster.session() as joined:
             run_trials(
@@ -119,6 +120,22 @@ def test_every_end_of_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert sorted(number for what, number in done.witness.seen if what == "started") == list(
         range(len(KINDS))
     )
+
+
+def test_a_worker_that_fails_outside_of_the_objective_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share of a card is asked for, which the machine lacks or this build of torch cannot use."""
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("the card that the trial is to miss is here")
+    with pytest.raises((AssertionError, RuntimeError)) as raised:
+        torch.cuda.get_device_properties(0)
+    monkeypatch.setattr("tune.execution.ray_runner.LOST_WORKERS", 0)
+    done = Search(tmp_path, every_kind(), 2, StopSignal(), gpu=0.5)
+    said = f"{raised.type.__name__}: {raised.value}".splitlines()[0]
+    ends = [(record.state, record.message) for record in done.study.records()]
+    assert ends == [("failed", said)] * 2
 
 
 def test_the_time_budget_stops_trials_that_run(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from tune import status
 from tune.exceptions import RunFolderError
 from tune.report import __main__ as report_command
 from tune.run_folder import _object_store as object_store
-from tune.run_folder import paths
-from tune.run_folder._object_store import LEASE, RemoteRun
+from tune.run_folder import atomic, paths
+from tune.run_folder._object_store import LEASE, RemoteStore
 from tune.run_folder.paths import RunFolder
 from tune.run_folder.sync import synchronised
 from tune.study import study
@@ -50,12 +50,12 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "elsewhere"))
 
 
-def made(address: str, journal: bytes = BEGUN) -> tuple[RunFolder, RemoteRun]:
+def made(address: str, journal: bytes = BEGUN) -> tuple[RunFolder, RemoteStore]:
     folder = paths.create(address, "run")
-    assert folder.remote is not None
+    assert isinstance(folder.store, RemoteStore)
     folder.journal.write_bytes(journal)
-    folder.remote.publish(folder.journal)
-    return folder, folder.remote
+    folder.store.publish(folder.journal)
+    return folder, folder.store
 
 
 def test_a_run_that_is_stored_is_found_on_another_machine(
@@ -102,7 +102,7 @@ def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further
     folder, _ = made(address)
     trial = folder.trial(0)
     trial.root.mkdir(parents=True)
-    paths.write_json(trial.curve, [{"step": 1}, {"step": 2}])
+    atomic.write_json(trial.curve, [{"step": 1}, {"step": 2}])
     for rung in range(2):
         trial.checkpoint(rung).write_text(f"rung {rung}")
     trial.publish(0, 1)
@@ -115,7 +115,7 @@ def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further
     assert len(json.loads(other.curve.read_text())) == 2
     assert list(other.checkpoints()) == [1]
 
-    paths.write_json(other.curve, [{"step": 1}, {"step": 2}, {"step": 3}])
+    atomic.write_json(other.curve, [{"step": 1}, {"step": 2}, {"step": 3}])
     other.fetch()
     assert len(json.loads(other.curve.read_text())) == 3
 
@@ -130,16 +130,16 @@ def test_the_search_deletes_checkpoints_that_a_worker_wrote_elsewhere(address: s
     assert remote.names("trials") == kept
 
 
-def with_study(address: str) -> tuple[RunFolder, RemoteRun]:
+def with_study(address: str) -> tuple[RunFolder, RemoteStore]:
     """A run with one trial that runs."""
     folder = paths.create(address, "run")
-    assert folder.remote is not None
+    assert isinstance(folder.store, RemoteStore)
     kept = study.create_study(
         folder.journal, "run", metric="accuracy", milestones=(1.0,),
         sampler=optuna.samplers.RandomSampler(seed=0),
     )  # fmt: skip
     kept.ask(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
-    return folder, folder.remote
+    return folder, folder.store
 
 
 def test_trials_that_the_stored_journal_does_not_know_are_forgotten(address: str) -> None:
@@ -245,7 +245,7 @@ def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
-    stored = object_store.remote_run(object_store.joined(bucket, "run"))
+    stored = object_store.remote_store(object_store.joined(bucket, "run"))
     first = searching(
         tmp_path / "a", "--space", str(tmp_path / "space.yaml"), "--name", "run",
         "--runs-dir", bucket, "--max-concurrent", "2",

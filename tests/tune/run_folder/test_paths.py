@@ -63,15 +63,6 @@ def test_a_held_folder_keeps_another_process_out(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    paths.write_json(path, {"é": 1})
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        paths.write_json(path, {"bad": float("nan")})
-    assert path.read_text(encoding="utf-8") == '{\n  "é": 1\n}\n'
-    assert [each.name for each in tmp_path.iterdir()] == ["result.json"]
-
-
 def test_checkpoints_are_kept_linked_and_deleted(tmp_path: Path) -> None:
     first = paths.TrialFolder(tmp_path / "0")
     first.root.mkdir()

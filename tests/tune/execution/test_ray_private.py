@@ -1,0 +1,134 @@
+"""The contract with Ray's private parts: a version that changes one is named, and the part."""
+
+import os
+import signal
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def gone(part: str) -> str:
+    return f"ray {version('ray')} no longer has {part}: see tune/execution/_ray_private.py"
+
+
+def run(
+    root: Path, trainable: Callable[[dict[str, Any]], None], callback: Any, failures: int = 0
+) -> None:
+    """One trial of Ray Tune, as a search has them."""
+    from ray import tune as ray_tune
+
+    ray_tune.run(
+        trainable,
+        name="ray",
+        storage_path=str(root),
+        config={"number": 7},
+        callbacks=[callback],
+        max_failures=failures,
+        raise_on_failed_trial=False,
+        reuse_actors=True,
+        verbose=0,
+    )
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_the_worker_of_a_trial_is_named_and_killed(tmp_path: Path) -> None:
+    from ray import tune as ray_tune
+
+    from tune.execution import _ray_private
+
+    def steady(_config: dict[str, Any]) -> None:
+        for _ in range(1000):
+            ray_tune.report({"value": 1})
+
+    class Killer(ray_tune.Callback):  # type: ignore[misc]
+        killed = False
+        failed: str | None = None
+
+        def on_trial_start(self, *, trial: Any, **_info: Any) -> None:
+            try:
+                worker = trial.temporary_state.ray_actor
+                worker.train.options(name="x")
+            except AttributeError:
+                pytest.fail(gone("Trial.temporary_state.ray_actor with a method `train`"))
+            _ray_private.name_tasks(trial, "trial 7: rate=0.1")
+            assert vars(worker)["unnamed_train"] is not worker.train
+
+        def on_trial_result(self, *, trial: Any, **_info: Any) -> None:
+            self.killed = self.killed or _ray_private.kill_worker(trial)
+
+        def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
+            assert not _ray_private.kill_worker(trial)
+            self.failed = _ray_private.last_failure(trial).message
+
+    killer = Killer()
+    run(tmp_path, steady, killer, failures=3)
+    assert killer.killed
+    assert killer.failed is not None, gone("Trial.max_failures, which keeps a trial from recovery")
+    assert killer.failed.startswith("its worker was lost: The actor "), killer.failed
+
+
+@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("raises", "AssertionError: Torch not compiled with CUDA enabled"),
+        ("raises from another", "RuntimeError: no card: ask for one"),
+        ("raises many lines", "RuntimeError: CUDA error: out of memory"),
+        ("raises nothing to say", "ValueError"),
+        ("is killed", "its worker was lost: The actor died unexpectedly before finishing this "
+                      "task."),
+    ],
+)  # fmt: skip
+def test_a_failure_is_told_in_one_line(tmp_path: Path, kind: str, message: str) -> None:
+    from ray import tune as ray_tune
+
+    from tune.execution import _ray_private
+
+    def failing(_config: dict[str, Any]) -> None:
+        if kind == "raises":
+            raise AssertionError("Torch not compiled with CUDA enabled")
+        if kind == "raises many lines":
+            raise RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA.\n")
+        if kind == "raises nothing to say":
+            raise ValueError
+        if kind == "is killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            {}["card"]
+        except KeyError as error:
+            raise RuntimeError("no card: ask for one") from error
+
+    found: list[_ray_private.Failure] = []
+
+    class Reader(ray_tune.Callback):  # type: ignore[misc]
+        def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
+            text = Path(trial.error_file).read_text(encoding="utf-8")
+            assert text.startswith("Failure # 1 (occurred at "), gone('"Failure # 1" in error.txt')
+            found.append(_ray_private.last_failure(trial))
+
+    run(tmp_path, failing, Reader())
+    (failure,) = found
+    assert failure.message == message, gone("the layout of a trial's error.txt")
+    assert "\x1b" not in failure.text
+
+
+def test_a_worker_that_cannot_be_made_says_why() -> None:
+    from tune.execution import _ray_private
+
+    reason = (
+        "The actor died because of an error raised in its creation task, ray::F.__init__() "
+        "(pid=1, ip=127.0.0.1, actor_id=0, repr=F)\n"
+        '  File "/x/worker.py", line 3, in __init__\n'
+        "    import missing\n"
+        "ModuleNotFoundError: No module named 'missing'\n"
+    )
+    assert _ray_private.failure_message(reason) == "ModuleNotFoundError: No module named 'missing'"
+
+
+def test_a_failure_without_a_word() -> None:
+    from tune.execution import _ray_private
+
+    assert _ray_private.failure_message("\n") == "its worker was lost: no reason known"

@@ -1,0 +1,72 @@
+"""The metrics of a trial: the split that each is measured on, and its name for people.
+
+A worker reports its figures as `val_accuracy`, `test_loss`, `train_loss`: a short name of the
+split, an underscore, what is measured. Only this module takes such names apart or builds them.
+"""
+
+from dataclasses import dataclass
+
+METRICS = ("test_accuracy", "val_accuracy", "test_macro_f1", "val_macro_f1")
+"""The metrics that a search of text classifiers can maximise."""
+
+HELD_OUT = ("test", "validation")
+"""The splits that a classifier does not learn from, the one that counts most first."""
+
+_PREFIXES = {"test": "test", "validation": "val", "train": "train"}
+_SPLITS = {prefix: split for split, prefix in _PREFIXES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What is measured, and on which split.
+
+    Example:
+        >>> parse_metric("val_macro_f1")
+        Metric(measure='macro_f1', split='validation')
+        >>> Metric("accuracy", "test").name
+        'test_accuracy'
+    """
+
+    measure: str
+    """accuracy, macro_f1 or loss; the whole name where no split is named."""
+    split: str | None
+    """test, validation or train; None for the metric of an objective that has no such splits."""
+
+    @property
+    def name(self) -> str:
+        """The metric as search files, reports and `result.json` call it: val_macro_f1."""
+        return self.measure if self.split is None else f"{_PREFIXES[self.split]}_{self.measure}"
+
+    @property
+    def words(self) -> str:
+        """The metric as people call it: validation macro F1."""
+        measure = self.measure.replace("_", " ").replace("macro f1", "macro F1")
+        return measure if self.split is None else f"{self.split} {measure}"
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is a share of texts, so that the number of texts gives its error."""
+        return self.measure == "accuracy"
+
+
+def parse_metric(name: str) -> Metric:
+    """Return what a metric's name says; one that names no split is taken as it is."""
+    prefix, _, measure = name.partition("_")
+    if measure and prefix in _SPLITS:
+        return Metric(measure, _SPLITS[prefix])
+    return Metric(name, None)
+
+
+def metric_words(name: str) -> str:
+    """Return a metric's name as people call it: "validation accuracy" for val_accuracy."""
+    return parse_metric(name).words
+
+
+def accuracy_name(split: str) -> str:
+    """Return the name of the accuracy on a split: val_accuracy for validation."""
+    return Metric("accuracy", split).name
+
+
+def loss_name(split: str) -> str:
+    """Return the name of the loss on a split: val_loss for validation."""
+    return Metric("loss", split).name

@@ -1,0 +1,82 @@
+"""Everything of Ray's that its documentation does not promise, in one place.
+
+Ray Tune does not say in which worker a trial runs, has no name for a worker's tasks, and tells why
+a trial failed in a file for people to read.
+
+`tests/tune/execution/test_ray_private.py` says which version of Ray changed one of these parts.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+_FAILURE = "Failure # "
+"""Begins the first line of each failure in a trial's `error.txt`; the second begins the reason."""
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""What colours text at a terminal (ECMA-48's control sequences)."""
+_FRAME = re.compile(r'  File ".*", line \d+')
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: .*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a trial failed in Ray's hands."""
+
+    message: str
+    """One line for people, without terminal escapes."""
+    text: str
+    """All that Ray has to say of it, with the traceback, without terminal escapes."""
+
+
+def name_tasks(trial: Any, label: str) -> None:
+    """Have Ray's dashboard show a label at each task of the worker that a trial runs in.
+
+    A worker outlives its trials and Ray asks for an actor's name only once, so the tasks bear it.
+    """
+    worker = _worker(trial)
+    method = vars(worker).setdefault("unnamed_train", worker.train)
+    worker.train = method.options(name=label)
+
+
+def kill_worker(trial: Any) -> bool:
+    """Kill the worker of a trial that is not to be started again; False where it has none now."""
+    worker = _worker(trial)
+    if trial.status != "RUNNING" or worker is None:
+        return False  # its worker died by itself and it waits for another
+    trial.max_failures = 0
+    ray.kill(worker)
+    return True
+
+
+def last_failure(trial: Any) -> Failure:
+    """Return why a trial failed the last time; Ray has noted each time in a file."""
+    text = _ESCAPE.sub("", Path(trial.error_file).read_text(encoding="utf-8"))
+    _, _, reason = text.rpartition(_FAILURE)[2].partition("\n")
+    return Failure(failure_message(reason), text)
+
+
+def failure_message(reason: str) -> str:
+    """Return the line of a failure's text that tells a person most.
+
+    Of an exception in the worker it is the exception's own line, which follows the last frame of
+    the traceback. A worker that died raises nothing: what Ray says of it begins with a sentence.
+
+    Args:
+        reason: The text of Ray's exception, terminal escapes removed.
+    """
+    lines = reason.splitlines()
+    frames = [at for at, line in enumerate(lines) if _FRAME.match(line)]
+    if frames:
+        raised = [line for line in lines[frames[-1] + 1 :] if _EXCEPTION.fullmatch(line)]
+        if raised:
+            return raised[0].strip()
+    said = next((line.strip() for line in lines if line.strip()), "no reason known")
+    return f"its worker was lost: {said}"
+
+
+def _worker(trial: Any) -> Any:
+    """Return the actor that a trial runs in; None while it waits for one."""
+    return trial.temporary_state.ray_actor

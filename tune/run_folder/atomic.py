@@ -1,0 +1,69 @@
+"""Write a file so that a reader sees the old content or the new content, never a part of it.
+
+The new content goes to a temporary file in the same folder, which is then renamed into place. The
+temporary file has a random name and must not exist yet: a run folder may come from somebody else,
+and a link under a name that can be guessed would lead the write to any file of the reader's.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_MODE = 0o666  # less the process's umask, as `open` has it
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content by a text in UTF-8; it is on disk when the call returns.
+
+    A link at `path` is replaced, not followed. Raises OSError when the file cannot be written; the
+    old content then stays, and no temporary file does.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a file's content by readable JSON, as `write_text` does.
+
+    Raises ValueError for a number that JSON does not have: an infinity or not-a-number.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Replace a file's content by these bytes, as `write_text` does.
+
+    Args:
+        path: The file; its folder must exist.
+        content: All that it is to hold.
+        sync: Whether to wait for the disk. Without it, a loss of power may lose the file.
+    """
+    with _temporary(path.parent) as (temporary, file):
+        file.write(content)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether a file's name is one that a killed process may have left here."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """Open a new file under a random name; delete it if the block raises."""
+    path = folder / f".{secrets.token_hex(8)}.tmp"
+    descriptor = os.open(path, _NEW, _MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield path, file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,94 @@
+"""Everything of Optuna's that its documentation does not promise, in one place.
+
+Optuna's public interface reads all trials of a study where one is asked for, looks through all of
+them for one that waits whenever a trial begins, and lets no one change how TPE computes a density.
+With ten thousand trials, or a thousand at a time, that is most of a search's time (the figures are
+in `tune.samplers`), so these few parts are used directly.
+
+`tests/tune/study/test_optuna_private.py` says which version of Optuna no longer has one of them.
+"""
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+import optuna
+from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator as TPEDensity
+from optuna.samplers._tpe.probability_distributions import (
+    _BatchedCategoricalDistributions as ChoiceKernels,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+__all__ = [
+    "ChoiceKernels",
+    "StudyView",
+    "TPEDensity",
+    "id_of",
+    "mixture_of",
+    "models_groups",
+    "read_trial",
+    "read_trial_by_id",
+    "reopen_trial",
+    "set_density",
+    "start_trial",
+]
+
+
+def id_of(trial: FrozenTrial | optuna.Trial) -> int:
+    """Return a trial's identity in its storage, which is not its number."""
+    return trial._trial_id
+
+
+def read_trial(study: optuna.Study, number: int) -> FrozenTrial:
+    """Read one trial by its number; `Study.trials` would make the list of all of them anew."""
+    storage = study._storage
+    return storage.get_trial(
+        storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    )
+
+
+def read_trial_by_id(study: optuna.Study, trial_id: int) -> FrozenTrial:
+    """Read one trial by its identity in the storage."""
+    return study._storage.get_trial(trial_id)
+
+
+def start_trial(study: optuna.Study) -> optuna.Trial:
+    """Start a trial as `Study.ask` does, without looking for one that waits among all trials."""
+    study._thread_local.cached_all_trials = None  # as in `Study.ask`
+    return optuna.Trial(study, study._storage.create_new_trial(study._study_id))
+
+
+def reopen_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
+    """Return a trial that a killed process left running, so that it can be ended."""
+    return optuna.Trial(study, id_of(trial))
+
+
+def models_groups(sampler: optuna.samplers.TPESampler) -> bool:
+    """Return whether TPE models each combination of conditional parameters by itself."""
+    return bool(sampler._group)
+
+
+def set_density(sampler: optuna.samplers.TPESampler, density: type[TPEDensity]) -> None:
+    """Have TPE compute its densities by a subclass of its own estimator."""
+    sampler._parzen_estimator_cls = density
+
+
+def mixture_of(density: TPEDensity) -> Any:
+    """Return the mixture of a density: its `weights` and, for each parameter, `distributions`."""
+    return density._mixture_distribution
+
+
+class StudyView:
+    """A study that shows a sampler these trials only; for all else it is the study itself."""
+
+    def __init__(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+        self._study = study
+        self._trials = trials
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(
+        self, *_arguments: Any, states: Container[TrialState] | None = None, **_options: Any
+    ) -> list[FrozenTrial]:
+        """Return the trials in these states; all of Optuna's samplers ask here."""
+        return [trial for trial in self._trials if states is None or trial.state in states]
