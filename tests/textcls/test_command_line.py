@@ -103,7 +103,7 @@ sys.exit(command.main(sys.argv[2:]))
     [
         ("textcls.predict", ["best", "a text"]),
         ("textcls.train", ["--model", "gru"]),
-        ("tune.cli", ["validate", "gru"]),
+        ("tune.validate", ["gru"]),
         ("tune.search", ["--space", "gru"]),
         ("tune.status", ["a-run"]),
     ],
