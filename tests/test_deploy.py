@@ -139,7 +139,7 @@ def test_the_slurm_script_asks_for_a_token_and_is_queued_again() -> None:
 def test_the_search_resumes_by_itself_in_a_shared_folder(name: str) -> None:
     (arguments,) = commands(name)
     options = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    assert search._misfit(search._parser().parse_args(arguments)) is None
+    assert search._misfit(search.make_parser().parse(arguments)) is None
     assert options["--resume"] == "auto"
     assert options["--runs-dir"].startswith(("/mnt/shared", "$TEXTCLS_SHARED"))
     if name != "slurm.sh":

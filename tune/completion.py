@@ -263,7 +263,7 @@ function __textcls_tune_is
 end
 function __textcls_tune_spaces
     printf '%s\\n' {_shipped()}
-    __fish_complete_suffix .yaml
+    __fish_complete_path (commandline -ct) | string match -r '^.*(?:\\.ya?ml|/)(?:\\t.*)?$'
 end
 function __textcls_tune_runs
     for run in runs/*/

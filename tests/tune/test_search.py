@@ -396,7 +396,7 @@ def test_epochs_that_are_named_are_had_however_small_the_data(
     path = tmp_path / "space.yaml"
     path.write_text(SPACE.replace("epochs: 1,", "epochs: 1, least_texts: 3000,"))
     given = ["--space", str(path), "--runs-dir", str(tmp_path), *options]
-    request = search._request(search._parser().parse_args(given), given)
+    request = search._request(search.make_parser().parse(given), given)
     assert request.config.train.epochs_on(100) == expected
 
 

@@ -48,11 +48,19 @@ def _summary(path: Path) -> str:
     return summarise_search(load_search(path))
 
 
+def test_a_shipped_search_space_is_checked_by_its_name(capsys):
+    assert main(["gru", "gur"]) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == f"{SPACES / 'gru.yaml'}: {_summary(SPACES / 'gru.yaml')}"
+    assert printed[1].startswith("gur: neither a file nor")
+    assert "did you mean gru?" in printed[1]
+
+
 def test_nothing_to_check_is_a_mistake(capsys):
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
-    assert "name at least one FILE" in capsys.readouterr().err
+    assert "name at least one SPACE" in capsys.readouterr().err
 
 
 def test_checking_loads_neither_ray_nor_torch_nor_optuna_nor_numpy():
