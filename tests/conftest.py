@@ -1,8 +1,14 @@
-"""One Ray with two CPUs for all tests that need it."""
+"""One Ray with two CPUs for all tests that need it, and compiled kernels in one place."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+from textcls._kernel_files import PLACE_VARIABLE, kernel_roots
+
+# Most tests that search have a cache folder of their own; compiling is not what they test.
+os.environ.setdefault(PLACE_VARIABLE, str(kernel_roots()[0]))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "textcls": [
         ["textcls.exceptions", "textcls.cache"],
-        ["textcls.config"],
+        ["textcls._kernel_files"],
+        ["textcls.config", "textcls.compilation"],
         ["textcls.command_line"],
         ["textcls.data.synthetic"],
         ["textcls.data"],

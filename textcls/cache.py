@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 import time
 import zlib
 from collections.abc import Callable
@@ -43,10 +44,27 @@ class Entry:
 
 
 def default_cache_dir() -> Path:
-    """Return $TEXTCLS_CACHE, else $XDG_CACHE_HOME/textcls, else ~/.cache/textcls."""
+    """Return the cache folder: $TEXTCLS_CACHE, else $XDG_CACHE_HOME/textcls, else ~/.cache/textcls.
+
+    A user without a home, as in some containers, gets a folder in the system's temporary folder.
+    """
     if own := os.environ.get("TEXTCLS_CACHE"):
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "textcls"
+    if above := os.environ.get("XDG_CACHE_HOME"):
+        return Path(above) / "textcls"
+    home = _home()
+    if home is None:
+        return Path(tempfile.gettempdir()) / f"textcls-{os.geteuid()}"
+    return home / ".cache" / "textcls"
+
+
+def _home() -> Path | None:
+    """The user's home; None without one, or where it is the root folder and cannot be written."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither $HOME nor an entry among the system's users
+        return None
+    return None if home == Path("/") and not os.access(home, os.W_OK) else home
 
 
 def key(*parts: Any) -> str:

@@ -17,7 +17,7 @@ from textcls.exceptions import ConfigError
 from tune import setup, warm_start
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
 from tune.exceptions import RunFolderError, SearchError
-from tune.execution import data, gpu_share, ray_connect, resources
+from tune.execution import data, gpu_share, kernels, ray_connect, resources
 from tune.execution.controller import SAME_FAILURES, SearchController
 from tune.execution.data import Corpora
 from tune.execution.resources import ResourcePlan
@@ -139,6 +139,7 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         sync.synchronised(folder, monitor.say),
         log_capture.capture_output(folder.log),
         _Imports() as imports,
+        kernels.compile_ahead(request.config, monitor.say),
     ):
         parts, confirmed = _run_trials(request, monitor, objective, stop, imports)
         winner = _export_best(request, parts, confirmed)

@@ -449,15 +449,13 @@ def test_the_process_ends_whatever_its_threads_are_doing(tmp_path: Path) -> None
     assert "absent.yaml" in ended.stderr
 
 
-def test_help_loads_nothing_heavy_and_answers_at_once() -> None:
+def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from tune import search\n"
         "try: search.main(['--help'])\n"
         "except SystemExit: print(sorted({'ray', 'torch', 'optuna', 'numpy'} & set(sys.modules)))"
     )
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert time.monotonic() - began < 1
     assert done.stdout.rstrip().endswith("[]")
     assert "--time-budget" in done.stdout
 

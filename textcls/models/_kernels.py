@@ -17,8 +17,8 @@ cuDNN) and Elman 1990 (RNN). The tests hold it against the formulas written out 
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from textcls.compilation import kernel
 from textcls.models import simd
 from textcls.models.simd import add, at, fma, load, mul, splat, store, sub
 
@@ -27,7 +27,7 @@ F0 = np.float32(0.0)
 F1 = np.float32(1.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _panels(b: Array, k: int, n: int) -> Array:
     """Rearrange (k, n) into panels of 16 columns, each contiguous: what `simd.matmul` reads fastest."""
     out = np.zeros(((n + 15) // 16, k, 16), np.float32)
@@ -39,7 +39,7 @@ def _panels(b: Array, k: int, n: int) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _transposed(weight: Array, gates: int, pitch: int) -> Array:
     """(gates * H, D) -> panels of (D, gates * P)."""
     hidden, depth = weight.shape[0] // gates, weight.shape[1]
@@ -51,7 +51,7 @@ def _transposed(weight: Array, gates: int, pitch: int) -> Array:
     return _panels(wide, depth, gates * pitch)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _padded(weight: Array, gates: int, pitch: int) -> Array:
     """(gates * H, D) -> panels of (gates * P, D rounded up)."""
     hidden, depth = weight.shape[0] // gates, weight.shape[1]
@@ -63,7 +63,7 @@ def _padded(weight: Array, gates: int, pitch: int) -> Array:
     return _panels(wide, gates * pitch, wide.shape[1])
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _unpadded(gradient: Array, gates: int, hidden: int, depth: int) -> Array:
     """(D or more, gates * P) -> (gates * H, D)."""
     pitch = gradient.shape[1] // gates
@@ -75,7 +75,7 @@ def _unpadded(gradient: Array, gates: int, hidden: int, depth: int) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _bias(bias: Array, gates: int, pitch: int) -> Array:
     """(gates * H,) -> (gates * P,)."""
     hidden = bias.shape[0] // gates
@@ -86,7 +86,7 @@ def _bias(bias: Array, gates: int, pitch: int) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _project(rows: Array, weight: Array, bias: Array, width: int) -> Array:
     """(rows, D) -> (rows, width): the input's share of every gate, the bias included."""
     count, depth = rows.shape
@@ -98,7 +98,7 @@ def _project(rows: Array, weight: Array, bias: Array, width: int) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _starts(sizes: Array) -> Array:
     """(time,) -> (time + 1,): where each time step begins."""
     starts = np.zeros(sizes.shape[0] + 1, np.int64)
@@ -107,7 +107,7 @@ def _starts(sizes: Array) -> Array:
     return starts
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _carry_over(sizes: Array, t: int, reverse: bool) -> int:
     """Count the texts at t that have a state from the step before (in reading direction)."""
     if reverse:
@@ -115,14 +115,14 @@ def _carry_over(sizes: Array, t: int, reverse: bool) -> int:
     return sizes[t] if t > 0 else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _clear(rows: Array, first: int) -> None:
     for i in range(first, rows.shape[0]):
         for j in range(rows.shape[1]):
             rows[i, j] = F0
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _sum_onto(target: Array, begin: int, source: Array, first: int, width: int) -> None:
     """target[begin : begin + width] += the sum of source's rows over columns first : first + width."""
     out = at(target)
@@ -133,7 +133,7 @@ def _sum_onto(target: Array, begin: int, source: Array, first: int, width: int) 
             store(out, begin + j, add(load(out, begin + j), load(row, j)))
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _weight_gradient(
     states: Array, deltas: Array, sizes: Array, starts: Array, reverse: bool, width: int
 ) -> Array:
@@ -156,7 +156,7 @@ def _weight_gradient(
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def gru_forward(
     rows: Array, index: Array, sizes: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array,
     reverse: bool, keep: bool,
@@ -211,7 +211,7 @@ def gru_forward(
     return states, gates
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def gru_backward(
     d_states: Array, rows: Array, index: Array, sizes: Array, w_ih: Array, w_hh: Array,
     states: Array, gates: Array, reverse: bool, rows_too: bool,
@@ -271,7 +271,7 @@ def gru_backward(
     return d_rows, d_w_ih, d_w_hh, _trim(d_bias, 3, hidden), _trim(d_bias_h, 3, hidden)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _trim(bias: Array, gates: int, hidden: int) -> Array:
     """(gates * P,) -> (gates * H,)."""
     pitch = bias.shape[0] // gates
@@ -282,7 +282,7 @@ def _trim(bias: Array, gates: int, hidden: int) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _input_gradients(
     rows: Array, d_projected: Array, w_ih: Array, gates: int, pitch: int, rows_too: bool
 ) -> tuple[Array, Array]:
@@ -299,7 +299,7 @@ def _input_gradients(
     return d_rows, _unpadded(wide, gates, w_ih.shape[0] // gates, depth)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def rnn_forward(
     rows: Array, index: Array, sizes: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, reverse: bool
 ) -> Array:  # fmt: skip
@@ -330,7 +330,7 @@ def rnn_forward(
     return states
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def rnn_backward(
     d_states: Array, rows: Array, index: Array, sizes: Array, w_ih: Array, w_hh: Array, states: Array,
     reverse: bool, rows_too: bool,
@@ -372,7 +372,7 @@ def rnn_backward(
     return d_rows, d_w_ih, d_w_hh, _trim(d_bias, 1, hidden)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def max_forward(states: Array, sizes: Array, hidden: int) -> tuple[Array, Array]:
     """(tokens, P) -> the largest of each text (batch, H) and the packed row it came from."""
     starts = _starts(sizes)
@@ -392,7 +392,7 @@ def max_forward(states: Array, sizes: Array, hidden: int) -> tuple[Array, Array]
     return best, where
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def max_backward(d_pooled: Array, where: Array, tokens: int, pitch: int) -> Array:
     """(batch, H) -> (tokens, P): each gradient goes to the state that was largest."""
     out = np.zeros((tokens, pitch), np.float32)
@@ -402,7 +402,7 @@ def max_backward(d_pooled: Array, where: Array, tokens: int, pitch: int) -> Arra
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def mean_forward(states: Array, sizes: Array, lengths: Array, hidden: int) -> Array:
     """(tokens, P) -> the mean of each text's states (batch, H)."""
     starts = _starts(sizes)
@@ -417,7 +417,7 @@ def mean_forward(states: Array, sizes: Array, lengths: Array, hidden: int) -> Ar
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def mean_backward(d_pooled: Array, sizes: Array, lengths: Array, tokens: int, pitch: int) -> Array:
     """(batch, H) -> (tokens, P): each state gets its share."""
     starts = _starts(sizes)
@@ -431,7 +431,7 @@ def mean_backward(d_pooled: Array, sizes: Array, lengths: Array, tokens: int, pi
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def neighbourhoods(lengths: Array, kernel_size: int) -> tuple[Array, Array, Array]:
     """(batch,) descending -> packed positions (outputs, kernel_size), lengths (batch,), sizes (time,).
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor, nn
 
+from textcls.compilation import kernel
 from textcls.text.batching import Batch
 
 BUCKETS = 1 << 18
@@ -124,10 +124,10 @@ def _bucket(first: Any, second: Any) -> Any:
     return (first * _FIRST + second * _SECOND >> _SHIFT) % BUCKETS
 
 
-_compiled_bucket = njit(cache=True, nogil=True)(_bucket)
+_compiled_bucket = kernel(nogil=True)(_bucket)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _features(rows: Array, index: Array, sizes: Array, longest: int) -> tuple[Array, Array]:
     """Compute `features` on the CPU."""
     tokens, texts = len(index), sizes[0]
@@ -148,7 +148,7 @@ def _features(rows: Array, index: Array, sizes: Array, longest: int) -> tuple[Ar
     return bucket, text
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _forward(
     table: Array, bucket: Array, text: Array, keep: Array, texts: int
 ) -> tuple[Array, Array]:
@@ -166,7 +166,7 @@ def _forward(
     return scores, share
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _learn(
     table: Array,
     squares: Array,

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from textcls.cache import Entry
+from textcls.compilation import kernel
 from textcls.text.encoding import EncodedSplit
 from textcls.text.vocabulary import UNK_ID
 
@@ -148,7 +148,7 @@ def _texts_with(
     return unique[kept], counts[kept]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _features(
     tokens: Array, offsets: Array, capitals: Array, keys: Array, idf: Array
 ) -> tuple[Array, Array, Array]:
@@ -198,7 +198,7 @@ def _features(
     return ends, columns[:end].copy(), values[:end].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _descend(
     ends: Array, columns: Array, values: Array, signs: Array, features: int, seed: int
 ) -> Array:
@@ -235,7 +235,7 @@ def _descend(
     return weights.astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _scores(ends: Array, columns: Array, values: Array, weights: Array) -> Array:
     texts, classes = len(ends) - 1, weights.shape[1]
     found = np.empty((texts, classes), np.float32)

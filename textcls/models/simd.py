@@ -19,6 +19,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+from textcls.compilation import kernel
+
 float32 = types.float32
 
 WIDTH = 8
@@ -246,7 +248,7 @@ def at(array: Any) -> Any:
     return np.intp(array.ctypes.data)
 
 
-@njit(nogil=True)
+@kernel(nogil=True)
 def matmul(
     a: Any, a_begin: int, a_row: int, a_col: int, b: Any, b_begin: int, b_row: int, b_panel: int, c: Any, c_begin: int,
     c_row: int, m: int, k: int, n: int, accumulate: int,

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from textcls.compilation import kernel
 from textcls.text.encoding import EncodedSplit
 
 Array = np.ndarray[Any, Any]
@@ -77,7 +77,7 @@ def training_order(lengths: Array, batch_size: int, seed: int, epoch: int) -> tu
     return order[_ranges(starts, stops, bounds)], bounds
 
 
-@njit(cache=True)
+@kernel()
 def _ranges(starts: Array, stops: Array, bounds: Array) -> Array:
     out = np.empty(bounds[-1], np.int64)
     for i in range(len(starts)):
@@ -146,7 +146,7 @@ def _cut(
         )
 
 
-@njit(cache=True)
+@kernel()
 def _pack(tokens: Array, offsets: Array, texts: Array, limits: Array, marks: Array) -> _Packed:
     """Pack every batch of a chunk; `marks` (vocabulary,) is scratch."""
     unknown = 1

@@ -7,4 +7,5 @@ underscore is this package's own.
 __all__ = [
     "metrics",
     "trainer",
+    "warm_up",
 ]

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor, nn
 
+from textcls.compilation import kernel
 from textcls.models.simd import WIDTH, at, div, fma, load, mul, splat, sqrt, store, sub
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -140,7 +140,7 @@ class CompiledAdam:
         self._steps.copy_(state["steps"])
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def _norm_squared(values: Array) -> float:
     # Blocks keep float32 sums short; reassociation lets LLVM vectorise them.
     total = 0.0
@@ -152,7 +152,7 @@ def _norm_squared(values: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _adam(
     value: Array,
     at_value: int,
@@ -190,7 +190,7 @@ def _adam(
         value[at_value + j] -= rate * m / (np.sqrt(v) * root + eps)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _step(
     dense: Array,
     gradient: Array,

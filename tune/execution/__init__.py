@@ -8,6 +8,7 @@ __all__ = [
     "controller",
     "data",
     "gpu_share",
+    "kernels",
     "objective",
     "ray_cluster",
     "ray_connect",

@@ -250,11 +250,9 @@ def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
         tmp_path / "a", "--space", str(tmp_path / "space.yaml"), "--name", "run",
         "--runs-dir", bucket, "--max-concurrent", "2",
     )  # fmt: skip
-    deadline = time.monotonic() + 120
     while len(before := ended(stored.get("study.journal"), tmp_path)) < 4:
         assert first.poll() is None, first.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+        time.sleep(0.1)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     before = ended(stored.get("study.journal"), tmp_path)  # what came while we read

@@ -1,0 +1,109 @@
+"""Compile the kernels that training calls, before a trial waits for them.
+
+    python -m textcls.training.warm_up KINDS
+
+compiles them in a process of its own, whose results every later process on this machine finds
+(`textcls.compilation`). KINDS is what `encode_kinds` gives.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+
+import numpy as np
+
+from textcls.compilation import kernel_files
+from textcls.config.models import ModelConfig, TrainConfig
+from textcls.text.encoding import EncodedSplit
+
+_TEXTS, _LENGTH, _WORDS, _DIM = 8, 8, 20, 8  # enough for each kernel to be called
+
+
+@dataclass(frozen=True, slots=True)
+class KernelKind:
+    """What of a configuration decides which kernels training calls.
+
+    linear: whether the linear classifier of words and pairs of words is trained as well.
+    """
+
+    name: str
+    pooling: str
+    ngrams: bool
+    linear: bool
+
+    @classmethod
+    def of(cls, model: ModelConfig, *, linear: bool = False) -> "KernelKind":
+        """Return the kind of a model; `linear` where any trial of the search wants its scores."""
+        return cls(model.name, model.pooling, model.ngrams > 0, linear)
+
+    @property
+    def marker(self) -> str:
+        """The name under which it is noted that its kernels are there."""
+        return "compiled-" + "-".join(str(part).lower() for part in astuple(self))
+
+
+def missing_kinds(kinds: Iterable[KernelKind]) -> list[KernelKind]:
+    """Return the kinds whose kernels were not compiled on this machine yet, each once."""
+    return [kind for kind in dict.fromkeys(kinds) if kernel_files().read(kind.marker) is None]
+
+
+def encode_kinds(kinds: Iterable[KernelKind]) -> str:
+    """Return kinds as one argument of a command line."""
+    return json.dumps([astuple(kind) for kind in kinds])
+
+
+def compile_kernels(kinds: Iterable[KernelKind]) -> None:
+    """Train a tiny classifier of each kind, so that its kernels are compiled and stored.
+
+    Where torch sees a GPU the trials run there, and only what prepares their batches is compiled.
+    """
+    import torch
+
+    from textcls.models import linear
+    from textcls.training.trainer import Training
+
+    torch.set_num_threads(1)  # the other cores have their own work
+    on_cpu = not torch.cuda.is_available()
+    split = _tiny_split()
+    for kind in kinds:
+        if kind.linear:
+            linear.train_linear(split, 2).scores(split)
+        model = ModelConfig.model_validate(
+            {"name": kind.name, "pooling": kind.pooling, "ngrams": 2 * kind.ngrams}
+        )
+        training = Training(
+            {"train": split, "test": split},
+            np.zeros((_WORDS, _DIM), np.float32),
+            2,
+            model,
+            TrainConfig(batch_size=2, freeze_iters=1),
+            compiled=on_cpu,
+        )
+        for _ in training.fit([]):
+            pass
+        kernel_files().write(kind.marker, b"")
+
+
+def _tiny_split() -> EncodedSplit:
+    """A split in arrays that cannot be written, as those from a cache or from Ray: numba compiles
+    a function for each kind of array."""
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(2, _WORDS, _TEXTS * _LENGTH, dtype=np.int32)
+    offsets = np.arange(_TEXTS + 1, dtype=np.int64) * _LENGTH
+    labels = np.arange(_TEXTS, dtype=np.int64) % 2
+    capitals = np.zeros(_TEXTS * _LENGTH, np.bool_)
+    for array in (tokens, offsets, labels, capitals):
+        array.flags.writeable = False
+    return EncodedSplit(tokens, offsets, labels, capitals=capitals)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compile the kernels of the kinds that the one argument lists."""
+    (listed,) = sys.argv[1:] if argv is None else argv
+    compile_kernels(KernelKind(*parts) for parts in json.loads(listed))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
