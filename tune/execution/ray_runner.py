@@ -7,8 +7,7 @@ from typing import Any
 from ray import tune as ray_tune
 
 from tune.execution import _ray_private
-from tune.execution._ray_scheduler import RayScheduler
-from tune.execution._ray_searcher import RaySearcher
+from tune.execution._ray_adapters import RayScheduler, RaySearcher
 from tune.execution.controller import SearchController
 from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal

@@ -6,7 +6,7 @@ import pytest
 from ray.tune.schedulers import TrialScheduler
 from search_parts import Witness, suggest
 
-from tune.execution._ray_scheduler import RayScheduler
+from tune.execution._ray_adapters import RayScheduler
 from tune.execution.controller import SearchController
 from tune.execution.stop import StopSignal
 from tune.run_folder import paths

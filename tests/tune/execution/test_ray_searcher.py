@@ -6,7 +6,7 @@ import pytest
 from ray.tune.search import Searcher
 from search_parts import Witness, suggest
 
-from tune.execution._ray_searcher import RaySearcher
+from tune.execution._ray_adapters import RaySearcher
 from tune.execution.controller import SearchController
 from tune.execution.stop import StopSignal
 from tune.run_folder import paths
