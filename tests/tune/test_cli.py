@@ -89,3 +89,18 @@ def test_list_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("options", "run"), [([], "gru-20"), (["--resume", "auto", "--name", "mine"], "mine")]
+)
+def test_a_shipped_name_begins_a_run_from_any_folder(
+    options: list[str], run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["--space", "gru", *options]
+    request = search._request(search.make_parser().parse(given), given)
+    assert request.folder.root.parent == tmp_path / "runs"
+    assert request.folder.name.startswith(run)
+    assert request.command == ("python", "-m", "tune.search", *given)
+    assert not request.resumed
