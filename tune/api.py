@@ -294,7 +294,9 @@ class Search:
             TextclsError: Where the search cannot start, cannot go on or has no winner; the message
                 says which.
         """
-        from tune import run_search
+        with warnings.catch_warnings():  # tqdm, which Optuna imports, misses widgets in a notebook
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            from tune import run_search
 
         config, source = self._with_data(texts, labels, data, test, validation, objective)
         request = self._request(

@@ -58,6 +58,7 @@ def run_trials(
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
+            progress_reporter=_NoReporter(),
             verbose=0,
         )
     finally:
@@ -68,6 +69,20 @@ def run_trials(
 
 def _name(trial: Any) -> str:
     return f"trial-{trial.config['number']}"
+
+
+class _NoReporter(ray_tune.ProgressReporter):  # type: ignore[misc]  # ray has no types
+    """Report nothing: Ray's own reporter for notebooks clears the output of the cell."""
+
+    def setup(self, *_args: Any, **_settings: Any) -> None:
+        """Take no notice."""
+
+    def should_report(self, _trials: Any, done: bool = False) -> bool:  # noqa: ARG002
+        """Decline."""
+        return False
+
+    def report(self, *_args: Any) -> None:
+        """Print nothing."""
 
 
 class _SignalStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
