@@ -28,7 +28,8 @@ def test_a_finished_search_is_what_its_result_says(tmp_path: Path) -> None:
     assert told.best is not None
     assert told.best.number == 1  # the exported winner, not the first in rank
     assert [record.number for record in told.ranked] == [0, 1]
-    assert (told.texts("test"), told.texts("train"), told.texts("val")) == (4_000, 20_000, None)
+    splits = ("test", "train", "validation")
+    assert tuple(map(told.texts, splits)) == (4_000, 20_000, None)
 
 
 def test_a_killed_search_is_cut_off_and_its_open_trials_interrupted(tmp_path: Path) -> None:
