@@ -52,7 +52,7 @@ _BUSY_START_S = 30.0  # until then the workers' own imports need every core
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be searched, where it goes, and on which cluster."""
+    """A search to run: its configuration, its folder and its cluster."""
 
     config: SearchFile
     folder: RunFolder
@@ -74,7 +74,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What has to be there before the first trial."""
+    """The parts that a search needs before its first trial."""
 
     corpora: Corpora
     plan: ResourcePlan
@@ -85,7 +85,7 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a search came to; everything in it is in the run folder as well."""
+    """The outcome of a search; everything in it is in the run folder as well."""
 
     request: Request
     records: tuple[TrialRecord, ...]
