@@ -350,7 +350,9 @@ def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> Expo
         return None
     leaders = parts.controller.leaders
     if len(leaders) < asked:
-        monitor.say(f"An ensemble of {asked} was asked for, but {len(leaders)} trials may join.")
+        monitor.say(
+            f"An ensemble of {asked} was requested, but only {len(leaders)} trials can join."
+        )
     if len(leaders) < _SMALLEST_ENSEMBLE:
         return None
     return ensembles.form_ensemble(leaders, request.config, parts.corpora, request.folder)
