@@ -96,7 +96,7 @@ class KernelFiles:
         if not self._told:
             self._told = True
             _log.warning(
-                "Compiled kernels cannot be kept (%s), so every process compiles them anew, "
+                "Compiled kernels cannot be kept (%s), so every process compiles them again, "
                 "which takes about 20 s; set %s to a folder that can be written.",
                 "; ".join(failures),
                 PLACE_VARIABLE,

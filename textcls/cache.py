@@ -59,7 +59,7 @@ def default_cache_dir() -> Path:
 
 
 def _home() -> Path | None:
-    """The user's home; None without one, or where it is the root folder and cannot be written."""
+    """Return the user's home; None without one, or where it is the root folder and not writable."""
     try:
         home = Path.home()
     except RuntimeError:  # neither $HOME nor an entry among the system's users

@@ -83,7 +83,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 class _StoredKernel(_Cache):  # type: ignore[misc]  # numba ships no types
-    """What numba's dispatcher asks before it compiles a function, and tells afterwards."""
+    """The cache that numba's dispatcher asks before it compiles a function and fills after."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
@@ -92,19 +92,19 @@ class _StoredKernel(_Cache):  # type: ignore[misc]  # numba ships no types
     @property
     def cache_path(self) -> str:
         """The preferred folder."""
-        return str(kernel_files().folders[0])
+        return str(stored_kernels().folders[0])
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the kernel compiled for a signature, or None where it is not stored."""
         target_context.refresh()
         name = self._file_name(sig, target_context)
-        payload = kernel_files().read(name)
+        payload = stored_kernels().read(name)
         if payload is None:
             return None
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(payload))  # noqa: S301
         except Exception:  # whatever keeps a stored kernel from being used, compiling it helps
-            kernel_files().discard(name)
+            stored_kernels().discard(name)
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -112,12 +112,12 @@ class _StoredKernel(_Cache):  # type: ignore[misc]  # numba ships no types
         if data.library.has_dynamic_globals or any(not each.can_cache for each in data.lifted):
             return  # numba's own rule: its code holds addresses of this process
         name = self._file_name(sig, data.target_context)
-        kernel_files().write(name, dumps(data._reduce()))
+        stored_kernels().write(name, dumps(data._reduce()))
 
     @contextmanager
     def locked(self, sig: Any, target_context: Any) -> Iterator[None]:
         """Hold the lock of a kernel that is still to be compiled."""
-        files, name = kernel_files(), self._file_name(sig, target_context)
+        files, name = stored_kernels(), self._file_name(sig, target_context)
         if files.read(name) is not None:
             yield
             return
@@ -140,13 +140,13 @@ class _StoredKernel(_Cache):  # type: ignore[misc]  # numba ships no types
 
 
 @functools.cache
-def kernel_files() -> KernelFiles:
+def stored_kernels() -> KernelFiles:
     """Return this process's files of compiled kernels."""
     return KernelFiles(kernel_roots(), _key())
 
 
 def _key() -> str:
-    """The name of a set: everything that decides what compiling gives."""
+    """Return the name of a set: everything that decides what compiling gives."""
     return cache.key(
         "kernels",
         _sources(),

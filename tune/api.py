@@ -53,7 +53,7 @@ class BestTrial:
 
 
 class SearchResult:
-    """What a search left in its run folder.
+    """The result of a search, read from its run folder.
 
     Attributes:
         folder: The run folder, with the report, the leaderboard and the classifier in it.
@@ -130,7 +130,7 @@ class SearchResult:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What was left out or put in another's place, in sentences."""
+        """Sentences about what was left out or substituted."""
         return tuple(self.data.environment.get("notices", ()))
 
     def __repr__(self) -> str:

@@ -71,7 +71,7 @@ def _checked_name(given: Sequence[str]) -> str:
         parser.error(f"name a command: {', '.join(COMMANDS)}")
     if given[0].startswith("-"):
         parser.parse(given[:1])
-        parser.error("a command's own options stand behind its name")
+        parser.error("a command's own options come after its name")
     if given[0] not in COMMANDS:
         from textcls.config.messages import did_you_mean
 

@@ -8,7 +8,7 @@ _STEPS = ((1, 10), (5, 120), (15, 600), (60, 3600), (300, 4 * 3600), (1800, math
 """To how many seconds a duration is rounded, up to how many."""
 
 NONE = "\N{EN DASH}"
-"""What a trial does not have."""
+"""Shown for a value that a trial does not have."""
 
 
 def duration(seconds: float) -> str:

@@ -52,7 +52,7 @@ _BUSY_START_S = 30.0  # until then the workers' own imports need every core
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be searched, where it goes, and on which cluster."""
+    """A search to run: its configuration, its folder and its cluster."""
 
     config: SearchFile
     folder: RunFolder
@@ -74,7 +74,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What has to be there before the first trial."""
+    """The parts that a search needs before its first trial."""
 
     corpora: Corpora
     plan: ResourcePlan
@@ -85,7 +85,7 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a search came to; everything in it is in the run folder as well."""
+    """The outcome of a search; everything in it is in the run folder as well."""
 
     request: Request
     records: tuple[TrialRecord, ...]
@@ -350,7 +350,9 @@ def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> Expo
         return None
     leaders = parts.controller.leaders
     if len(leaders) < asked:
-        monitor.say(f"An ensemble of {asked} was asked for, but {len(leaders)} trials may join.")
+        monitor.say(
+            f"An ensemble of {asked} was requested, but only {len(leaders)} trials can join."
+        )
     if len(leaders) < _SMALLEST_ENSEMBLE:
         return None
     return ensembles.form_ensemble(leaders, request.config, parts.corpora, request.folder)

@@ -204,8 +204,8 @@ def _add_search_options(group: argparse._ArgumentGroup) -> None:
     add(
         "--resume",
         metavar="RUN",
-        help="go on with a run, by its name or folder; auto, with --space and --name: with that "
-        "run if it exists, else begin it",
+        help="resume a run, by its name or folder; auto, with --space and --name: resume that run "
+        "if it exists, else begin it",
     )
     add("--warm-start", metavar="RUN", help="let the sampler know the trials of an earlier run")
     add(
@@ -227,7 +227,7 @@ def _add_trial_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--samples", type=int, metavar="N", help="trials")
     add("--epochs", type=float, metavar="N", help="epochs of a trial that is never stopped")
-    add("--time-budget", metavar="TIME", help="when to end: 90s, 5m, 1h30m")
+    add("--time-budget", metavar="TIME", help="time after which the search ends: 90s, 5m, 1h30m")
     add("--trial-timeout", metavar="TIME", help="end a trial without a report for so long: 90s, 5m")
     add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")
     add("--confirm", type=int, metavar="K", help="train the best K again; the best mean wins")

@@ -19,7 +19,7 @@ from numba.core.dispatcher import Dispatcher
 
 from textcls import compilation
 from textcls._kernel_files import KernelFiles
-from textcls.compilation import KERNEL_MODULES, kernel, kernel_files
+from textcls.compilation import KERNEL_MODULES, kernel, stored_kernels
 from textcls.models import _kernels
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ for variable in ("HOME", "XDG_CACHE_HOME", "TEXTCLS_CACHE", "TEXTCLS_KERNEL_CACH
     os.environ.pop(variable, None)
 for home in ({}, {"HOME": "/"}):
     os.environ.update(home)
-    compilation.kernel_files.cache_clear()
+    compilation.stored_kernels.cache_clear()
     again = compilation.kernel(nogil=True)(_kernels._clear.py_func)
     again.compile((numba.float32[:, ::1], numba.int64))
     print(sum(again.stats.cache_misses.values()), again.stats.cache_path)
@@ -116,7 +116,7 @@ def test_a_user_without_a_home_keeps_kernels_in_the_temporary_folder(
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KernelFiles:
     """An empty folder for kernels."""
     made = KernelFiles([tmp_path / "cache"], "set")
-    monkeypatch.setattr(compilation, "kernel_files", lambda: made)
+    monkeypatch.setattr(compilation, "stored_kernels", lambda: made)
     return made
 
 
@@ -157,7 +157,7 @@ def test_where_nothing_can_be_kept_it_compiles_and_says_so_once(
 ) -> None:
     (tmp_path / "file").touch()
     made = KernelFiles([tmp_path / "file"], "set")
-    monkeypatch.setattr(compilation, "kernel_files", lambda: made)
+    monkeypatch.setattr(compilation, "stored_kernels", lambda: made)
     assert use_kernel() == 1
     assert use_kernel() == 1
     (told,) = caplog.messages
@@ -199,7 +199,7 @@ def test_numba_still_has_the_private_parts_that_are_used() -> None:
     name = _kernels._starts._cache._file_name(
         next(iter(_kernels._starts.overloads)), _kernels._starts.targetctx
     )
-    assert kernel_files().read(name) is not None
+    assert stored_kernels().read(name) is not None
 
 
 def test_a_kernel_that_could_change_unnoticed_is_refused() -> None:
@@ -228,7 +228,7 @@ def test_every_module_that_is_compiled_is_named() -> None:
             for alias in node.names
         }
         uses = any(name.startswith(("numba", "textcls.compilation.kernel")) for name in names)
-        if uses and not any(name.endswith("compilation.kernel_files") for name in names):
+        if uses and not any(name.endswith("compilation.stored_kernels") for name in names):
             found.add(".".join(path.relative_to(ROOT).with_suffix("").parts))
     assert found - {"textcls.compilation"} == set(KERNEL_MODULES)
 

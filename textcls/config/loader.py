@@ -28,7 +28,7 @@ __all__ = ["COMMAND_LINE", "Override", "load_config"]
 Model = TypeVar("Model", bound=BaseModel)
 
 COMMAND_LINE = "command line"
-"""What stands for the file's name in errors where there is no file."""
+"""Stands for the file's name in errors where there is no file."""
 
 _MAX_BYTES = 4 * MAX_CHARACTERS
 

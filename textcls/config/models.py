@@ -33,7 +33,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """Where the texts come from and how they become tokens."""
+    """The texts: where they come from and how they become tokens."""
 
     name: str = "ag_news"
     """A hub name, a local file or folder, or "synthetic" (the embedded corpus)."""
@@ -64,7 +64,7 @@ class DataConfig(Section):
 
 
 class EmbeddingConfig(Section):
-    """Where the word vectors come from."""
+    """The word vectors."""
 
     name: str = "glove-twitter-50"
     """A name of gensim's downloader, a vector file, "corpus" (trained on train) or "random"."""
@@ -125,7 +125,7 @@ ENCODERS_WITH: Mapping[str, tuple[ModelName, ...]] = MappingProxyType(
 
 
 class TrainConfig(Section):
-    """How the classifier is trained."""
+    """The training of the classifier."""
 
     epochs: float = Field(default=1.0, gt=0.0)
     """Passes over the train split; fractions are allowed."""

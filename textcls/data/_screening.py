@@ -108,7 +108,10 @@ def is_utf8(path: Path, place: str) -> bool:
 
 
 def unencodable(text: str) -> Reason | None:
-    """The fault of a text, decoded with `surrogateescape`, that is not proper Unicode, or None."""
+    """Return the fault of a text, decoded with `surrogateescape`, that is not proper Unicode.
+
+    None where there is no fault.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -164,7 +164,7 @@ def _named_columns(table: object, label: str | None, split: str, data: DataConfi
 
 
 def _column_names(table: object) -> list[str]:
-    """The column names of a data frame or `datasets.Dataset`; none for anything else."""
+    """Return the column names of a data frame or `datasets.Dataset`; none for anything else."""
     found = getattr(table, "column_names", None)
     if found is None:
         found = getattr(table, "columns", None)
@@ -181,7 +181,7 @@ def _strings(values: object, name: str) -> pa.ChunkedArray:
 
 
 def _plain(values: object) -> list[Any]:
-    """A list of Python values; what is missing, NaN included, is None."""
+    """Return a list of Python values; missing ones, NaN included, are None."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         listed: list[Any] = values.to_pylist()
         return listed

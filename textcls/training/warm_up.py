@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from textcls.compilation import kernel_files
+from textcls.compilation import stored_kernels
 from textcls.config.models import ModelConfig, TrainConfig
 from textcls.text.encoding import EncodedSplit
 
@@ -22,7 +22,7 @@ _TEXTS, _LENGTH, _WORDS, _DIM = 8, 8, 20, 8  # enough for each kernel to be call
 
 @dataclass(frozen=True, slots=True)
 class KernelKind:
-    """What of a configuration decides which kernels training calls.
+    """The parts of a configuration that decide which kernels training calls.
 
     linear: whether the linear classifier of words and pairs of words is trained as well.
     """
@@ -45,7 +45,7 @@ class KernelKind:
 
 def missing_kinds(kinds: Iterable[KernelKind]) -> list[KernelKind]:
     """Return the kinds whose kernels were not compiled on this machine yet, each once."""
-    return [kind for kind in dict.fromkeys(kinds) if kernel_files().read(kind.marker) is None]
+    return [kind for kind in dict.fromkeys(kinds) if stored_kernels().read(kind.marker) is None]
 
 
 def encode_kinds(kinds: Iterable[KernelKind]) -> str:
@@ -82,12 +82,14 @@ def compile_kernels(kinds: Iterable[KernelKind]) -> None:
         )
         for _ in training.fit([]):
             pass
-        kernel_files().write(kind.marker, b"")
+        stored_kernels().write(kind.marker, b"")
 
 
 def _tiny_split() -> EncodedSplit:
-    """A split in arrays that cannot be written, as those from a cache or from Ray: numba compiles
-    a function for each kind of array."""
+    """Make a split in arrays that cannot be written, as those from a cache or from Ray.
+
+    numba compiles a function for each kind of array.
+    """
     rng = np.random.default_rng(0)
     tokens = rng.integers(2, _WORDS, _TEXTS * _LENGTH, dtype=np.int32)
     offsets = np.arange(_TEXTS + 1, dtype=np.int64) * _LENGTH

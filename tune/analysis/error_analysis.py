@@ -29,9 +29,9 @@ class Mistake:
     label: str
     prediction: str
     probability: float
-    """What the winner gave its prediction."""
+    """Probability of the predicted class."""
     for_label: float
-    """What it gave the label."""
+    """Probability of the labelled class."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class RunData:
     environment: Mapping[str, Any]
     """`environment.json`, or empty."""
     missing: tuple[str, ...]
-    """What the folder lacks, in sentences."""
+    """Sentences about what the folder lacks."""
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod

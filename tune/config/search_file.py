@@ -122,7 +122,7 @@ def _metric(value: str) -> str:
 
 
 class SearchConfig(Section):
-    """What the search looks for, how it proposes trials, and when it ends."""
+    """The goal of the search, the way it proposes trials, and its end."""
 
     metric: Annotated[
         str, AfterValidator(_metric), Field(json_schema_extra={"enum": list(METRICS)})
@@ -159,7 +159,7 @@ class SearchConfig(Section):
 
 
 class ResourceConfig(Section):
-    """What one trial gets of the machine or the cluster."""
+    """The share of the machine or the cluster that one trial gets."""
 
     cpu: Annotated[float, AfterValidator(_cores)] = Field(default=1.0, ge=_SMALLEST_SHARE)
     """Cores: a whole number, or a share of one below 1."""

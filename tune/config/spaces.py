@@ -15,13 +15,13 @@ class ShippedSpace:
     """A search space that comes with the package, as the head of its file describes it."""
 
     name: str
-    """What `--space` takes."""
+    """Name that `--space` takes."""
     path: Path
     """Its file."""
     purpose: str
-    """What it is for: the first sentence of the head."""
+    """Purpose: the first sentence of the head."""
     duration: str
-    """How long it takes and on which machine: the head's paragraph that begins with "Takes"."""
+    """Duration and machine: the head's paragraph that begins with "Takes"."""
 
 
 def find_space(name_or_path: str | Path) -> Path:

@@ -15,11 +15,11 @@ from tune.study.records import State
 
 
 class RaySearcher(Searcher):  # type: ignore[misc]  # ray has no types
-    """Proposes the study's trials and records their ends.
+    """Propose the study's trials and record their ends.
 
-    A trial that was stopped at a rung is told as pruned, one that reached the last as complete,
-    one that says how it went wrong as what it says. The end of a trial whose worker died is left
-    to `CrashRecorder`, which knows the reason.
+    A trial that was stopped at a rung is recorded as pruned, one that reached the last rung as
+    complete, and one that reports an outcome with that outcome. The end of a trial whose worker
+    died is left to `_CrashRecorder`, which knows the reason.
     """
 
     def __init__(self, controller: SearchController, stop: StopSignal, last_rung: int) -> None:
@@ -30,7 +30,7 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """The configuration of the next trial, or that there is none."""
+        """Return the configuration of the next trial, or Ray's mark that there is none."""
         try:
             proposal = self._controller.propose()
         except Exception as error:
@@ -63,7 +63,7 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # ray has no types
             self._stop.fault = fault
 
     def save(self, checkpoint_path: str) -> None:
-        """Ray's snapshots hold nothing of ours: the study is the record."""
+        """Save nothing: the study is the record, and Ray's snapshots hold nothing of it."""
 
     def _ending(self, result: dict[str, Any]) -> tuple[State, str]:
         if "outcome" in result:
@@ -74,7 +74,7 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
 
 class RayScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
-    """Records each report in the study, then stops the trial or lets it go on."""
+    """Record each report in the study, then stop the trial or let it go on."""
 
     def __init__(self, controller: SearchController, stop: StopSignal, last_rung: int) -> None:
         super().__init__()
@@ -83,11 +83,11 @@ class RayScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         self._last_rung = last_rung
 
     def choose_trial_to_run(self, _controller: Any) -> Trial | None:
-        """None: Ray starts waiting trials in their order, without going through all of them."""
+        """Return None: Ray starts waiting trials in their order, without a look at all of them."""
         return None
 
     def on_trial_result(self, _controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Stop after the last rung, after a failure and where the rungs say so."""
+        """Stop after the last rung, after a failure and where the scheduler says so."""
         if "outcome" in result or self._stop.fault is not None:
             return str(self.STOP)
         rung = result["rung"]

@@ -23,7 +23,7 @@ _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: .*)?")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a trial failed in Ray's hands."""
+    """The reason why a trial failed in Ray's hands."""
 
     message: str
     """One line for people, without terminal escapes."""
@@ -36,14 +36,14 @@ def name_tasks(trial: Any, label: str) -> None:
 
     A worker outlives its trials and Ray asks for an actor's name only once, so the tasks bear it.
     """
-    worker = _worker(trial)
+    worker = _actor(trial)
     method = vars(worker).setdefault("unnamed_train", worker.train)
     worker.train = method.options(name=label)
 
 
 def kill_worker(trial: Any) -> bool:
     """Kill the worker of a trial that is not to be started again; False where it has none now."""
-    worker = _worker(trial)
+    worker = _actor(trial)
     if trial.status != "RUNNING" or worker is None:
         return False  # its worker died by itself and it waits for another
     trial.max_failures = 0
@@ -77,6 +77,6 @@ def failure_message(reason: str) -> str:
     return f"its worker was lost: {said}"
 
 
-def _worker(trial: Any) -> Any:
+def _actor(trial: Any) -> Any:
     """Return the actor that a trial runs in; None while it waits for one."""
     return trial.temporary_state.ray_actor

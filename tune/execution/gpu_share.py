@@ -86,7 +86,7 @@ def trial_bytes(config: SearchFile, corpora: Corpora) -> int:
     hidden, layers = _most(config, "hidden_size"), _most(config, "layers")
     directions = 1 + _most(config, "bidirectional")
     batch = _most(config, "batch_size")
-    kernels, blocks = _kernels(config), _most(config, "blocks")
+    kernels, blocks = _kernel_sizes(config), _most(config, "blocks")
     ngrams = _most(config, "ngrams")
     found = []
     for corpus in corpora.values():
@@ -127,7 +127,7 @@ def _most(config: SearchFile, name: str) -> int:
     return max(int(value) for value in values if isinstance(value, bool | int | float))
 
 
-def _kernels(config: SearchFile) -> tuple[int, ...]:
+def _kernel_sizes(config: SearchFile) -> tuple[int, ...]:
     values: list[object] = [config.model.kernel_sizes]
     values += [each.params.get("kernel_sizes") for each in config.configurations.values()]
     values += getattr(config.space.get("kernel_sizes"), "choices", ())

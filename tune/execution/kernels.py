@@ -1,4 +1,4 @@
-"""The compiled kernels that a search's trials need, compiled while Ray starts."""
+"""Compile the kernels that a search's trials need while Ray starts."""
 
 import subprocess
 import sys

@@ -1,7 +1,7 @@
-"""Starts a Ray of our own, or joins one that runs.
+"""Start a Ray of our own, or join one that runs.
 
 Ours is started with `address="local"`, so that the leftovers of an earlier session cannot catch
-it. `joining.prepare` comes first, before this file and with it Ray is imported.
+it. `ray_connect.configure_ray` comes first, before this file and with it Ray is imported.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What has to be known and set before Ray is imported: its switches, and whether it can be joined.
+"""Set Ray's switches before it is imported, and find out whether a cluster can be joined.
 
 Ray reads some of its environment when it is imported and tries again for minutes when a cluster
 has gone, so joining is tried first in processes of their own, with a time limit.
@@ -56,7 +56,8 @@ _COMPARED = ("python", "ray", "torch", "textcls-tune")
 def check_dashboard(host: str, address: str | None) -> None:
     """Raise `ClusterError` when the dashboard may not be put on a host.
 
-    Whoever reaches it without a token can run code here, so away from this machine it wants one.
+    Anyone who reaches it without a token can run code here, so away from this machine it must ask
+    for one.
     """
     if address is not None:
         raise ClusterError(
@@ -105,7 +106,7 @@ def _check_reachable(address: str) -> None:
 
 
 def _first_that_joins(address: str) -> dict[str, str]:
-    """The environment in which the cluster can be joined, with a token or without."""
+    """Return the environment in which the cluster can be joined, with a token or without."""
     deadline = time.monotonic() + LIMIT_S
     probes = {_probe(address, environment): environment for environment in _environments()}
     reasons = []
@@ -131,7 +132,10 @@ def _first_that_joins(address: str) -> dict[str, str]:
 
 
 def _environments() -> list[dict[str, str]]:
-    """Ray looks for a token by itself only with the address "auto"; a wrong guess never joins."""
+    """Return the environments to try: Ray looks for a token by itself only with the address "auto".
+
+    With a wrong one the cluster cannot be joined.
+    """
     if _AUTH_MODE in os.environ or not _has_token():
         return [{}]
     return [{_AUTH_MODE: "token"}, {_AUTH_MODE: "disabled"}]
@@ -143,7 +147,7 @@ def _has_token() -> bool:
 
 
 def _probe(address: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    """A process that joins the cluster and has an actor on each node answer.
+    """Start a process that joins the cluster and has an actor on each node answer.
 
     A driver with a token gets tasks done by a cluster that wants none, but no actor.
     """

@@ -1,4 +1,4 @@
-"""Puts searcher, scheduler and trial together and lets Ray Tune run them."""
+"""Run a search's trials with Ray Tune: searcher, scheduler and worker put together."""
 
 import logging
 import time
@@ -30,10 +30,18 @@ def run_trials(
 ) -> None:
     """Run trials until the controller has no more or is told to stop.
 
-    A trial without a report for `trial_timeout_s` ends as failed; its worker is killed.
+    Trials that still run are left open; the caller ends them.
 
-    Trials that still ran are left open; the caller ends them. What went wrong in the search's own
-    bookkeeping, such as a full disk, is raised as it was.
+    Args:
+        controller: Proposes the trials and records them.
+        stop: Says when to stop.
+        workload: What all trials share.
+        plan: The resources of a trial and how many run at a time.
+        trial_timeout_s: Seconds without a report after which a trial ends as failed; its worker is
+            killed.
+
+    Raises:
+        BaseException: An error of the search's own bookkeeping, such as a full disk, as it was.
     """
     workload.folder.go_on()
     last_rung = len(workload.milestones) - 1
@@ -103,9 +111,9 @@ class _SignalStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no type
 
 
 class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no types
-    """Records the end of trials whose worker died: only here Ray says why.
+    """Record the end of trials whose worker died: only here Ray says why.
 
-    Kills the worker of a trial that has not reported for too long, so that it dies as well.
+    Kill the worker of a trial that has not reported for too long, so that it dies as well.
     """
 
     def __init__(
@@ -118,21 +126,21 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
         self._timed_out: set[Any] = set()
 
     def on_trial_start(self, *, trial: Any, **_info: Any) -> None:
-        """A worker has taken the trial: its time begins."""
+        """Start the trial's timeout: a worker has taken it."""
         self._heard_at[trial] = time.monotonic()
         label = f"trial {trial.config['number']}: {format_params(trial.config['params'])}"
         _ray_private.name_tasks(trial, label)
 
     def on_trial_result(self, *, trial: Any, **_info: Any) -> None:
-        """A report: its time begins anew."""
+        """Restart the trial's timeout."""
         self._heard_at[trial] = time.monotonic()
 
     def on_trial_complete(self, *, trial: Any, **_info: Any) -> None:
-        """Nobody waits for it any longer."""
+        """Stop the trial's timeout."""
         self._heard_at.pop(trial, None)
 
     def on_step_begin(self, **_info: Any) -> None:
-        """Kill the workers of trials whose time is up; Ray then says that they died."""
+        """Kill the workers of trials whose timeout is over; Ray then reports that they died."""
         if self._timeout_s is None:
             return
         latest = time.monotonic() - self._timeout_s

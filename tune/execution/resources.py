@@ -46,7 +46,7 @@ class ResourcePlan:
     gpu: float
     concurrent: int
     notice: str | None = None
-    """What differs from what was asked for, as a sentence."""
+    """Sentence about a difference to the request; None without one."""
 
     def capacity(self, nodes: Sequence[Node]) -> Capacity:
         """Return the resources of the nodes, for trials of this plan."""

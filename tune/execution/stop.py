@@ -19,7 +19,7 @@ class StopSignal:
     signal: int | None = None
     """The signal that asked the search to stop."""
     fault: BaseException | None = None
-    """What went wrong in the search's own bookkeeping; without it no trial may go on."""
+    """Error in the search's own bookkeeping, without which no trial may go on."""
     given_up: str | None = None
     """The message of trials that all failed alike."""
     _out_of_time: bool = field(default=False, init=False)

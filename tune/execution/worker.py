@@ -29,7 +29,7 @@ Configure = Callable[[Mapping[str, Any]], tuple[ModelConfig, EmbeddingConfig, Tr
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What all trials of a search share; sent to each worker once, through the object store."""
+    """The parts that all trials of a search share; sent to each worker once by the object store."""
 
     objective: Objective
     configure: Configure

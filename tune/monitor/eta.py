@@ -28,7 +28,7 @@ class Run:
     seconds: float
     """From its beginning until its end, or until now."""
     rungs: int = 0
-    """How many it reached."""
+    """Rungs that it reached."""
     reached_s: float = 0.0
     """From its beginning until the last of them."""
     trained: float = 0.0

@@ -27,11 +27,11 @@ class SearchPlan:
     milestones: tuple[float, ...] = ()
     """The epochs of the rungs."""
     slots: int = 1
-    """How many trials run side by side."""
+    """Trials at a time."""
     budget_s: float | None = None
     """Seconds that are left of the time budget."""
     capacity: Capacity | None = None
-    """What the cluster has and a trial takes of it."""
+    """Resources of the cluster, and the share of a trial."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class TrialView:
     params: Mapping[str, Any]
     state: State = State.RUNNING
     continues: bool = False
-    """Whether it takes up an earlier trial."""
+    """Whether it continues an interrupted trial."""
     epoch: float = 0.0
     """Trained when it reached its last rung."""
     live: float = 0.0
@@ -73,7 +73,7 @@ class SearchState:
     """The epochs that running trials say they have trained, by number, for those that do."""
     ended: int = field(default=0, init=False)
     reached: list[int] = field(init=False)
-    """How many trials reached each rung."""
+    """Number of trials that reached each rung."""
     faults: list[TrialView] = field(default_factory=list, init=False)
     """Failed and diverged trials."""
     changes: int = field(default=0, init=False)

@@ -1,4 +1,4 @@
-"""What follows the trials: reruns with other seeds, the winner, ensembles.
+"""Finish a search: reruns with other seeds, the winner, ensembles.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

@@ -31,11 +31,11 @@ class Rerun:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What one configuration reached over its seeds."""
+    """The results of one configuration over its seeds."""
 
     number: int
     searched: float
-    """What the trial had reached in the search."""
+    """Value of the trial in the search."""
     values: tuple[float, ...]
     mean: float
     deviation: float

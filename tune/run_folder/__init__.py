@@ -1,4 +1,4 @@
-"""The files that a search leaves behind, on this machine or in an object store.
+"""Read and write the files of a search, on this machine or in an object store.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

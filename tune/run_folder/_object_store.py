@@ -41,7 +41,7 @@ _looked: dict[str, tuple[float, bool]] = {}
 
 
 def is_address(text: str) -> bool:
-    """Whether this names a place in a store and not a path."""
+    """Tell whether this names a place in a store and not a path."""
     return "://" in text
 
 
@@ -73,7 +73,7 @@ class RemoteStore:
             self.put(self._name(path), path.read_bytes())
 
     def fetch(self, path: Path) -> bool:
-        """Bring a file that this machine lacks; whether it is there now."""
+        """Bring a file that this machine lacks; return whether it is there now."""
         if path.exists():
             return True
         content = self.read(path)
@@ -111,7 +111,7 @@ class RemoteStore:
         """Store a file; a reader sees the old one or the new one."""
         from pyarrow import fs
 
-        store, base = _store(self.address)
+        store, base = _open_store(self.address)
         target = f"{base}/{name}"
         folder = target.rpartition("/")[0]
         if not isinstance(store, fs.LocalFileSystem):  # an object appears when it is whole
@@ -125,8 +125,8 @@ class RemoteStore:
         store.move(temporary, target)
 
     def get(self, name: str) -> bytes | None:
-        """What a stored file holds; None where there is none."""
-        store, base = _store(self.address)
+        """Return what a stored file holds; None where there is none."""
+        store, base = _open_store(self.address)
         try:
             with store.open_input_file(f"{base}/{name}") as stream:
                 return bytes(stream.read())
@@ -134,10 +134,10 @@ class RemoteStore:
             return None
 
     def names(self, below: str = "") -> list[str]:
-        """The stored files of a folder and all within it, relative to the run."""
+        """Return the stored files of a folder and all within it, relative to the run."""
         from pyarrow import fs
 
-        store, base = _store(self.address)
+        store, base = _open_store(self.address)
         folder = f"{base}/{below}".rstrip("/")
         found = store.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
         return sorted(
@@ -148,7 +148,7 @@ class RemoteStore:
 
     def delete(self, name: str) -> None:
         """Delete a stored file, if it is there."""
-        store, base = _store(self.address)
+        store, base = _open_store(self.address)
         with contextlib.suppress(FileNotFoundError):
             store.delete_file(f"{base}/{name}")
 
@@ -159,11 +159,11 @@ class RemoteStore:
                 self.delete(name)
 
     def exists(self) -> bool:
-        """Whether a search has begun there."""
+        """Tell whether a search has begun there."""
         return any(self.get(name) is not None for name in (JOURNAL, DATABASE))
 
     def asked_to_stop(self) -> bool:
-        """Whether the running trials have to end; the store is asked now and then."""
+        """Tell whether the running trials have to end; the store is asked now and then."""
         at, said = _looked.get(self.address, (float("-inf"), False))
         if time.monotonic() - at >= _LOOK_S:
             said = self.get(STOP) is not None
@@ -171,7 +171,7 @@ class RemoteStore:
         return said
 
     def holder(self) -> dict[str, Any] | None:
-        """Who searches there, with a sign of life in the last minute: `holder`, `since`, `seen`."""
+        """Return who searches there, if seen within the last minute: `holder`, `since`, `seen`."""
         content = self.get(LEASE)
         if content is None:
             return None
@@ -180,13 +180,13 @@ class RemoteStore:
         return lease if fresh and not _is_dead(lease) else None
 
     def held_by_another(self) -> bool:
-        """Whether another process searches there, on whatever machine."""
+        """Tell whether another process searches there, on whatever machine."""
         holder = self.holder()
         mine = (os.getpid(), socket.gethostname())
         return holder is not None and (holder["pid"], holder["host"]) != mine
 
     def claim(self, since: float) -> None:
-        """Leave a sign of life for other machines. It cannot keep two apart that start at once."""
+        """Renew the lease that other machines see. It cannot keep two apart that start at once."""
         lease = {
             "holder": f"process {os.getpid()} on {socket.gethostname()}",
             "pid": os.getpid(),
@@ -197,10 +197,10 @@ class RemoteStore:
         self.put(LEASE, json.dumps(lease).encode())
 
     def take(self) -> None:
-        """Bring the copy up to what is stored, but for checkpoints, which are fetched when needed.
+        """Update the copy from the store, without checkpoints, which are fetched when needed.
 
         A copy that is further, because its machine died before it had stored everything, stays. One
-        that went another way since is put aside, which is said.
+        that went another way since is put aside, which is printed.
         """
         stored, local = self.get(JOURNAL), self.root / JOURNAL
         if local.exists():
@@ -225,12 +225,12 @@ class RemoteStore:
             os.utime(lock, (lease["since"], lease["since"]))
 
     def later(self, work: Callable[[], None]) -> None:
-        """Do something in the background: what fails leaves a file too many, nothing worse."""
+        """Do something in the background; if it fails, a file too many is left, nothing worse."""
         _pending[:] = [each for each in _pending if not each.done()]
         _pending.append(_background().submit(work))
 
     def settle(self) -> None:
-        """Wait for what is to be done in the background."""
+        """Wait for the work in the background."""
         for each in _pending:
             each.exception()
 
@@ -245,7 +245,7 @@ def remote_store(address: str) -> RemoteStore:
 
 
 def joined(parent: str, name: str) -> str:
-    """The address of a run in a folder of a store."""
+    """Return the address of a run in a folder of a store."""
     place, mark, options = parent.partition("?")
     return f"{place.rstrip('/')}/{name}{mark}{options}"
 
@@ -259,7 +259,7 @@ def check_store(address: str) -> None:
             "environment or to the configuration of the store's own tools"
         )
     try:
-        store, base = _store(address)
+        store, base = _open_store(address)
         store.get_file_info(base)
     except Exception as error:  # pyarrow has an exception for each layer
         reason = str(error).strip().splitlines()[0]
@@ -267,7 +267,7 @@ def check_store(address: str) -> None:
 
 
 @functools.lru_cache
-def _store(address: str) -> tuple[Any, str]:
+def _open_store(address: str) -> tuple[Any, str]:
     from pyarrow import fs
 
     store, path = fs.FileSystem.from_uri(address)
@@ -289,7 +289,7 @@ def _fetched_later(name: str) -> bool:
 
 
 def _is_dead(lease: dict[str, Any]) -> bool:
-    """Whether the holder was a process of this machine that is gone."""
+    """Tell whether the holder was a process of this machine that is gone."""
     if lease["host"] != socket.gethostname():
         return False
     try:

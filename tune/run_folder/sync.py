@@ -1,4 +1,4 @@
-"""Stores what changes in a run's local copy while its search runs, and all of it at the end."""
+"""Store what changes in a run's local copy while its search runs, and all of it at the end."""
 
 import logging
 import re
@@ -20,10 +20,13 @@ _TRIAL = re.compile(r"trials/(\d+)/")
 
 @contextmanager
 def synchronised(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None]:
-    """Keep an object store up to date with its run; for a run on this machine do nothing.
+    """Keep the store up to date with a run in an object store; for any other run do nothing.
 
-    Raises `RunFolderError` when another machine searches there or, at the end, when not everything
-    could be stored. Of a search that did not begin nothing stays in the store.
+    Of a search that did not begin nothing stays in the store.
+
+    Raises:
+        RunFolderError: Another machine searches there or, at the end, not everything could be
+            stored.
     """
     if not isinstance(folder.store, RemoteStore):
         yield
@@ -112,7 +115,7 @@ class _Syncer:
                 continue  # replaced in this moment; the next round finds it
 
     def _everything(self) -> list[Path]:
-        """All files but those that workers store."""
+        """Return all files but those that workers store."""
         root = self._folder.root
         within = [path for path in root.rglob("*") if path.is_file()]
         own = [path.relative_to(root).parts for path in within]

@@ -46,7 +46,7 @@ class WindowedSampler(samplers.BaseSampler):
     _window: "Window | None" = None
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """A trial begins."""
+        """Add a trial that begins to the window."""
         super().before_trial(study, trial)
         self._seen(study).begins(trial)
 
@@ -57,7 +57,7 @@ class WindowedSampler(samplers.BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """A trial is about to end."""
+        """Note that a trial is about to end."""
         super().after_trial(study, trial, state, values)
         self._seen(study).ends(trial)
 
@@ -77,7 +77,7 @@ class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The parameters that are drawn together."""
+        """Return the parameters that are drawn together."""
         window = self._seen(study)
         fresh = window.fresh()
         if optuna_private.models_groups(self):
@@ -87,7 +87,7 @@ class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Values for them."""
+        """Draw values for the parameters that are drawn together."""
         window = self._seen(study)
         return super().sample_relative(
             _view(window, window.trials(trial.number)), trial, search_space
@@ -100,7 +100,7 @@ class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """A value for a parameter by itself."""
+        """Draw a value for a parameter by itself."""
         window = self._seen(study)
         seen = _view(window, window.trials(trial.number))
         return super().sample_independent(seen, trial, param_name, param_distribution)
@@ -136,13 +136,13 @@ class Window:
         self._ending.add(trial.number)
 
     def fresh(self) -> list[FrozenTrial]:
-        """The trials with a result since the last call, by number."""
+        """Return the trials with a result since the last call, by number."""
         self._update()
         found, self._fresh = sorted(self._fresh, key=_number), []
         return found
 
     def shared(self, fresh: Iterable[FrozenTrial]) -> dict[str, BaseDistribution]:
-        """The parameters that all trials with a result have, by name."""
+        """Return the parameters that all trials with a result have, by name."""
         for trial in fresh:
             known = trial.distributions
             if self._shared is None:
@@ -154,7 +154,7 @@ class Window:
         return dict(self._shared or {})
 
     def trials(self, asking: int | None = None) -> list[FrozenTrial]:
-        """The best, the latest and those that run, but for the one that asks."""
+        """Return the best, the latest and the running trials, but for the one that asks."""
         self._update()
         others = [number for number in self._live if number != asking]
         few = not self._best and len(self._recent) + len(others) <= RECENT + _SLACK
@@ -162,7 +162,7 @@ class Window:
         return [*sorted([*self._best, *self._recent], key=_number), *running]
 
     def running(self, asking: int | None = None) -> list[FrozenTrial]:
-        """The latest that run, but for the one that asks, with what they have reported by now."""
+        """Return the latest running trials, but for the one that asks, with their reports."""
         others = [number for number in self._live if number != asking][-_RUNNING:]
         return [self._read(self._live[number]) for number in others]
 

@@ -1,4 +1,4 @@
-"""The record of truth: an Optuna study with every proposal, report and end of a trial.
+"""Record a search: an Optuna study with every proposal, report and end of a trial.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 OUT_OF_MEMORY = "out of memory"
-"""How the message of a failure starts that is the configuration's own fault."""
+"""Start of the message of a failure that is the configuration's own fault."""
 
 
 class State(StrEnum):

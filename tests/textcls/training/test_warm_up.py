@@ -37,7 +37,7 @@ def train(model: ModelConfig) -> None:
 
 
 def test_training_finds_every_kernel_compiled(capsys: pytest.CaptureFixture[str]) -> None:
-    files = compilation.kernel_files()
+    files = compilation.stored_kernels()
     models = [
         ModelConfig(name=name, pooling=pooling, ngrams=ngrams)
         for name in ("gru", "rnn", "cnn")
@@ -63,7 +63,7 @@ def test_what_is_missing_is_asked_of_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = compilation.KernelFiles([tmp_path], "set")
-    monkeypatch.setattr(warm_up, "kernel_files", lambda: files)
+    monkeypatch.setattr(warm_up, "stored_kernels", lambda: files)
     one, other = (KernelKind(name, "max", ngrams=False, linear=True) for name in ("gru", "cnn"))
     files.write(one.marker, b"")
     assert warm_up.missing_kinds([one, other, other]) == [other]
