@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -120,13 +121,18 @@ def broken(folder: RunFolder, before: list[TrialRecord], samples: int) -> list[s
     return [what for what, holds in checks.items() if not holds]
 
 
-def one(root: Path, name: str, after_s: float, samples: int) -> tuple[str, list[str]]:
-    """Kill a search after so many seconds and resume it: where it was, what does not hold."""
+def one(
+    root: Path, name: str, moment: Callable[[RunFolder], bool], samples: int
+) -> tuple[str, list[str]]:
+    """Kill a search at a moment and resume it: where it was, what does not hold.
+
+    `moment` is asked again and again, with the search's folder, until it says that it has come.
+    """
     folder = RunFolder(root / "runs" / name)
     process = begin(root, samples, name)
-    try:
-        process.wait(timeout=after_s)
-    except subprocess.TimeoutExpired:
+    while process.poll() is None and not moment(folder):
+        time.sleep(0.02)
+    if process.poll() is None:
         kill(process)
     else:
         process.communicate()
@@ -158,7 +164,10 @@ def main() -> int:
         print(f"{date.today()}: uninterrupted {whole_s:.1f} s", flush=True)
         for number in range(options.kills):
             after_s = generator.uniform(0.15, 1.0) * whole_s
-            where, wrong = one(root, f"kill-{number}", after_s, options.samples)
+            due = time.monotonic() + after_s
+            where, wrong = one(
+                root, f"kill-{number}", lambda _, due=due: time.monotonic() > due, options.samples
+            )
             faults += bool(wrong)
             score = "; ".join(wrong) or "holds"
             print(f"killed after {after_s:5.1f} s ({where}): {score}", flush=True)

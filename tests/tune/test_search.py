@@ -358,7 +358,7 @@ def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> Non
         stopped = RunFolder(root / "runs" / "stopped")
         wait_for_a_report(stopped, driver)
         driver.send_signal(signal.SIGTERM)
-        printed, _ = driver.communicate(timeout=60)
+        printed, _ = driver.communicate()
     assert driver.returncode == 143
     assert "Stopping: " in printed
     result = json.loads(stopped.result.read_text())
@@ -381,12 +381,9 @@ def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> Non
 
 
 def wait_for_a_report(folder: RunFolder, driver: subprocess.Popen[str]) -> None:
-    for _ in range(600):
-        if folder.journal.exists() and b'"rung 1"' in folder.journal.read_bytes():
-            return
+    while not (folder.journal.exists() and b'"rung 1"' in folder.journal.read_bytes()):
         assert driver.poll() is None, "the search ended by itself"
         time.sleep(0.1)
-    raise AssertionError("no report within a minute")
 
 
 @pytest.mark.parametrize(("options", "expected"), [((), 30.0), (("--epochs", "2"), 2.0)])

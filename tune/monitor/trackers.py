@@ -246,6 +246,11 @@ class _WandB:
     def close(self) -> None:
         for run in self._runs.values():
             run.finish(exit_code=1)
+        # `finish` asks wandb's process to close the run's file and does not wait for it; what is
+        # still in its buffers would be lost with this process. `teardown` waits, and would end a
+        # run of the user's own as well.
+        if self._wandb.run is None:
+            self._wandb.teardown()
 
 
 _MAKERS: dict[str, Callable[[RunFolder, str, Say], Tracker]] = {

@@ -176,3 +176,24 @@ def test_wandb_keeps_a_run_per_trial_where_there_is_no_key(
         assert summary["best_val_accuracy"] == "0.75"
         assert exits == [0 if state in (State.COMPLETE, State.PRUNED) else 1]
         assert reports == 2
+
+
+def test_a_wandb_run_of_the_users_own_stays_open(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    quiet = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+    own = wandb.init(dir=str(folder.root), settings=quiet)
+    try:
+        tracked = Tracked(Witness(), ["wandb"], folder, "val_accuracy", lambda _: None)
+        tracked.on_trial_start(proposal(0))
+        tracked.close()
+        own.log({"mine": 1})
+    finally:
+        own.finish()
+        wandb.teardown()
+    (path,) = (folder.root / "wandb").glob("offline-run-*/*.wandb")
+    kinds = [each.WhichOneof("record_type") for each in offline_records(path)]
+    assert kinds.count("history") == 1
+    assert kinds.count("exit") == 1
