@@ -67,7 +67,7 @@ def test_what_was_trained_is_read_back(tmp_path: Path) -> None:
 
 def test_train_and_validation_together() -> None:
     from tune.execution.task import Arrays
-    from tune.results.rerun import with_validation
+    from tune.execution.worker import with_validation
 
     train, more = split([3, 1, 4], seed=1), split([2, 5], seed=2)
     both = with_validation(
