@@ -27,9 +27,9 @@ from tune.study.records import State, TrialRecord
 
 SPACE = """
 model: gru
-data: {name: synthetic, train_size: 1500, test_size: 400}
+data: {name: synthetic, train_size: 600, test_size: 200}
 embeddings: {name: random, dim: 16}
-train: {epochs: 2, batch_size: 32}
+train: {epochs: 1, batch_size: 32}
 space:
   hidden_size: {type: int, low: 8, high: 32, log: true}
   learning_rate: {type: float, low: 1.0e-3, high: 3.0e-2, log: true}
@@ -250,7 +250,7 @@ def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
         tmp_path / "a", "--space", str(tmp_path / "space.yaml"), "--name", "run",
         "--runs-dir", bucket, "--max-concurrent", "2",
     )  # fmt: skip
-    while len(before := ended(stored.get("study.journal"), tmp_path)) < 4:
+    while len(before := ended(stored.get("study.journal"), tmp_path)) < 2:
         assert first.poll() is None, first.communicate()[0]
         time.sleep(0.1)
     os.killpg(first.pid, signal.SIGKILL)
@@ -259,13 +259,13 @@ def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
 
     there = tmp_path / "b"
     second = searching(
-        there, "--resume", "run", "--runs-dir", bucket, "--samples", str(len(before) + 3)
+        there, "--resume", "run", "--runs-dir", bucket, "--samples", str(len(before) + 2)
     )
     printed = second.communicate()[0]
     assert second.returncode == 0, printed
     after = ended(stored.get("study.journal"), tmp_path)
     assert [each for each in after if each.number in {r.number for r in before}] == before
-    assert len(after) >= len(before) + 3
+    assert len(after) >= len(before) + 2
 
     names = stored.names()
     assert {"result.json", "report.html", "space.yaml", "leaderboard.csv"} <= set(names)
