@@ -124,15 +124,14 @@ def test_the_hub_has_three_seconds_to_answer() -> None:
 
 
 @pytest.mark.parametrize("network", ["refused", "silent"])
-def test_an_unreachable_hub_is_asked_once(
+def test_an_unreachable_hub_is_not_asked_again(
     network: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     asked = request.getfixturevalue(network)
     with pytest.raises(HubUnreachableError) as caught:
         locate(DataConfig(name="someone/reviews"))
     if asked is not None:
-        assert f"no answer within {_hub.PROBE_S:g} s" in str(caught.value)
-        assert connections(asked) == 1
+        assert connections(asked) <= 1  # none where the time was up before
     message = str(caught.value)
     assert message.startswith("the hub cannot be reached (")
     assert f"the local cache ({tmp_path}) does not hold someone/reviews." in message
