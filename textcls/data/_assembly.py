@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from textcls.config.models import DataConfig
+from textcls.data._class_loss import uneven_loss
 from textcls.data._faults import complain, counted, left_out, quoted
 from textcls.data._row_checks import CheckedRows, in_order, seen
 from textcls.data._splits import stratified
@@ -73,7 +74,7 @@ def assemble(
         _align(rows, label_names, trained)
     faulty = [file for rows in everything if (file := rows.as_faulty_file())]
     if faulty and data.bad_rows == "error":
-        raise complain(faulty)
+        raise complain(faulty, uneven_loss(label_names, parts["train"]))
     splits = {split: _usable(name, split, files) for split, files in parts.items()}
     if len(trained) == 1:
         raise DataError(
@@ -81,6 +82,8 @@ def assemble(
             f"{quoted(list(trained))}; expected at least two classes"
         )
     said = [*notices, *(left_out(file) for file in faulty)]
+    if faulty and (uneven := uneven_loss(label_names, parts["train"])):
+        said.append(f"{name}: {uneven}")
     if split_off:
         said += _split_off(name, splits, data)
     return TextDataset(name, splits, label_names, tuple(said))

@@ -11,8 +11,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from textcls.data._faults import listed
-from textcls.data._hf_builders import quiet, reason
 from textcls.data._local import split_of
+from textcls.data.formats.hf_builders import quiet, reason
 from textcls.exceptions import DataError
 
 ALIASES = {"ag_news": "fancyzhx/ag_news"}
