@@ -116,7 +116,6 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from tune.config import search_file, spaces
     from tune.execution import ray_connect
     from tune.run_folder import paths
-    from tune.run_search import Request
 
     runs_dir = paths.runs_dir(options.runs_dir)
     address = options.address or os.environ.get("RAY_ADDRESS")
@@ -167,6 +166,8 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         check_local(search.data)  # while a wrong column costs seconds and no run folder
         name = options.name or paths.default_name(space, datetime.now().astimezone())
         folder = paths.create(runs_dir, name)
+    from tune.run_search import Request  # after the checks: it imports for seconds
+
     return Request(
         search,
         folder,

@@ -17,6 +17,8 @@ def uneven_loss(names: Sequence[str], train: Sequence[CheckedRows]) -> str:
 
     `train`: rows whose labels are positions among `names`, each with what is wrong with it.
     """
+    if len(names) < 2:
+        return ""
     total, lost = (np.zeros(len(names), np.int64) for _ in range(2))
     position = {name: i for i, name in enumerate(names)}
     for rows in train:
@@ -32,7 +34,7 @@ def uneven_loss(names: Sequence[str], train: Sequence[CheckedRows]) -> str:
     others = np.delete(total, worst).sum()
     rest = float((lost.sum() - lost[worst]) / max(1, others))
     few = lost[worst] < _LEAST_ROWS or shares[worst] < _MUCH
-    if len(names) < 2 or few or shares[worst] < _TIMES * rest:
+    if few or shares[worst] < _TIMES * rest:
         return ""
     return (
         f"{quoted([names[worst]])} loses {lost[worst]:,} of its {total[worst]:,} rows "

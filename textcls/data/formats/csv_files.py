@@ -109,7 +109,7 @@ def _layout(path: Path, place: str, data: DataConfig) -> _Layout:
         rows = take_sample(records)
     if first is None:
         raise DataError(f"{place}: the file is empty; expected a header and a row for each text")
-    if len(first[1]) == 1:
+    if len(first[1]) == 1 and first[1][0].strip() not in (data.text_columns or ()):
         raise DataError(_one_column(place, first[1][0], data))
     spoken = [] if dialect.separator == "," else [_how(place, dialect)]
     if not has_header(first[1], rows, known):

@@ -7,6 +7,7 @@ one.
 """
 
 import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ _WESTERN = frozenset(
     "£€¥¢§°«»¡¿´·–—‘’“”„…•™®©½¼¾²³¹ªº×÷±µ¶\xa0"  # noqa: RUF001
 )
 _TURKISH = frozenset("çğıöşüÇĞİÖŞÜâîûÂÎÛ£€°«»·–—‘’“”…•\xa0")  # noqa: RUF001
+_MISPLACED = re.compile(r"[²³¹¼½¾±µ¶§©®×÷]\w")  # as Polish letters look there  # noqa: RUF001
 _KANA_SHARE = 0.3  # of the characters beyond ASCII: no other encoding reads as kana by accident
 _CHAOS, _COHERENCE = 0.03, 0.06  # differences that charset-normalizer's figures do not decide
 _FEW = 30  # bytes beyond ASCII
@@ -72,7 +74,7 @@ def rewrite_as_utf8(path: Path, encoding: str, out: Path, place: str) -> None:
 
     Raises DataError where the bytes are not of the encoding.
     """
-    single = len("\xe9".encode(encoding, errors="replace")) == 1
+    single = len("\u3042".encode(encoding, errors="replace")) == 1  # a letter of all others
     # A byte without a meaning goes on as itself: the row that holds it is at fault, not the file.
     errors = "surrogateescape" if single else "strict"
     try:
@@ -131,6 +133,8 @@ def guess_encoding(content: bytes) -> str | None:
     for name in ("cp932", "euc_jp"):
         if _kana(sample, name) >= _KANA_SHARE:
             return name
+    if _hebrew(sample):
+        return "cp1255"
     # charset-normalizer has no Turkish to compare with and takes it for Polish.
     turkish = {character for character in sample.decode("cp1254", "replace") if character > "\x7f"}
     if turkish <= _TURKISH and len(turkish & set("ğış")) >= 2:
@@ -138,31 +142,46 @@ def guess_encoding(content: bytes) -> str | None:
     from charset_normalizer import from_bytes
 
     found: list[Any] = list(from_bytes(sample, cp_isolation=list(_USUAL)))
-    if not found:
-        return "cp1252" if _western(sample) else None
-    best = found[0]
+    western = _western(sample)
+    if not western:
+        found = [match for match in found if "cp1252" not in _names(match)]
     few = sum(byte > 0x7F for byte in sample) < _FEW  # too few to tell a language by
+    if not found or (few and not western and found[0].coherence == 0):
+        return "cp1252" if western else None
+    best = found[0]
     near = [
         match
         for match in found
         if match.chaos <= best.chaos + _CHAOS
         and (few or match.coherence >= best.coherence - _COHERENCE)
     ]
-    names = {name for match in near for name in (match.encoding, *match.could_be_from_charset)}
-    if "cp1252" in names:
-        # Letters that no Western text has speak for the others; alone they are accidents.
-        if _western(sample):
-            return "cp1252"
-        names.discard("cp1252")
-        if best.coherence == 0:
-            return None
+    names = {name for match in near for name in _names(match)}
     return next((name for name in _USUAL if name in names), None)
+
+
+def _names(match: Any) -> tuple[str, ...]:
+    """The encodings that give the same text."""
+    return (match.encoding, *match.could_be_from_charset)
 
 
 def _western(sample: bytes) -> bool:
     text = sample.decode("cp1252", errors="replace")
+    if _MISPLACED.search(text):
+        return False
     high = [character for character in text if not character.isascii()]
     return sum(character in _WESTERN for character in high) >= 0.9 * len(high)
+
+
+def _hebrew(sample: bytes) -> bool:
+    """Tell whether most letters are among the 27 of Hebrew in Windows-1255, and none beside them.
+
+    Those bytes are small letters of Russian, too; but no Russian text lacks both capitals and the
+    five letters that follow.
+    """
+    high = [byte for byte in sample if byte >= 0xC0]
+    ascii_letters = sum(bytes((byte,)).isalpha() for byte in sample if byte < 0x80)
+    hebrew = all(0xE0 <= byte <= 0xFA for byte in high)
+    return hebrew and len(high) >= _FEW and len(high) > ascii_letters
 
 
 def _kana(sample: bytes, name: str) -> float:
