@@ -78,8 +78,11 @@ class DataConfig(Section):
     multilabel: Literal["error", "first", "whole"] = "error"
     """What to do with several labels in one cell: stop, take the first, or take each combination
     for a class of its own."""
+    tokenizer: Literal["auto", "wordpunct", "characters"] = "auto"
+    """How texts are cut into tokens: into words and punctuation, or into words and single
+    characters of scripts without blanks between words; auto looks at the texts' scripts."""
     max_length: int = Field(default=128, ge=1)
-    """Tokens kept of each text, counted from its start."""
+    """Tokens that the encoder reads of each text, from its start; a linear classifier reads all."""
     min_count: int = Field(default=1, ge=1)
     """Occurrences in train that a word needs to enter the vocabulary."""
     validation_fraction: float = Field(default=0.0, ge=0.0, lt=1.0)
