@@ -21,7 +21,7 @@ from textcls._corpus_entries import (
     unpack_texts,
     unpack_vectors,
 )
-from textcls.config.models import DataConfig, EmbeddingConfig
+from textcls.config.models import SYNTHETIC, DataConfig, EmbeddingConfig
 from textcls.text.encoding import (
     TRAIN,
     EncodedSplit,
@@ -242,9 +242,13 @@ def _figures(made: Made, label_names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _encode(source: "Source", data: DataConfig, say: Say) -> cache.Entry:
+    from textcls.data.inspection import inspect_dataset
+
     say(f"Reading {source.name}.")
     dataset = source.read()
     tokenizer, notices = _tokenizer(dataset, data)
+    if data.name != SYNTHETIC:  # made up, and what it is like is known
+        notices += [f"{dataset.name}: {finding}" for finding in inspect_dataset(dataset)]
     encoding = encode_texts(dataset, data.max_length, data.min_count, tokenizer)
     notices += _cut(dataset, encoding, data)
     return pack_texts(Texts(encoding, dataset.label_names, (*dataset.notices, *notices), tokenizer))

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from textcls.config.models import DataConfig
+from textcls.config.models import SYNTHETIC, DataConfig
 from textcls.data._class_loss import uneven_loss
 from textcls.data._faults import complain, counted, left_out, quoted
 from textcls.data._row_checks import CheckedRows, in_order, seen
-from textcls.data._splits import stratified
+from textcls.data._splits import kept_together, stratified
 from textcls.exceptions import DataError
 
 _TEST_STREAM, _VALIDATION_STREAM = 0, 1
@@ -148,6 +148,9 @@ def _carve(
     train = splits["train"]
     stream = _TEST_STREAM if split == "test" else _VALIDATION_STREAM
     chosen = stratified(train.labels, fraction, data.seed, stream=stream)
+    moved = 0
+    if data.name != SYNTHETIC:  # whose texts are drawn one by one
+        chosen, moved = kept_together(train.texts, train.labels, chosen)
     count = int(chosen.sum())
     if not count:
         raise DataError(
@@ -156,4 +159,7 @@ def _carve(
         )
     splits[split], splits["train"] = train.where(chosen), train.where(~chosen)
     of = f"{count:,} of {counted(len(train), 'row')}"
-    return f"{of} were split off train as {split}, stratified by label, seed {data.seed}"
+    said = f"{of} were split off train as {split}, stratified by label, seed {data.seed}"
+    if not moved:
+        return said
+    return f"{said}; equal texts are on one side, for which {counted(moved, 'row')} changed it"
