@@ -176,7 +176,9 @@ def corpus_of(
     """Encode and embed a data set in memory, without the cache; else as `prepare_corpus`."""
     key = cache.key(FORMAT, dataset.name)  # names what is not kept
     vectors, substitutions = locate_vectors(embeddings, key)
-    encoding = encode_texts(dataset, data.max_length, data.min_count)
+    tokenizer, notices = _tokenizer(dataset, data)
+    encoding = encode_texts(dataset, data.max_length, data.min_count, tokenizer)
+    notices = [*dataset.notices, *notices, *_cut(dataset, encoding, data)]
     made = unpack_vectors(
         pack_vectors(embed(vectors, encoding, embeddings.seed), encoding), encoding
     )
@@ -184,19 +186,29 @@ def corpus_of(
     if linear:
         from textcls.models.linear import train_linear
 
-        beside = train_linear(encoding.splits[TRAIN], len(dataset.label_names))
-    notices = list(dict.fromkeys((*dataset.notices, *substitutions)))
+        beside = train_linear(encoding.uncut[TRAIN], len(dataset.label_names))
+    notices = list(dict.fromkeys((*notices, *substitutions)))
     _say_all(notices, say)
     provenance = {
         "data": dataset.name,
         "vectors": vectors.name,
         **_figures(made, dataset.label_names),
+        "tokenizer": tokenizer,
         "scale": embeddings.scale,
         "substitutions": list(substitutions),
         "notices": notices,
     }
     matrix = made.matrix * np.float32(embeddings.scale)
-    return Corpus(made.splits, made.vocabulary, dataset.label_names, matrix, provenance, beside)
+    return Corpus(
+        made.splits,
+        made.vocabulary,
+        dataset.label_names,
+        matrix,
+        provenance,
+        beside,
+        tokenizer,
+        encoding.whole,
+    )
 
 
 def _linear(
@@ -210,8 +222,7 @@ def _linear(
 
     def make() -> cache.Entry:
         say("Training a linear classifier of words, pairs of words and capitals.")
-        whole = texts.encoding.whole
-        splits = texts.encoding.splits if whole is None else whole.splits
+        splits = texts.encoding.uncut
         made = linear.train_linear(splits[TRAIN], len(texts.label_names))
         scores = {name: made.scores(split) for name, split in splits.items() if name != TRAIN}
         return linear.pack(made, scores)
@@ -255,7 +266,7 @@ def _encode(source: "Source", data: DataConfig, say: Say) -> cache.Entry:
 
 
 def _tokenizer(dataset: "TextDataset", data: DataConfig) -> tuple[str, list[str]]:
-    """The tokenizer, and what there is to say where the texts' scripts decided."""
+    """Return the tokenizer, and what there is to say where the texts' scripts decided."""
     if data.tokenizer != "auto":
         return data.tokenizer, []
     texts = dataset.splits[TRAIN].texts

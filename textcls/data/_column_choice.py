@@ -165,13 +165,13 @@ def _guess(
 
 
 def _words(name: str) -> str:
-    """A name in lower case, its words joined by underscores: `Review Text` is `review_text`."""
+    """Write a name in lower case, its words joined by underscores: `review_text`."""
     parts = re.sub(r"([a-z])([A-Z])", r"\1_\2", name)
     return "_".join(re.findall(r"[^\W_]+", parts.lower()))
 
 
 def _named(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The columns that are called like one of `known`; else those whose name holds one."""
+    """Return the columns that are called like one of `known`; else those whose name holds one."""
     whole = [name for name in names if _words(name) in known]
     if whole:
         return whole
@@ -180,7 +180,7 @@ def _named(names: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def _labels(free: Sequence[str], content: Mapping[str, _Content], sample: Sample) -> list[str]:
-    """The columns that may be the label, as good as each other; one where it is clear."""
+    """Return the columns that may be the label, as good as each other; one where it is clear."""
     fit = [name for name in free if not content[name].rows or content[name].may_be_label]
     for known in (LABEL_NAMES[:1], LABEL_NAMES):
         if found := _one_of_equals(_named(fit, known) or _named(free, known)[:1], sample):
@@ -212,7 +212,7 @@ def _one_of_equals(names: list[str], sample: Sample) -> list[str]:
 
 
 def _texts(free: Sequence[str], content: Mapping[str, _Content]) -> list[str]:
-    """The columns that may be the text, as good as each other; one where it is clear."""
+    """Return the columns that may be the text, as good as each other; one where it is clear."""
     for known in (TEXT_NAMES, SHORT_TEXT_NAMES):
         named = [name for name in _named(free, known) if not _NO_TEXT.search(_words(name))]
         found = [n for n in named if not content[n].rows or content[n].may_be_text] or named[:1]

@@ -26,7 +26,7 @@ class Chosen:
         return (*self.texts, self.label)
 
     def as_settings(self) -> dict[str, object]:
-        """The choice as settings of a `DataConfig`, for the files that follow."""
+        """Return the choice as settings of a `DataConfig`, for the files that follow."""
         return {"text_columns": self.texts, "label_column": self.label}
 
 

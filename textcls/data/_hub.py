@@ -33,7 +33,7 @@ class HubSet:
     notices: tuple[str, ...]
 
     def files(self) -> list[tuple[str, Path]]:
-        """The Arrow files that hold the rows, each with its role."""
+        """Return the Arrow files that hold the rows, each with its role."""
         return [
             (split, Path(file["filename"]))
             for split, dataset in self.splits.items()
@@ -172,7 +172,7 @@ def _status(error: BaseException) -> int:
 
 
 def _advice(error: Exception) -> str:
-    """What `datasets` says, and which setting answers it."""
+    """Say what `datasets` says, and which setting answers it."""
     message = " ".join(str(error).split())
     if "config" in message.lower():
         return f"{message} (the configuration is named by data.subset)"

@@ -67,7 +67,7 @@ def check_labels(
 
 
 def separator_of(counts: Mapping[str, int]) -> str | None:
-    """What separates the labels in a cell; None where each cell is one label.
+    """Say what separates the labels in a cell; None where each cell is one label.
 
     Cells with several are not rare, and their parts occur again: alone or in other cells. "Trade,
     Finance" is the name of one class where neither part does.
@@ -86,7 +86,7 @@ def separator_of(counts: Mapping[str, int]) -> str | None:
 
 
 def split_cell(label: str, separator: str) -> list[str]:
-    """The labels of a cell: `4,27`, `['a', 'b']`."""
+    """Return the labels of a cell: `4,27`, `['a', 'b']`."""
     inner = _LIST.match(label)
     parts = (inner[1] if inner else label).split(separator)
     return [part.strip().strip("'\"") for part in parts if part.strip()]

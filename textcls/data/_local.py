@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textcls.data._faults import listed, quoted
-from textcls.data._files import SUFFIXES, TABLES, is_data_file
-from textcls.data.formats.class_folders import class_folders
+from textcls.data.formats.any_file import SUFFIXES, TABLES, is_data_file
+from textcls.data.formats.class_folders import find_class_folders
 from textcls.data.formats.compression import inner_name
 from textcls.data.formats.csv_files import CLASSES_FILE
 from textcls.data.formats.saved_datasets import is_saved, saved_splits
@@ -33,7 +33,7 @@ class SplitFiles:
     notices: tuple[str, ...] = ()
 
     def with_classes(self) -> list[tuple[str, Path]]:
-        """Every file whose content is read, each with its role."""
+        """Return every file whose content is read, each with its role."""
         files = [
             file for split, paths in self.splits.items() for p in paths for file in _roles(split, p)
         ]
@@ -78,7 +78,7 @@ def find_splits(path: Path) -> SplitFiles:
 
 
 def _saved(folder: Path) -> SplitFiles | None:
-    """The splits of a folder that `save_to_disk` wrote."""
+    """Return the splits of a folder that `save_to_disk` wrote."""
     if not is_saved(folder):
         return None
     parts = saved_splits(folder)
@@ -92,7 +92,7 @@ def _files(folder: Path) -> SplitFiles | None:
     # A text file beside others may be anything; named after a split it is one.
     files = [p for p in files if not _is_plain_text(p) or split_of(_stem(p)) is not None]
     files = [path for path in files if not path.name.startswith(".") and path.name != CLASSES_FILE]
-    if not files or (class_folders(folder, TABLES) and all(map(_is_plain_text, files))):
+    if not files or (find_class_folders(folder, TABLES) and all(map(_is_plain_text, files))):
         return None
     if any(split_of(each.name) for each in _folders(folder)) and all(
         split_of(_stem(path)) is None for path in files
@@ -102,12 +102,12 @@ def _files(folder: Path) -> SplitFiles | None:
 
 
 def _class_folders(folder: Path) -> SplitFiles | None:
-    """A folder for each class, with train and test above them or without."""
+    """Return a folder for each class, with train and test above them or without."""
     splits = {split: each for each in _folders(folder) if (split := split_of(each.name))}
-    parts = [each for each in splits.values() if class_folders(each, TABLES)]
+    parts = [each for each in splits.values() if find_class_folders(each, TABLES)]
     if parts:
         return _sort_out(folder, parts)
-    return SplitFiles({"train": (folder,)}) if class_folders(folder, TABLES) else None
+    return SplitFiles({"train": (folder,)}) if find_class_folders(folder, TABLES) else None
 
 
 def _split_folders(folder: Path) -> SplitFiles | None:
@@ -166,7 +166,7 @@ def _roles(split: str, path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _stem(path: Path) -> str:
-    """A name without its suffix, but with one that names a split: `cooking.train`."""
+    """Return a name without its suffix, but with one that names a split: `cooking.train`."""
     if path.is_dir():
         return path.name
     inner = Path(inner_name(path))

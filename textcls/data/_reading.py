@@ -12,10 +12,10 @@ from textcls.config.models import DataConfig
 from textcls.data._column_choice import NoLabelColumnError
 from textcls.data._columns import Classes, Columns
 from textcls.data._faults import counted, quoted
-from textcls.data._files import read_file, sample_file, unfolded
 from textcls.data._label_kinds import check_labels, separator_of, split_cell
 from textcls.data._local import ORDER, find_splits, split_of
 from textcls.data._row_checks import CheckedRows, check_rows
+from textcls.data.formats.any_file import read_file, sample_file, unfolded
 from textcls.data.formats.compression import ZIP, unpack_zip
 from textcls.data.formats.csv_files import AG_CLASSES
 from textcls.exceptions import DataError

@@ -63,7 +63,7 @@ class CheckedRows:
         return cls(place, "row", row_numbers, chunks, labels, names, True, [], 0)
 
     def label_counts(self) -> dict[str, int]:
-        """How many rows have each label."""
+        """Count how many rows have each label."""
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.values))
         return {value: int(n) for value, n in zip(self.values, counts, strict=True) if n}
 

@@ -13,12 +13,12 @@ from textcls.config.models import IN_MEMORY, SYNTHETIC, DataConfig
 from textcls.data._assembly import Split, TextDataset, assemble
 from textcls.data._columns import Columns
 from textcls.data._faults import quoted
-from textcls.data._files import KINDS
 from textcls.data._fingerprint import content_fingerprint
 from textcls.data._hub import ALIASES, HubSet, Unreachable, is_hub_name, load_hub_set
 from textcls.data._local import find_splits
 from textcls.data._reading import check_sample, read_splits, sources_of, usable_parts
 from textcls.data._row_checks import CheckedRows
+from textcls.data.formats.any_file import KINDS
 from textcls.data.formats.compression import ZIP
 from textcls.data.formats.parquet_files import typed_columns
 from textcls.exceptions import DataError, HubUnreachableError

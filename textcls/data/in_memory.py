@@ -5,6 +5,7 @@ pandas and `datasets` are recognised by what their objects offer and are never i
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,18 @@ import pyarrow as pa
 
 from textcls.config.models import IN_MEMORY, DataConfig
 from textcls.data._assembly import TextDataset, assemble
-from textcls.data._columns import Chosen, Columns, choose_columns, row_numbers
-from textcls.data._parquet import typed_columns
+from textcls.data._column_choice import choose_columns
+from textcls.data._columns import Chosen, Columns, row_numbers
 from textcls.data._row_checks import CheckedRows, check_rows, text_of
 from textcls.data.dataset import Source
+from textcls.data.formats.parquet_files import typed_columns
 from textcls.exceptions import DataError
 
 Rows = tuple[object, object]
 """Texts and their labels."""
 
 _DIGEST_BYTES = 16
+_LOOKED_AT = 2_000  # values of a column
 _SAMPLE = 5  # values that an error about their type quotes
 
 
@@ -52,8 +55,9 @@ def memory_source(
     }
     name = "texts in memory" if data.name in (IN_MEMORY, DataConfig().name) else data.name
 
-    def read() -> tuple[dict[str, list[CheckedRows]], list[str]]:
-        return {split: [check_rows(each)] for split, each in columns.items()}, []
+    def read(_: Path) -> tuple[dict[str, list[CheckedRows]], list[str]]:
+        notices = [notice for each in columns.values() for notice in each.notices]
+        return {split: [check_rows(each)] for split, each in columns.items()}, notices
 
     return Source(name, _content_hash(columns, data), (), data, read)
 
@@ -157,14 +161,22 @@ def _named_columns(table: object, label: str | None, split: str, data: DataConfi
             f"{split}: labels are missing; expected one for each text, or a data frame or "
             "datasets.Dataset with a column for them"
         )
-    chosen = choose_columns(split, names, data)
+    some = {name: _sampled(table[name]) for name in names}  # type: ignore[index]
+    chosen = choose_columns(split, names, data, some)
     texts = tuple(_strings(table[name], name) for name in chosen.texts)  # type: ignore[index]
     labels = label_column(table[chosen.label])  # type: ignore[index]
-    return Columns(split, "row", chosen, texts, labels, row_numbers)
+    return Columns(split, "row", chosen, texts, labels, row_numbers, notices=chosen.notices)
+
+
+def _sampled(values: object) -> list[str]:
+    """Write some values of a column as texts, for the choice of columns to look at."""
+    plain = _plain(values)
+    step = -(-len(plain) // _LOOKED_AT) or 1
+    return ["" if value is None else str(value) for value in plain[::step]]
 
 
 def _column_names(table: object) -> list[str]:
-    """The column names of a data frame or `datasets.Dataset`; none for anything else."""
+    """Return the column names of a data frame or `datasets.Dataset`; none for anything else."""
     found = getattr(table, "column_names", None)
     if found is None:
         found = getattr(table, "columns", None)
@@ -181,7 +193,7 @@ def _strings(values: object, name: str) -> pa.ChunkedArray:
 
 
 def _plain(values: object) -> list[Any]:
-    """A list of Python values; what is missing, NaN included, is None."""
+    """Return a list of Python values; what is missing, NaN included, is None."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         listed: list[Any] = values.to_pylist()
         return listed

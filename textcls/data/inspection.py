@@ -87,7 +87,7 @@ def inspect_dataset(dataset: TextDataset) -> tuple[Finding, ...]:
 
 
 def _text_codes(splits: Mapping[str, Split]) -> dict[str, npt.NDArray[np.int64]]:
-    """The same number for the same text, apart from case and blanks at the ends, in all splits."""
+    """Number texts so that equal ones have the same number in all splits."""
     chunks = [chunk for split in splits.values() for chunk in split.texts.chunks]
     codes = text_codes(pa.chunked_array(chunks, pa.string()))
     ends = np.cumsum([len(split) for split in splits.values()])[:-1]

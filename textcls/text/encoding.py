@@ -108,6 +108,11 @@ class Encoding:
     whole: WholeTexts | None = None
     lengths: TextLengths | None = None
 
+    @property
+    def uncut(self) -> dict[str, EncodedSplit]:
+        """The splits with whole texts, in the numbers of the vocabulary that goes with them."""
+        return self.splits if self.whole is None else self.whole.splits
+
 
 class _Ids(dict[str, int]):
     """Number words in the order in which they are first asked for."""
@@ -171,7 +176,7 @@ def _whole_texts(splits: dict[str, EncodedSplit], words: list[str], min_count: i
 
 
 def _by_word(words: list[str], occurrences: NDArray[np.int64]) -> dict[str, int]:
-    """How often each word occurs that does; the first stands for none."""
+    """Count each word that occurs; the first stands for none."""
     pairs = zip(words[1:], occurrences[1:].tolist(), strict=True)
     return {word: times for word, times in pairs if times}
 
@@ -183,7 +188,7 @@ def _numbered(split: EncodedSplit, words: list[str], vocabulary: Vocabulary) -> 
 
 
 def _first_tokens(split: EncodedSplit, max_length: int) -> EncodedSplit:
-    """The first tokens of each text; the split itself where no text is longer."""
+    """Keep the first tokens of each text; return the split itself where no text is longer."""
     lengths = np.diff(split.offsets)
     if lengths.max(initial=0) <= max_length:
         return split

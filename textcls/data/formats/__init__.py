@@ -5,6 +5,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "any_file",
     "class_folders",
     "compression",
     "csv_dialect",

@@ -17,8 +17,8 @@ UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
 _CHOSEN = Chosen(("text",), "label")
 
 
-def class_folders(folder: Path, kinds: Sequence[str]) -> list[Path]:
-    """The folders of classes in `folder`; none where it has another layout.
+def find_class_folders(folder: Path, kinds: Sequence[str]) -> list[Path]:
+    """Return the folders of classes in `folder`; none where it has another layout.
 
     At least two folders that hold files, none of which has one of the suffixes `kinds`.
     """
@@ -35,7 +35,7 @@ def _holds(folder: Path, kinds: Sequence[str]) -> bool:
 
 
 def texts_in(folder: Path) -> list[Path]:
-    """The files of a class, those numbered in the order of their numbers."""
+    """Return the files of a class, those numbered in the order of their numbers."""
     files = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted((path for path in files if path.is_file()), key=_by_number)
 
@@ -43,7 +43,7 @@ def texts_in(folder: Path) -> list[Path]:
 def read_class_folders(folder: Path, place: str, data: DataConfig) -> Columns:
     """Read the text of every file; its folder's name is the label."""
     paths, labels = [], []
-    for each in class_folders(folder, ()):
+    for each in find_class_folders(folder, ()):
         for path in texts_in(each):
             paths.append(path)
             labels.append(each.name)
@@ -68,7 +68,7 @@ def read_class_folders(folder: Path, place: str, data: DataConfig) -> Columns:
 def _decoded(
     contents: Sequence[bytes], asked: str | None, place: str
 ) -> tuple[list[str], list[str]]:
-    """The texts, and what there is to say; those that are not UTF-8 share one other encoding."""
+    """Return the texts, and what was said; those that are not UTF-8 share one other encoding."""
     texts = [_utf8(content) if asked is None else None for content in contents]
     odd = [content for content, text in zip(contents, texts, strict=True) if text is None]
     if not odd:

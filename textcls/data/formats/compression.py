@@ -12,7 +12,7 @@ GZIP, ZIP = ".gz", ".zip"
 
 
 def inner_name(path: Path) -> str:
-    """The name that a file has once it is unpacked: `train.csv` for `train.csv.gz`."""
+    """Return the name that a file has once it is unpacked: `train.csv` for `train.csv.gz`."""
     return path.name[: -len(GZIP)] if path.suffix.lower() == GZIP else path.name
 
 

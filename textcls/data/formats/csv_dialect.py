@@ -106,7 +106,7 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _consistency(lines: Sequence[str], separator: str) -> tuple[bool, float, bool]:
-    """How well a separator fits: columns at all, the share of records alike, no comma.
+    """Measure how well a separator fits: columns at all, the share of records alike, no comma.
 
     A comma stands in many a text, so another separator that fits as well is meant.
     """

@@ -173,7 +173,7 @@ def _headerless(
 
 
 def class_names(folder: Path, place: str) -> tuple[str, ...] | None:
-    """The lines of the `classes.txt` beside a file; None where there is none."""
+    """Return the lines of the `classes.txt` beside a file; None where there is none."""
     path = folder / CLASSES_FILE
     if not path.is_file():
         return None

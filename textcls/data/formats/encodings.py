@@ -160,7 +160,7 @@ def guess_encoding(content: bytes) -> str | None:
 
 
 def _names(match: Any) -> tuple[str, ...]:
-    """The encodings that give the same text."""
+    """Return the encodings that give the same text."""
     return (match.encoding, *match.could_be_from_charset)
 
 
@@ -185,7 +185,7 @@ def _hebrew(sample: bytes) -> bool:
 
 
 def _kana(sample: bytes, name: str) -> float:
-    """The share of full-width kana among the characters beyond ASCII; 0 where it is not valid."""
+    """Return the share of full-width kana among the characters beyond ASCII; 0 where invalid."""
     try:
         text = sample.decode(name)
     except UnicodeDecodeError:

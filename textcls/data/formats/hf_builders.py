@@ -83,7 +83,7 @@ def columns_of(dataset: Any, names: Sequence[str]) -> tuple[pa.ChunkedArray, ...
 
 
 def reason(error: BaseException) -> str:
-    """The first line of the innermost error: `datasets` wraps what went wrong in what it did."""
+    """Return the first line of the innermost error, which `datasets` wraps in what it did."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines()

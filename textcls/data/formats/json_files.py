@@ -143,7 +143,7 @@ def _elements(path: Path, place: str) -> Iterator[tuple[int, Any]]:
 
 
 def _fields(found: Any, chosen: Chosen) -> list[str] | Reason:
-    """The texts and the label of an object as CSV fields, or what is wrong with it."""
+    """Return the texts and the label of an object as CSV fields, or what is wrong with it."""
     if isinstance(found, Reason):
         return found
     if not isinstance(found, dict):
@@ -160,12 +160,12 @@ def _fields(found: Any, chosen: Chosen) -> list[str] | Reason:
 
 
 def _shown(value: Any) -> str:
-    """A value as the choice of columns sees it; lists and objects are neither text nor label."""
+    """Write a value as the choice of columns sees it; lists and objects are as if missing."""
     return "" if isinstance(value, list | dict) else _label(value)
 
 
 def _label(value: str | bool | int | float | None) -> str:
-    """A label as Arrow would write it; "" where it is missing."""
+    """Return a label as Arrow would write it; "" where it is missing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):

@@ -33,7 +33,7 @@ def unfold_object(path: Path, folder: Path) -> dict[str, Path]:
 
 
 def _single_object(path: Path) -> dict[str, Any] | None:
-    """The object that the whole file is; None for JSON lines and anything else."""
+    """Return the object that the whole file is; None for JSON lines and anything else."""
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         first = next((line for line in file if not line.isspace()), "")
         if not first.lstrip().startswith("{"):
@@ -53,7 +53,7 @@ def _single_object(path: Path) -> dict[str, Any] | None:
 
 
 def _rows(part: Any) -> list[Any] | None:
-    """The rows that a value stands for, where it stands for rows."""
+    """Return the rows that a value stands for, where it stands for rows."""
     if isinstance(part, list):
         return (
             [_row(row) for row in part] if all(isinstance(r, dict | list) for r in part) else None

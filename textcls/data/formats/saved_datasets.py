@@ -17,7 +17,7 @@ def is_saved(folder: Path) -> bool:
 
 
 def saved_splits(folder: Path) -> list[Path]:
-    """The folders that hold rows: those of the splits, or the folder itself."""
+    """Return the folders that hold rows: those of the splits, or the folder itself."""
     if (folder / STATE).is_file():
         return [folder]
     return sorted(path.parent for path in folder.glob(f"*/{STATE}"))

@@ -35,7 +35,7 @@ class Reason:
     """The record's label, where it can be read."""
 
     def with_label(self, label: str) -> "Reason":
-        """The same reason for a record with this label."""
+        """Return the same reason for a record with this label."""
         return replace(self, label=label)
 
 
@@ -112,7 +112,7 @@ def is_utf8(path: Path) -> bool:
 
 
 def unencodable(text: str) -> Reason | None:
-    """The fault of a text, decoded with `surrogateescape`, that is not proper Unicode, or None."""
+    """Return the fault of a text that is not proper Unicode, decoded with `surrogateescape`."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -37,7 +37,7 @@ def read_spreadsheet(path: Path, place: str, data: DataConfig, scratch: Path) ->
 
 
 def _numbered(columns: Columns, numbers: list[int]) -> Columns:
-    """The same columns whose rows are called by their numbers in the sheet."""
+    """Return the same columns whose rows are called by their numbers in the sheet."""
     from dataclasses import replace
 
     return replace(columns, unit="row", number=partial(_rows, columns, numbers))
@@ -71,7 +71,7 @@ def _first_sheet(path: Path, place: str) -> tuple[str, Iterator[tuple[Any, ...]]
 
 
 def _shown(cell: Any) -> str:
-    """A cell as text: whole numbers without a fraction, dates as ISO 8601 writes them."""
+    """Return a cell as text: whole numbers without a fraction, dates as ISO 8601 writes them."""
     if cell is None:
         return ""
     if isinstance(cell, bool):

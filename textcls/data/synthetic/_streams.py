@@ -60,7 +60,7 @@ def pairs(key: tuple[int, ...], desks: list[Streams], first: int, second: int) -
 
 
 def random(key: tuple[int, ...], name: str) -> np.random.Generator:
-    """A generator of its own for each key and name; the checksum makes a number of the name."""
+    """Make a generator for each key and name; the checksum makes a number of the name."""
     return np.random.Generator(np.random.PCG64([*key, zlib.crc32(name.encode())]))
 
 

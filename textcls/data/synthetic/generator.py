@@ -131,7 +131,7 @@ def _split(size: int, key: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
 
 
 def _balanced_labels(size: int, key: tuple[int, ...]) -> np.ndarray:
-    """Each class once in every four texts, in random order; int64 (size,)."""
+    """Return each class once in every four texts, in random order; int64 (size,)."""
     draws = streams.random(key, "labels").random((-(-size // CLASSES), CLASSES))
     return np.argsort(draws, axis=1, kind="stable").reshape(-1)[:size].astype(np.int64)
 

@@ -77,7 +77,7 @@ def sample_file(
 
 
 def unfolded(path: Path, scratch: Path) -> dict[str, Path]:
-    """The splits that one JSON file holds as an object; none where it holds none."""
+    """Return the splits that one JSON file holds as an object; none where it holds none."""
     if _kind(path) != ".json":
         return {}
     try:
@@ -152,7 +152,7 @@ def _kind(path: Path) -> str:
 
 
 def _fresh(scratch: Path) -> Path:
-    """A new folder inside the scratch folder, so that equal names do not meet."""
+    """Return a new folder inside the scratch folder, so that equal names do not meet."""
     for i in range(1_000_000):
         folder = scratch / str(i)
         try:
