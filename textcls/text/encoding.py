@@ -202,6 +202,12 @@ def _first_tokens(split: EncodedSplit, max_length: int) -> EncodedSplit:
     )
 
 
+def token_counts(texts: "pa.ChunkedArray", tokenizer: str) -> NDArray[np.int64]:
+    """Count the tokens of each whole text, int64 (texts,)."""
+    lengths = (len(tokenize_cased(text, WHOLE_LENGTH, tokenizer)) for text in _stream(texts))
+    return np.fromiter(lengths, np.int64)
+
+
 def count(tokens: NDArray[np.int32], words: int) -> NDArray[np.int64]:
     """Return the occurrences of each id, int64 (words,)."""
     counts = np.zeros(words, dtype=np.int64)
