@@ -225,8 +225,10 @@ def test_notices_are_said_once_at_every_start_and_recorded(
         said: list[str] = []
         corpus = prepare_corpus(skipping, vectors, cache_dir=tmp_path / "cache", say=said.append)
         notices = corpus.provenance["notices"]
-        assert len(notices) == 1
-        assert said.count(notices[0]) == 1
+        assert len(notices) == 2
+        assert "left out 1 of" in notices[0]
+        assert "repeat the text of another row" in notices[1]
+        assert [said.count(notice) for notice in notices] == [1, 1]
 
 
 def test_one_error_for_vectors_that_cannot_be_used_and_no_cache_of_them(

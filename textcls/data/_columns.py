@@ -56,6 +56,8 @@ class Columns:
     """How many of those rows have which label, where it can be read."""
     notices: tuple[str, ...] = ()
     """What there is to say about how the file was read."""
+    as_written: bool = False
+    """Labels keep their spelling: `1.0` is not `1`."""
     bare: bool = False
     """No header, and a label first: AG's layout, if the labels are 1 to 4."""
 

@@ -88,6 +88,8 @@ def check_rows(columns: Columns) -> CheckedRows:
     """Join the text columns, encode the labels and find the rows that have no text or no label."""
     texts = text_of(columns.texts)
     codes, values = codes_of(columns.label)
+    if not columns.as_written:
+        values = _one_spelling(values)
     rows = CheckedRows(
         columns.place,
         columns.unit,
@@ -147,7 +149,7 @@ def codes_of(column: pa.ChunkedArray) -> tuple[Codes, tuple[str, ...]]:
     codes = np.concatenate(indices).astype(np.int64)
     if "" in values:
         codes[codes == values.index("")] = -1
-    return codes, _one_spelling(values)
+    return codes, values
 
 
 def _one_spelling(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ pandas and `datasets` are recognised by what their objects offer and are never i
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def columns_of_rows(rows: Rows, split: str, data: DataConfig) -> Columns:
     """
     texts, labels = rows
     if labels is None or (isinstance(labels, str) and _column_names(texts)):
-        return _named_columns(texts, labels, split, data)
+        return replace(_named_columns(texts, labels, split, data), as_written=True)
     column, codes = text_column(texts), label_column(labels)
     if len(column) != len(codes):
         raise DataError(
@@ -88,7 +89,8 @@ def columns_of_rows(rows: Rows, split: str, data: DataConfig) -> Columns:
         )
     if not len(column):
         raise DataError(f"{split}: no texts; expected at least one for each of two classes")
-    return Columns(split, "row", Chosen(("texts",), "labels"), (column,), codes, row_numbers)
+    chosen = Chosen(("texts",), "labels")
+    return Columns(split, "row", chosen, (column,), codes, row_numbers, as_written=True)
 
 
 def text_column(texts: object) -> pa.ChunkedArray:

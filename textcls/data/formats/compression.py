@@ -44,6 +44,8 @@ def unpack_zip(path: Path, folder: Path, place: str) -> Path:
                     f"{place}: holds {size:,} bytes, but the disk of {folder} has {free:,} free"
                 )
             archive.extractall(folder)  # which keeps every member inside the folder
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error) as error:
+    except DataError:
+        raise
+    except Exception as error:  # damage shows as errors of seven types and of the file system
         raise DataError(f"{place}: cannot be unpacked as zip: {error}") from error
     return folder
