@@ -27,7 +27,7 @@ FLOORS = {
         ["textcls.bundle"],
         ["textcls.ensemble"],
         ["textcls.estimator"],
-        ["textcls.train", "textcls.predict"],
+        ["textcls.train", "textcls.predict", "textcls.inspect"],
     ],
     "tune": [
         ["tune.exceptions", "tune.formatting", "tune.schedulers"],

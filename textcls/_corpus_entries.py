@@ -1,17 +1,25 @@
 """Store a corpus in the cache: the encoded texts, and the vocabulary and matrix of some vectors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textcls.cache import Entry
-from textcls.text.encoding import TRAIN, EncodedSplit, Encoding, renumber
+from textcls.text.encoding import (
+    TRAIN,
+    EncodedSplit,
+    Encoding,
+    TextLengths,
+    WholeTexts,
+    renumber,
+)
+from textcls.text.tokenizer import WORDPUNCT
 from textcls.text.vocabulary import Vocabulary
 from textcls.vectors.embeddings import Embedded
 
-FORMAT = 2
+FORMAT = 3
 """Goes up when the meaning of what is held changes."""
 
 
@@ -22,6 +30,7 @@ class Texts:
     encoding: Encoding
     label_names: tuple[str, ...]
     notices: tuple[str, ...]
+    tokenizer: str = WORDPUNCT
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +51,15 @@ def pack_texts(texts: Texts) -> Entry:
         "words": _pack_words(encoding.vocabulary.words),
     }
     for name, split in encoding.splits.items():
-        arrays[f"{name}.tokens"] = split.tokens
-        arrays[f"{name}.offsets"] = split.offsets
+        arrays |= _pack_split(name, split)
         arrays[f"{name}.labels"] = split.labels
-        if split.capitals is not None:
-            arrays[f"{name}.capitals"] = split.capitals
+    if encoding.whole is not None:
+        arrays["whole.words"] = _pack_words(encoding.whole.vocabulary.words)
+        for name, split in encoding.whole.splits.items():
+            arrays |= _pack_split(f"whole.{name}", split)
     meta = {
+        "tokenizer": texts.tokenizer,
+        "lengths": None if encoding.lengths is None else asdict(encoding.lengths),
         "splits": list(encoding.splits),
         "train_words": encoding.train_words,
         "label_names": list(texts.label_names),
@@ -59,18 +71,36 @@ def pack_texts(texts: Texts) -> Entry:
 def unpack_texts(entry: Entry) -> Texts:
     """Undo `pack_texts`."""
     arrays, meta = entry.arrays, entry.meta
+    splits, vocabulary = _unpack_splits(entry, "")
+    whole = WholeTexts(*_unpack_splits(entry, "whole.")) if "whole.words" in arrays else None
+    lengths = None if meta["lengths"] is None else TextLengths(**meta["lengths"])
+    encoding = Encoding(splits, vocabulary, meta["train_words"], arrays["counts"], whole, lengths)
+    label_names, notices = tuple(meta["label_names"]), tuple(meta["notices"])
+    return Texts(encoding, label_names, notices, meta["tokenizer"])
+
+
+def _pack_split(name: str, split: EncodedSplit) -> dict[str, NDArray[np.generic]]:
+    arrays: dict[str, NDArray[np.generic]] = {
+        f"{name}.tokens": split.tokens,
+        f"{name}.offsets": split.offsets,
+    }
+    if split.capitals is not None:
+        arrays[f"{name}.capitals"] = split.capitals
+    return arrays
+
+
+def _unpack_splits(entry: Entry, prefix: str) -> tuple[dict[str, EncodedSplit], Vocabulary]:
+    arrays = entry.arrays
     splits = {
         name: EncodedSplit(
-            arrays[f"{name}.tokens"],
-            arrays[f"{name}.offsets"],
+            arrays[f"{prefix}{name}.tokens"],
+            arrays[f"{prefix}{name}.offsets"],
             arrays[f"{name}.labels"],
-            capitals=arrays.get(f"{name}.capitals"),
+            capitals=arrays.get(f"{prefix}{name}.capitals"),
         )
-        for name in meta["splits"]
+        for name in entry.meta["splits"]
     }
-    vocabulary = Vocabulary(_unpack_words(arrays["words"]))
-    encoding = Encoding(splits, vocabulary, meta["train_words"], arrays["counts"])
-    return Texts(encoding, tuple(meta["label_names"]), tuple(meta["notices"]))
+    return splits, Vocabulary(_unpack_words(arrays[f"{prefix}words"]))
 
 
 def pack_vectors(embedded: Embedded, encoding: Encoding) -> Entry:

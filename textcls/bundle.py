@@ -3,7 +3,8 @@
 `classifier.safetensors` holds the weights, `bundle.json` what they mean: the format's version, the
 model, the label names, how texts are cut, and where it all came from; `vocabulary.json` the words
 in the order of their ids; `linear.safetensors`, where the model wants one, the linear classifier
-beside the encoder. No pickle anywhere. The folder is written beside and renamed.
+beside the encoder, and `linear_vocabulary.json` its words, where it read more of each text. No
+pickle anywhere. The folder is written beside and renamed.
 """
 
 import json
@@ -28,14 +29,14 @@ from textcls.corpus import Corpus
 from textcls.exceptions import BundleError
 from textcls.models.classifier import Classifier
 from textcls.models.linear import LinearClassifier
-from textcls.text.encoding import EncodedSplit
-from textcls.text.tokenizer import lower_case, tokenize_cased
+from textcls.text.encoding import WHOLE_LENGTH, EncodedSplit
+from textcls.text.tokenizer import CHARACTERS, WORDPUNCT, lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, Vocabulary
 from textcls.training import trainer
 
 FORMAT = 1
 _WEIGHTS, _ABOUT, _WORDS = "classifier.safetensors", "bundle.json", "vocabulary.json"
-_LINEAR = "linear.safetensors"
+_LINEAR, _LINEAR_WORDS = "linear.safetensors", "linear_vocabulary.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +49,31 @@ class Bundle:
     max_length: int
     about: dict[str, Any]
     linear: LinearClassifier | None = None
+    tokenizer: str = WORDPUNCT
+    linear_length: int | None = None
+    """Tokens that the linear classifier reads; as many as the encoder where that is not known."""
+    linear_vocabulary: Vocabulary | None = None
+    """Its words, where they are others."""
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
         """Return texts as word ids; their labels are unknown and 0."""
-        words = [tokenize_cased(text, self.max_length) or [UNK] for text in texts]
+        split = self._ids(texts, self.max_length, self.vocabulary)
+        if self.linear is None:
+            return split
+        length = self.linear_length or self.max_length
+        whole = self._ids(texts, length, self.linear_vocabulary or self.vocabulary)
+        return replace(split, scores=self.linear.scores(whole))
+
+    def _ids(self, texts: Sequence[str], length: int, vocabulary: Vocabulary) -> EncodedSplit:
+        words = [tokenize_cased(text, length, self.tokenizer) or [UNK] for text in texts]
         lower = [lower_case(text) for text in words]
-        ids = [word for text in lower for word in self.vocabulary.encode(text)]
-        split = EncodedSplit(
+        ids = [word for text in lower for word in vocabulary.encode(text)]
+        return EncodedSplit(
             np.array(ids, np.int32),
             np.cumsum([0, *map(len, words)], dtype=np.int64),
             np.zeros(len(words), np.int64),
             capitals=np.fromiter(map(ne, chain(*words), chain(*lower)), np.bool_),
         )
-        return split if self.linear is None else replace(split, scores=self.linear.scores(split))
 
     def logits(self, texts: Sequence[str]) -> torch.Tensor:
         """Return logits (texts, classes) in the order of `label_names`."""
@@ -100,9 +113,14 @@ def export_bundle(
         model,
         corpus.vocabulary,
         corpus.label_names,
-        data.max_length,
+        {
+            "max_length": data.max_length,
+            "tokenizer": corpus.tokenizer,
+            "linear_length": WHOLE_LENGTH,
+        },
         about,
         corpus.linear if model.linear_weight > 0 else None,
+        None if corpus.whole is None else corpus.whole.vocabulary,
     )
 
 
@@ -118,9 +136,14 @@ def save_bundle(bundle: Bundle, model: ModelConfig, out: Path) -> None:
         model,
         bundle.vocabulary,
         bundle.label_names,
-        bundle.max_length,
+        {
+            "max_length": bundle.max_length,
+            "tokenizer": bundle.tokenizer,
+            "linear_length": bundle.linear_length,
+        },
         bundle.about,
         bundle.linear,
+        bundle.linear_vocabulary,
     )
 
 
@@ -130,15 +153,16 @@ def _write(
     model: ModelConfig,
     vocabulary: Vocabulary,
     label_names: Sequence[str],
-    max_length: int,
+    reading: Mapping[str, Any],
     about: Mapping[str, Any],
     linear: LinearClassifier | None,
+    linear_vocabulary: Vocabulary | None,
 ) -> None:
     description = {
         "format": FORMAT,
         "model": model.model_dump(mode="json"),
         "label_names": list(label_names),
-        "max_length": max_length,
+        **reading,
         "about": dict(about),
     }
     draft = out.with_name(out.name + ".part")
@@ -148,6 +172,9 @@ def _write(
     if linear is not None:
         arrays = {name: np.ascontiguousarray(a) for name, a in linear.arrays().items()}
         save_arrays(arrays, draft / _LINEAR)
+        if linear_vocabulary is not None:
+            words = linear_vocabulary.words
+            (draft / _LINEAR_WORDS).write_text(_json(words), encoding="utf-8")
     (draft / _ABOUT).write_text(_json(description), encoding="utf-8")
     (draft / _WORDS).write_text(_json(vocabulary.words), encoding="utf-8")
     old = out.with_name(out.name + ".old")
@@ -186,14 +213,30 @@ def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
         built = Classifier(matrix, len(label_names), model, compiled=compiled)
         built.load_state_dict(weights)
         max_length = int(about["max_length"])
-        linear = None
+        linear, linear_vocabulary = None, None
         if model.linear_weight > 0:
             linear = LinearClassifier.of(load_arrays(folder / _LINEAR))
             linear.check(len(label_names))
+            if (folder / _LINEAR_WORDS).exists():
+                linear_vocabulary = Vocabulary(tuple(_read_json(folder, _LINEAR_WORDS)))
+        # Bundles of before these keys were written cut words, and everything at the same length.
+        tokenizer, linear_length = about.get("tokenizer", WORDPUNCT), about.get("linear_length")
+        if tokenizer not in (WORDPUNCT, CHARACTERS):
+            raise BundleError(f"{folder / _ABOUT}: no tokenizer is called {tokenizer!r}")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise BundleError(f"{folder}: the classifier cannot be read: {reason}") from error
-    return Bundle(built.eval(), vocabulary, label_names, max_length, about["about"], linear)
+    return Bundle(
+        built.eval(),
+        vocabulary,
+        label_names,
+        max_length,
+        about["about"],
+        linear,
+        tokenizer,
+        linear_length,
+        linear_vocabulary,
+    )
 
 
 def _json(value: Any) -> str:

@@ -21,8 +21,16 @@ from textcls._corpus_entries import (
     unpack_texts,
     unpack_vectors,
 )
-from textcls.config.models import DataConfig, EmbeddingConfig
-from textcls.text.encoding import TRAIN, EncodedSplit, Encoding, concatenated, encode_texts
+from textcls.config.models import SYNTHETIC, DataConfig, EmbeddingConfig
+from textcls.text.encoding import (
+    TRAIN,
+    EncodedSplit,
+    Encoding,
+    WholeTexts,
+    concatenated,
+    encode_texts,
+)
+from textcls.text.tokenizer import WORDPUNCT, choose_tokenizer
 from textcls.text.vocabulary import Vocabulary
 from textcls.vectors.embeddings import RECIPE, Vectors, embed
 from textcls.vectors.embeddings import locate as locate_vectors
@@ -34,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Corpus", "EncodedSplit", "corpus_of", "prepare_corpus"]
 
 Say = Callable[[str], None]
+_TEXTS_LOOKED_AT = 2_000
+_WORTH_SAYING = 0.01  # of the tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,10 @@ class Corpus:
     provenance: dict[str, Any]
     linear: "LinearClassifier | None" = None
     """Where it was asked for; the splits besides train then have its scores."""
+    tokenizer: str = WORDPUNCT
+    """The name of the tokenizer that cut the texts."""
+    whole: WholeTexts | None = None
+    """The texts that the linear classifier reads, where `splits` hold their beginnings only."""
 
 
 def with_all_learnt(corpus: Corpus) -> Corpus:
@@ -63,10 +77,11 @@ def with_all_learnt(corpus: Corpus) -> Corpus:
         return corpus
     from textcls.models.linear import train_linear
 
-    both = concatenated(corpus.splits[TRAIN], corpus.splits["validation"])
+    read = corpus.splits if corpus.whole is None else corpus.whole.splits
+    both = concatenated(read[TRAIN], read["validation"])
     linear = train_linear(both, len(corpus.label_names))
     splits = {
-        name: split if name == TRAIN else replace(split, scores=linear.scores(split))
+        name: split if name == TRAIN else replace(split, scores=linear.scores(read[name]))
         for name, split in corpus.splits.items()
     }
     return replace(corpus, splits=splits, linear=linear)
@@ -103,7 +118,8 @@ def prepare_corpus(
     folder = cache_dir or cache.default_cache_dir()
     source = source or locate(data)
     _say_all(source.notices, say)
-    key = cache.key(FORMAT, source.name, source.fingerprint, data.max_length, data.min_count)
+    cut = (data.tokenizer, data.max_length, data.min_count)
+    key = cache.key(FORMAT, source.name, source.fingerprint, *cut)
     # Vectors out of reach are an error before the texts are read, not after.
     vectors, substitutions = locate_vectors(embeddings, key)
     _say_all(substitutions, say)
@@ -128,6 +144,7 @@ def prepare_corpus(
     provenance = {
         **_origin(source, vectors),
         **_figures(made, texts.label_names),
+        "tokenizer": texts.tokenizer,
         "scale": embeddings.scale,
         "substitutions": [*source.notices, *substitutions],
         "notices": list(dict.fromkeys((*source.notices, *texts.notices, *substitutions))),
@@ -143,6 +160,8 @@ def prepare_corpus(
         matrix,
         provenance,
         None if beside is None else beside[0],
+        texts.tokenizer,
+        texts.encoding.whole,
     )
 
 
@@ -157,7 +176,9 @@ def corpus_of(
     """Encode and embed a data set in memory, without the cache; else as `prepare_corpus`."""
     key = cache.key(FORMAT, dataset.name)  # names what is not kept
     vectors, substitutions = locate_vectors(embeddings, key)
-    encoding = encode_texts(dataset, data.max_length, data.min_count)
+    tokenizer, notices = _tokenizer(dataset, data)
+    encoding = encode_texts(dataset, data.max_length, data.min_count, tokenizer)
+    notices = [*dataset.notices, *notices, *_cut(dataset, encoding, data)]
     made = unpack_vectors(
         pack_vectors(embed(vectors, encoding, embeddings.seed), encoding), encoding
     )
@@ -165,19 +186,29 @@ def corpus_of(
     if linear:
         from textcls.models.linear import train_linear
 
-        beside = train_linear(encoding.splits[TRAIN], len(dataset.label_names))
-    notices = list(dict.fromkeys((*dataset.notices, *substitutions)))
+        beside = train_linear(encoding.uncut[TRAIN], len(dataset.label_names))
+    notices = list(dict.fromkeys((*notices, *substitutions)))
     _say_all(notices, say)
     provenance = {
         "data": dataset.name,
         "vectors": vectors.name,
         **_figures(made, dataset.label_names),
+        "tokenizer": tokenizer,
         "scale": embeddings.scale,
         "substitutions": list(substitutions),
         "notices": notices,
     }
     matrix = made.matrix * np.float32(embeddings.scale)
-    return Corpus(made.splits, made.vocabulary, dataset.label_names, matrix, provenance, beside)
+    return Corpus(
+        made.splits,
+        made.vocabulary,
+        dataset.label_names,
+        matrix,
+        provenance,
+        beside,
+        tokenizer,
+        encoding.whole,
+    )
 
 
 def _linear(
@@ -191,7 +222,7 @@ def _linear(
 
     def make() -> cache.Entry:
         say("Training a linear classifier of words, pairs of words and capitals.")
-        splits = texts.encoding.splits
+        splits = texts.encoding.uncut
         made = linear.train_linear(splits[TRAIN], len(texts.label_names))
         scores = {name: made.scores(split) for name, split in splits.items() if name != TRAIN}
         return linear.pack(made, scores)
@@ -222,10 +253,45 @@ def _figures(made: Made, label_names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _encode(source: "Source", data: DataConfig, say: Say) -> cache.Entry:
+    from textcls.data.inspection import inspect_dataset
+
     say(f"Reading {source.name}.")
     dataset = source.read()
-    encoding = encode_texts(dataset, data.max_length, data.min_count)
-    return pack_texts(Texts(encoding, dataset.label_names, dataset.notices))
+    tokenizer, notices = _tokenizer(dataset, data)
+    if data.name != SYNTHETIC:  # made up, and what it is like is known
+        notices += [f"{dataset.name}: {finding}" for finding in inspect_dataset(dataset)]
+    encoding = encode_texts(dataset, data.max_length, data.min_count, tokenizer)
+    notices += _cut(dataset, encoding, data)
+    return pack_texts(Texts(encoding, dataset.label_names, (*dataset.notices, *notices), tokenizer))
+
+
+def _tokenizer(dataset: "TextDataset", data: DataConfig) -> tuple[str, list[str]]:
+    """Return the tokenizer, and what there is to say where the texts' scripts decided."""
+    if data.tokenizer != "auto":
+        return data.tokenizer, []
+    texts = dataset.splits[TRAIN].texts
+    step = -(-len(texts) // _TEXTS_LOOKED_AT)
+    found = choose_tokenizer(texts.take(np.arange(0, len(texts), step)).to_pylist())
+    if found == WORDPUNCT:
+        return found, []
+    return found, [
+        f"{dataset.name}: much of it is in a script without blanks between words (or in Korean), "
+        "so each such character is a token; data.tokenizer: wordpunct takes runs of letters"
+    ]
+
+
+def _cut(dataset: "TextDataset", encoding: Encoding, data: DataConfig) -> list[str]:
+    """Say what the encoder does not see of the texts, where that is more than a little."""
+    lengths = encoding.lengths
+    if lengths is None or lengths.tokens_cut < _WORTH_SAYING:
+        return []
+    return [
+        f"{dataset.name}: {lengths.texts_cut:.0%} of the texts of train are longer than "
+        f"data.max_length, {data.max_length:,} tokens, and {lengths.tokens_cut:.0%} of the tokens "
+        "lie behind it: the encoder does not see them, a linear classifier beside it does. Half "
+        f"of the texts have {lengths.median:,} tokens or fewer, nine of ten "
+        f"{lengths.ninth_decile:,}"
+    ]
 
 
 def _embed(vectors: Vectors, encoding: Encoding, seed: int, say: Say) -> cache.Entry:

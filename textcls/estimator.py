@@ -200,6 +200,7 @@ class TextClassifier:
 
         from textcls.bundle import Bundle
         from textcls.corpus import corpus_of
+        from textcls.text.encoding import WHOLE_LENGTH
         from textcls.training.trainer import Training
 
         file = self.configuration()
@@ -240,6 +241,9 @@ class TextClassifier:
             file.data.max_length,
             about,
             corpus.linear,
+            corpus.tokenizer,
+            WHOLE_LENGTH,
+            None if corpus.whole is None else corpus.whole.vocabulary,
         )
         self.classes_ = np.array(about["classes"])
         self.notices_ = tuple(corpus.provenance["notices"])

@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     shorthands = {
         "model.name": options.model,
         "data.name": options.data,
+        "data.text_columns": options.text,
+        "data.label_column": options.label,
         "embeddings.name": options.embeddings,
         "train.epochs": options.epochs,
         "train.seed": options.seed,
@@ -57,6 +59,8 @@ def make_parser() -> CommandParser:
     )
     add("--model", choices=["cnn", "rnn", "gru"], help="the encoder")
     add("--data", metavar="DATA", help="a hub name, a local file or folder, or synthetic")
+    add("--text", metavar="COLUMNS", help="columns that make the text, such as subject,body")
+    add("--label", metavar="COLUMN", help="the column that holds the label")
     add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
     add("--epochs", type=float, metavar="N", help="passes over the train split")
     add("--seed", type=int, metavar="N", help="seed of weights, batches and dropout")

@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": ("tune.compare", "show searches side by side"),
     "validate": ("tune.validate", "check search spaces without running them"),
     "train": ("textcls.train", "train one configuration, without a search"),
+    "inspect": ("textcls.inspect", "print what is in a file of texts, and what may be wrong"),
     "predict": ("textcls.predict", "print the label of each text and its probability"),
     "completion": ("tune.completion", "print the completion script of a shell"),
 }

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _KEYS = {
     "data": ("data.name",),
+    "text": ("data.text_columns",),
+    "label": ("data.label_column",),
     "embeddings": ("embeddings.name",),
     "samples": ("search.samples",),
     "epochs": ("train.epochs",),
@@ -109,11 +111,11 @@ def _list_spaces() -> int:
 
 def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from textcls.config.loader import Override
+    from textcls.data.dataset import check_local
     from textcls.exceptions import ConfigError
     from tune.config import search_file, spaces
     from tune.execution import ray_connect
     from tune.run_folder import paths
-    from tune.run_search import Request
 
     runs_dir = paths.runs_dir(options.runs_dir)
     address = options.address or os.environ.get("RAY_ADDRESS")
@@ -161,8 +163,11 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     else:
         space = spaces.find_space(options.space)
         search = search_file.load_search(space, overrides)
+        check_local(search.data)  # while a wrong column costs seconds and no run folder
         name = options.name or paths.default_name(space, datetime.now().astimezone())
         folder = paths.create(runs_dir, name)
+    from tune.run_search import Request  # after the checks: it imports for seconds
+
     return Request(
         search,
         folder,
@@ -220,6 +225,8 @@ def _add_search_options(group: argparse._ArgumentGroup) -> None:
 def _add_data_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--data", metavar="DATA", help="a hub name, a local file or folder, or synthetic")
+    add("--text", metavar="COLUMNS", help="columns that make the text, such as subject,body")
+    add("--label", metavar="COLUMN", help="the column that holds the label")
     add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
 
 

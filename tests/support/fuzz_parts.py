@@ -155,7 +155,7 @@ OPTIONS = [
     "--space", "--resume", "--name", "--samples", "--epochs", "--time-budget", "--seed", "--set",
     "--cpus-per-trial", "--gpus-per-trial", "--max-concurrent", "--confirm", "--seeds", "--data",
     "--ensemble", "--storage", "--dashboard-host", "--trial-timeout", "--embeddings", "--quiet",
-    "--warm-start",
+    "--warm-start", "--text", "--label",
 ]  # fmt: skip
 VALUES = [
     "", "1", "0", "-3", "1e9", "nan", "inf", "5m", "1h30m", "auto", "..", "../x", "a/b", "x" * 300,

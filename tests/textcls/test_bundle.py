@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from textcls import bundle, predict
-from textcls.config.models import DataConfig, ModelConfig, TrainConfig
-from textcls.corpus import Corpus
+from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, TrainConfig
+from textcls.corpus import Corpus, prepare_corpus
 from textcls.exceptions import BundleError
 from textcls.text.encoding import EncodedSplit
 from textcls.text.vocabulary import Vocabulary
@@ -129,3 +129,71 @@ def test_a_damaged_bundle_is_refused(exported, name, content) -> None:
     (folder / name).write_text(content)
     with pytest.raises(BundleError, match=str(folder)):
         bundle.load_bundle(folder)
+
+
+CHINESE = [("很快，好吃，味道足", "好"), ("送餐太慢了，不好吃", "差")] * 20  # noqa: RUF001
+LONG = [(f"{'filler ' * 9}{word}", word[0]) for word in ("good", "bad")] * 20
+
+
+@pytest.fixture
+def exported_file(tmp_path, request) -> tuple[bundle.Bundle, Corpus, Path]:
+    """A trained bundle of a small file, with a linear classifier beside its encoder."""
+    (tmp_path / "rows.csv").write_text(
+        "text,label\n" + "".join(f'"{text}",{label}\n' for text, label in request.param)
+    )
+    data = DataConfig(name=str(tmp_path / "rows.csv"), max_length=6)
+    prepared = prepare_corpus(
+        data,
+        EmbeddingConfig(name="random", dim=4),
+        linear=True,
+        cache_dir=tmp_path / "cache",
+        say=lambda _: None,
+    )
+    model = ModelConfig(name="gru", hidden_size=4, pooling="max", linear_weight=3.0)
+    training = Training(prepared.splits, prepared.embeddings, 2, model, TrainConfig())
+    list(training.fit([]))
+    training.save(tmp_path / "checkpoint")
+    bundle.export_bundle(tmp_path / "checkpoint", model, prepared, data, tmp_path / "best", {})
+    return bundle.load_bundle(tmp_path / "best"), prepared, tmp_path / "best"
+
+
+@pytest.mark.parametrize("exported_file", [CHINESE], indirect=True)
+def test_a_bundle_cuts_texts_as_its_training_did(exported_file) -> None:
+    loaded, prepared, folder = exported_file
+    assert (loaded.tokenizer, prepared.tokenizer) == ("characters", "characters")
+    ids = loaded.encode(["很快，好吃"]).tokens.tolist()  # noqa: RUF001
+    assert [loaded.vocabulary.words[i] for i in ids] == ["很", "快", "，", "好", "吃"]  # noqa: RUF001
+    about = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(json.dumps(about | {"tokenizer": "klingon"}))
+    with pytest.raises(BundleError, match="no tokenizer is called 'klingon'"):
+        bundle.load_bundle(folder)
+
+
+@pytest.mark.parametrize("exported_file", [LONG], indirect=True)
+def test_the_linear_classifier_of_a_bundle_reads_whole_texts(exported_file) -> None:
+    loaded, prepared, _ = exported_file
+    texts = [LONG[0][0], LONG[1][0]]
+    split = loaded.encode(texts)
+    assert np.diff(split.offsets).tolist() == [6, 6]  # all that the encoder sees is filler
+    assert split.scores is not None
+    found = [loaded.label_names[i] for i in split.scores.argmax(axis=1)]
+    assert found == ["g", "b"]
+    np.testing.assert_allclose(
+        np.unique(split.scores, axis=0),
+        np.unique(prepared.splits["test"].scores, axis=0),
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("exported_file", [LONG], indirect=True)
+def test_a_bundle_of_before_cuts_everything_alike(exported_file) -> None:
+    _, _, folder = exported_file
+    about = json.loads((folder / "bundle.json").read_text())
+    for key in ("tokenizer", "linear_length"):
+        del about[key]
+    (folder / "bundle.json").write_text(json.dumps(about))
+    (folder / "linear_vocabulary.json").unlink()
+    loaded = bundle.load_bundle(folder)
+    assert loaded.tokenizer == "wordpunct"
+    scores = loaded.encode([LONG[0][0], LONG[1][0]]).scores
+    np.testing.assert_array_equal(scores[0], scores[1])

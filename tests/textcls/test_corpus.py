@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -224,8 +225,10 @@ def test_notices_are_said_once_at_every_start_and_recorded(
         said: list[str] = []
         corpus = prepare_corpus(skipping, vectors, cache_dir=tmp_path / "cache", say=said.append)
         notices = corpus.provenance["notices"]
-        assert len(notices) == 1
-        assert said.count(notices[0]) == 1
+        assert len(notices) == 2
+        assert "left out 1 of" in notices[0]
+        assert "repeat the text of another row" in notices[1]
+        assert [said.count(notice) for notice in notices] == [1, 1]
 
 
 def test_one_error_for_vectors_that_cannot_be_used_and_no_cache_of_them(
@@ -309,3 +312,40 @@ def test_scale_multiplies_the_vectors(tmp_path: Path) -> None:
     )
     np.testing.assert_allclose(scaled.embeddings, 10 * plain.embeddings, rtol=1e-6)
     assert scaled.provenance["scale"] == 10.0
+
+
+def test_the_tokenizer_is_chosen_by_the_script_said_and_recorded(tmp_path: Path) -> None:
+    rows = [("很快，好吃", "a"), ("太慢了", "b")] * 5  # noqa: RUF001
+    name = str(write(tmp_path / "data", train=rows, test=[("快", "a"), ("慢", "b")]))
+    said: list[str] = []
+
+    def prepared(**settings: Any) -> Corpus:
+        data, vectors = DataConfig(name=name, **settings), EmbeddingConfig(name="random")
+        return prepare_corpus(data, vectors, cache_dir=tmp_path / "cache", say=said.append)
+
+    chosen = prepared()
+    assert words_of(chosen, "test") == [["快"], ["慢"]]
+    assert (chosen.tokenizer, chosen.provenance["tokenizer"]) == ("characters", "characters")
+    (notice,) = [sentence for sentence in said if "data.tokenizer" in sentence]
+    assert "in a script without blanks between words" in notice
+    assert notice in chosen.provenance["notices"]
+    assert words_of(prepared(tokenizer="wordpunct"), "test") == [["<unk>"], ["<unk>"]]
+    assert_same(prepared(), chosen)
+
+
+def test_what_a_cut_leaves_out_is_said(tmp_path: Path) -> None:
+    rows = [("one two three four", "a"), ("five", "b")] * 5
+    name = str(write(tmp_path / "data", train=rows, test=rows[:2]))
+    said: list[str] = []
+    corpus = prepare_corpus(
+        DataConfig(name=name, max_length=3),
+        EmbeddingConfig(name="random"),
+        cache_dir=tmp_path / "cache",
+        say=said.append,
+    )
+    (notice,) = [sentence for sentence in said if "data.max_length" in sentence]
+    assert "50% of the texts of train are longer than data.max_length, 3 tokens, and 20%" in notice
+    assert corpus.whole is not None
+    assert np.diff(corpus.whole.splits["train"].offsets).tolist() == [4, 1] * 5
+    findings = [notice for notice in said if "are in train as well" in notice]
+    assert len(findings) == 1

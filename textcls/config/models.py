@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 SYNTHETIC = "synthetic"
 IN_MEMORY = "memory"
@@ -18,6 +26,23 @@ CORPUS_VECTORS = "corpus"
 RANDOM_VECTORS = "random"
 
 ModelName = Literal["cnn", "rnn", "gru"]
+
+
+def _names(value: object) -> object:
+    """`a`, `a,b`, `[a, b]` and the numbers of columns without names are all lists of names."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(","))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (str(value),)
+    return tuple(map(_name, value)) if isinstance(value, list | tuple) else value
+
+
+def _name(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+ColumnName = Annotated[str, BeforeValidator(_name)]
+ColumnNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
 class Section(BaseModel):
@@ -41,12 +66,23 @@ class DataConfig(Section):
     """The hub set's configuration, where it has several."""
     offline: str | None = None
     """What to use instead, with a notice, when the hub cannot be reached."""
-    text_columns: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
-    """Columns that make a text, joined by a space; by default text, or title and description."""
-    label_column: str | None = None
-    """The column that holds the label; by default label."""
+    text_columns: Annotated[ColumnNames, Field(min_length=1)] | None = None
+    """Columns that make a text, joined by a space, as a list or with commas between them; by
+    default text, or title and description, else guessed from names and content."""
+    label_column: ColumnName | None = None
+    """The column that holds the label; by default label, else guessed from names and content."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What stands between the columns of a text file; by default read off the file."""
+    encoding: str | None = None
+    """The encoding of text files, as Python calls it; by default told by their content."""
+    multilabel: Literal["error", "first", "whole"] = "error"
+    """What to do with several labels in one cell: stop, take the first, or take each combination
+    for a class of its own."""
+    tokenizer: Literal["auto", "wordpunct", "characters"] = "auto"
+    """How texts are cut into tokens: into words and punctuation, or into words and single
+    characters of scripts without blanks between words; auto looks at the texts' scripts."""
     max_length: int = Field(default=128, ge=1)
-    """Tokens kept of each text, counted from its start."""
+    """Tokens that the encoder reads of each text, from its start; a linear classifier reads all."""
     min_count: int = Field(default=1, ge=1)
     """Occurrences in train that a word needs to enter the vocabulary."""
     validation_fraction: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -61,6 +97,18 @@ class DataConfig(Section):
     """Texts in the test split of the embedded corpus; local and hub data ignore it."""
     seed: int = Field(default=0, ge=0)
     """Seed of the splits and of the embedded corpus."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                "".encode(value)
+            except LookupError:
+                raise ValueError(
+                    f"must be an encoding that Python knows, such as cp1252, but is {value!r}"
+                ) from None
+        return value
 
 
 class EmbeddingConfig(Section):

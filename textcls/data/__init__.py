@@ -6,6 +6,8 @@ underscore is this package's own.
 
 __all__ = [
     "dataset",
+    "formats",
     "in_memory",
+    "inspection",
     "synthetic",
 ]

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from textcls.config.models import DataConfig
+from textcls.config.models import SYNTHETIC, DataConfig
+from textcls.data._class_loss import uneven_loss
 from textcls.data._faults import complain, counted, left_out, quoted
 from textcls.data._row_checks import CheckedRows, in_order, seen
-from textcls.data._splits import stratified
+from textcls.data._splits import kept_together, stratified
 from textcls.exceptions import DataError
 
 _TEST_STREAM, _VALIDATION_STREAM = 0, 1
@@ -73,7 +74,7 @@ def assemble(
         _align(rows, label_names, trained)
     faulty = [file for rows in everything if (file := rows.as_faulty_file())]
     if faulty and data.bad_rows == "error":
-        raise complain(faulty)
+        raise complain(faulty, uneven_loss(label_names, parts["train"]))
     splits = {split: _usable(name, split, files) for split, files in parts.items()}
     if len(trained) == 1:
         raise DataError(
@@ -81,6 +82,8 @@ def assemble(
             f"{quoted(list(trained))}; expected at least two classes"
         )
     said = [*notices, *(left_out(file) for file in faulty)]
+    if faulty and (uneven := uneven_loss(label_names, parts["train"])):
+        said.append(f"{name}: {uneven}")
     if split_off:
         said += _split_off(name, splits, data)
     return TextDataset(name, splits, label_names, tuple(said))
@@ -145,6 +148,9 @@ def _carve(
     train = splits["train"]
     stream = _TEST_STREAM if split == "test" else _VALIDATION_STREAM
     chosen = stratified(train.labels, fraction, data.seed, stream=stream)
+    moved = 0
+    if data.name != SYNTHETIC:  # whose texts are drawn one by one
+        chosen, moved = kept_together(train.texts, train.labels, chosen)
     count = int(chosen.sum())
     if not count:
         raise DataError(
@@ -153,4 +159,7 @@ def _carve(
         )
     splits[split], splits["train"] = train.where(chosen), train.where(~chosen)
     of = f"{count:,} of {counted(len(train), 'row')}"
-    return f"{of} were split off train as {split}, stratified by label, seed {data.seed}"
+    said = f"{of} were split off train as {split}, stratified by label, seed {data.seed}"
+    if not moved:
+        return said
+    return f"{said}; equal texts are on one side, for which {counted(moved, 'row')} changed it"

@@ -1,20 +1,14 @@
-"""Which columns of a file or hub set make the text and the label."""
+"""What was read of a file or hub split: columns of texts and labels, not yet looked at."""
 
-import difflib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from textcls.config.models import DataConfig
-from textcls.data._faults import Fault, Unit, listed, quoted
-from textcls.exceptions import DataError
+from textcls.data._faults import Fault, Unit
 
-LABEL = "label"
-DEFAULT_TEXTS = (("text",), ("title", "description"))
-
-Numbering = Callable[[Sequence[int]], list[int]]
-"""Positions among the texts, ascending, to the line or row numbers (from 1) that people see."""
+Numbering = Callable[[Sequence[int]], Sequence[int | str]]
+"""Positions among the texts, ascending, to the line or row numbers (from 1) or files they see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +17,17 @@ class Chosen:
 
     texts: tuple[str, ...]
     label: str
+    notices: tuple[str, ...] = field(default=(), compare=False)
+    """How they were chosen, where nobody named them."""
 
     @property
     def all(self) -> tuple[str, ...]:
         """The text columns, then the label."""
         return (*self.texts, self.label)
+
+    def as_settings(self) -> dict[str, object]:
+        """Return the choice as settings of a `DataConfig`, for the files that follow."""
+        return {"text_columns": self.texts, "label_column": self.label}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +52,16 @@ class Columns:
     classes: Classes | None = None
     screened: tuple[Fault, ...] = ()
     """Faults of rows that could not even be parsed and are in no column."""
+    screened_labels: Mapping[str, int] = field(default_factory=dict)
+    """How many of those rows have which label, where it can be read."""
+    notices: tuple[str, ...] = ()
+    """What there is to say about how the file was read."""
+    as_written: bool = False
+    """Labels keep their spelling: `1.0` is not `1`."""
+    bare: bool = False
+    """No header, and a label first: AG's layout, if the labels are 1 to 4."""
 
 
 def row_numbers(positions: Sequence[int]) -> list[int]:
     """Number rows from 1, where there are no lines to name."""
     return [position + 1 for position in positions]
-
-
-def choose_columns(place: str, present: Sequence[str], data: DataConfig, hint: str = "") -> Chosen:
-    """Pick the columns that the configuration names, or else the usual ones.
-
-    Raises DataError, with the columns that are there, when one is missing.
-    """
-    chosen = usual_columns(present, data)
-    missing = [f"{name!r} (data.text_columns)" for name in chosen.texts if name not in present]
-    if chosen.label not in present:
-        missing.append(f"{chosen.label!r} (data.label_column)")
-    if missing:
-        noun = "column" if len(missing) == 1 else "columns"
-        message = f"{place}: no {noun} {' and '.join(missing)}; its columns are {quoted(present)}"
-        raise DataError(message + (_similar(chosen.all, present) or hint))
-    twice = [name for name in chosen.all if present.count(name) > 1]
-    if twice:
-        raise DataError(f"{place}: more than one column is called {quoted(twice)}; expected one")
-    return chosen
-
-
-def usual_columns(present: Sequence[str], data: DataConfig) -> Chosen:
-    """Return the columns to look for: those of the configuration, else the usual ones."""
-    usual = (texts for texts in DEFAULT_TEXTS if set(texts) <= set(present))
-    texts = data.text_columns or next(usual, DEFAULT_TEXTS[0])
-    return Chosen(tuple(texts), data.label_column or LABEL)
-
-
-def _similar(wanted: Sequence[str], present: Sequence[str]) -> str:
-    """Ask about columns that look like the missing ones; "" where none does."""
-    lower = {name.lower(): name for name in present}
-    near = [
-        lower[match]
-        for name in wanted
-        if name not in present
-        for match in difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.75)
-    ]
-    return f"; did you mean {listed([repr(name) for name in near])}?" if near else ""

@@ -10,18 +10,18 @@ SHOWN_ROWS = 10
 SHOWN_VALUES = 10
 _VALUE_LENGTH = 40
 
-Unit = Literal["line", "row"]
+Unit = Literal["line", "row", "file"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault in one file: `count` rows have it; the first ten by line or row number."""
+    """One kind of fault in one file: `count` rows have it; the first ten by line, row or file."""
 
     what: str
     """Completes "3 rows have ..."."""
     expected: str
     count: int
-    numbers: tuple[int, ...]
+    numbers: tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,20 @@ class FaultyFile:
     faults: tuple[Fault, ...]
 
 
-def complain(files: Sequence[FaultyFile]) -> DataError:
-    """Make the one error that lists every kind of fault of every file."""
+def complain(files: Sequence[FaultyFile], uneven: str = "") -> DataError:
+    """Make the one error that lists every kind of fault of every file.
+
+    `uneven` says what leaving the rows out would do to the classes, where that is not advised.
+    """
     lines = []
     for file in files:
         of = counted(file.total, "row")
         lines.append(f"{file.place}: {file.bad:,} of {of} cannot be used")
         lines += [f"  {_sentence(fault, file.unit)}" for fault in file.faults]
-    return DataError("\n".join([*lines, "Mend them, or leave them out with data.bad_rows: skip"]))
+    advice = "Mend them, or leave them out with data.bad_rows: skip"
+    if uneven:
+        advice = f"Mend them; with data.bad_rows: skip, {uneven}"
+    return DataError("\n".join([*lines, advice]))
 
 
 def left_out(file: FaultyFile) -> str:

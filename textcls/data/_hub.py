@@ -11,8 +11,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from textcls.data._faults import listed
-from textcls.data._hf_builders import quiet, reason
 from textcls.data._local import split_of
+from textcls.data.formats.hf_builders import quiet, reason
 from textcls.exceptions import DataError
 
 ALIASES = {"ag_news": "fancyzhx/ag_news"}
@@ -33,7 +33,7 @@ class HubSet:
     notices: tuple[str, ...]
 
     def files(self) -> list[tuple[str, Path]]:
-        """The Arrow files that hold the rows, each with its role."""
+        """Return the Arrow files that hold the rows, each with its role."""
         return [
             (split, Path(file["filename"]))
             for split, dataset in self.splits.items()
@@ -172,7 +172,7 @@ def _status(error: BaseException) -> int:
 
 
 def _advice(error: Exception) -> str:
-    """What `datasets` says, and which setting answers it."""
+    """Say what `datasets` says, and which setting answers it."""
     message = " ".join(str(error).split())
     if "config" in message.lower():
         return f"{message} (the configuration is named by data.subset)"

@@ -1,35 +1,25 @@
-"""A local file or folder: which of its files are which split, and how each is read."""
+"""A local file or folder: which of its files are which split."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from textcls.config.models import DataConfig
-from textcls.data._columns import Columns
-from textcls.data._csv_files import CLASSES_FILE, read_csv
 from textcls.data._faults import listed, quoted
-from textcls.data._json_files import read_json
-from textcls.data._parquet import read_parquet
+from textcls.data.formats.any_file import SUFFIXES, TABLES, is_data_file
+from textcls.data.formats.class_folders import find_class_folders
+from textcls.data.formats.compression import inner_name
+from textcls.data.formats.csv_files import CLASSES_FILE
+from textcls.data.formats.saved_datasets import is_saved, saved_splits
 from textcls.exceptions import DataError
 
-Reader = Callable[[Path, str, DataConfig], Columns]
-READERS: dict[str, Reader] = {
-    ".csv": read_csv,
-    ".jsonl": read_json,
-    ".ndjson": read_json,
-    ".json": read_json,
-    ".parquet": read_parquet,
-}
-SUFFIXES = ", ".join(READERS)
-
 SPLIT_WORDS = {
-    "train": "train",
-    "test": "test",
-    "valid": "validation",
-    "validation": "validation",
-    "val": "validation",
-    "dev": "validation",
+    **dict.fromkeys(("train", "training", "trainset", "traindata", "trn"), "train"),
+    **dict.fromkeys(("test", "testing", "testset", "testdata", "tst"), "test"),
+    **dict.fromkeys(
+        ("valid", "validation", "validate", "val", "dev", "devel", "development", "devset", "eval"),
+        "validation",
+    ),
 }
 
 ORDER = ("train", "validation", "test")
@@ -37,26 +27,25 @@ ORDER = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class SplitFiles:
-    """The files of each split, in the order in which they are read, and what was left aside."""
+    """The files or folders of each split, in the order of reading, and what was left aside."""
 
     splits: dict[str, tuple[Path, ...]]
     notices: tuple[str, ...] = ()
 
     def with_classes(self) -> list[tuple[str, Path]]:
-        """Every file whose content is read, each with its role."""
+        """Return every file whose content is read, each with its role."""
         files = [
-            (f"{split}{path.suffix}", path)
-            for split, paths in self.splits.items()
-            for path in paths
+            file for split, paths in self.splits.items() for p in paths for file in _roles(split, p)
         ]
-        folders = dict.fromkeys(path.parent for _, path in files)
-        beside = [folder / CLASSES_FILE for folder in folders]
+        whole = [path for paths in self.splits.values() for path in paths if path.is_file()]
+        beside = [folder / CLASSES_FILE for folder in dict.fromkeys(p.parent for p in whole)]
         return files + [(CLASSES_FILE, path) for path in beside if path.is_file()]
 
 
 def split_of(name: str) -> str | None:
     """Tell which split a file or hub split is by the word in its name, or None without one."""
-    words = re.findall(r"[a-z]+", name.lower())
+    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)  # labeledTrainData
+    words = re.findall(r"[a-z]+", apart.lower())
     found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
     return found.pop() if len(found) == 1 else None
 
@@ -68,37 +57,79 @@ def find_splits(path: Path) -> SplitFiles:
     than one candidate for a split.
     """
     if path.is_file():
-        if path.suffix.lower() not in READERS:
+        if inner_name(path).lower().endswith(".xls"):
+            raise DataError(f"{path}: a workbook of Excel before 2007; save it as .xlsx or .csv")
+        if not is_data_file(path):
             raise DataError(f"{path}: a file of an unknown kind; expected one of {SUFFIXES}")
         return SplitFiles({"train": (path,)})
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder{_neighbours(path)}")
-    known = (p for p in path.iterdir() if p.suffix.lower() in READERS and p.is_file())
-    files = sorted(p for p in known if not p.name.startswith("."))
-    if not files:
-        raise DataError(
-            f"{path}: no data file; expected train and test files ({SUFFIXES}), "
-            f"found {_inside(path)}"
-        )
-    return _sort_out(path, files)
+    for find in (_saved, _files, _class_folders, _split_folders):
+        if (found := find(path)) is not None:
+            return found
+    inside = [each for each in _folders(path) if not each.name.startswith("__")]
+    inner = [each for each in inside if each.name == "data"] or inside
+    if len(inner) == 1 and not (path / CLASSES_FILE).exists():
+        return find_splits(inner[0])  # of an archive, or of a clone from the hub
+    raise DataError(
+        f"{path}: no data file; expected train and test files ({SUFFIXES}) or a folder for each "
+        f"class, found {_inside(path)}"
+    )
 
 
-def read_file(path: Path, data: DataConfig) -> Columns:
-    """Read one data file. Raises DataError when it cannot be read or lacks a column."""
-    place = str(path)
-    try:
-        if not path.stat().st_size:
-            raise DataError(f"{place}: the file is empty; expected a text and a label in each row")
-        return READERS[path.suffix.lower()](path, place, data)
-    except OSError as error:
-        raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
+def _saved(folder: Path) -> SplitFiles | None:
+    """Return the splits of a folder that `save_to_disk` wrote."""
+    if not is_saved(folder):
+        return None
+    parts = saved_splits(folder)
+    if parts == [folder]:
+        return SplitFiles({"train": (folder,)})
+    return _sort_out(folder, parts)
 
 
-def _sort_out(folder: Path, files: list[Path]) -> SplitFiles:
+def _files(folder: Path) -> SplitFiles | None:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and is_data_file(path))
+    # A text file beside others may be anything; named after a split it is one.
+    files = [p for p in files if not _is_plain_text(p) or split_of(_stem(p)) is not None]
+    files = [path for path in files if not path.name.startswith(".") and path.name != CLASSES_FILE]
+    if not files or (find_class_folders(folder, TABLES) and all(map(_is_plain_text, files))):
+        return None
+    if any(split_of(each.name) for each in _folders(folder)) and all(
+        split_of(_stem(path)) is None for path in files
+    ):
+        return None
+    return _sort_out(folder, files)
+
+
+def _class_folders(folder: Path) -> SplitFiles | None:
+    """Return a folder for each class, with train and test above them or without."""
+    splits = {split: each for each in _folders(folder) if (split := split_of(each.name))}
+    parts = [each for each in splits.values() if find_class_folders(each, TABLES)]
+    if parts:
+        return _sort_out(folder, parts)
+    return SplitFiles({"train": (folder,)}) if find_class_folders(folder, TABLES) else None
+
+
+def _split_folders(folder: Path) -> SplitFiles | None:
+    """Folders called train and test with data files in them."""
+    by_split: dict[str, tuple[Path, ...]] = {}
+    for each in _folders(folder):
+        files = sorted(path for path in each.iterdir() if path.is_file() and is_data_file(path))
+        split = split_of(each.name)
+        if split and files:
+            by_split[split] = (*by_split.get(split, ()), *files)
+    if "train" not in by_split:
+        return None
+    for split, parts in by_split.items():
+        _need_shards(folder, split, list(parts))
+    return SplitFiles({split: by_split[split] for split in ORDER if split in by_split})
+
+
+def _sort_out(folder: Path, files: Sequence[Path]) -> SplitFiles:
     by_split: dict[str, list[Path]] = {}
     aside = []
     for file in files:
-        split = split_of(file.stem)
+        split = split_of(_stem(file))
         if split is None:
             aside.append(file.name)
         else:
@@ -123,6 +154,32 @@ def _need_shards(folder: Path, split: str, files: list[Path]) -> None:
             f"{folder}: {names} all name the {split} split; expected one file, or parts that are "
             "told apart by numbers alone"
         )
+
+
+def _roles(split: str, path: Path) -> Iterator[tuple[str, Path]]:
+    if path.is_file():
+        yield f"{split}{path.suffix}", path
+        return
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            yield f"{split}/{file.relative_to(path).as_posix()}", file
+
+
+def _stem(path: Path) -> str:
+    """Return a name without its suffix, but with one that names a split: `cooking.train`."""
+    if path.is_dir():
+        return path.name
+    inner = Path(inner_name(path))
+    return inner.name if split_of(inner.suffix) else inner.stem
+
+
+def _is_plain_text(path: Path) -> bool:
+    return Path(inner_name(path)).suffix.lower() == ".txt"
+
+
+def _folders(folder: Path) -> list[Path]:
+    found = (path for path in folder.iterdir() if path.is_dir())
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def _inside(folder: Path) -> str:

@@ -6,7 +6,7 @@ Python touches distinct labels and the first ten rows at fault, never each row.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -23,6 +23,7 @@ from textcls.data._faults import SHOWN_ROWS, Fault, FaultyFile, Unit, listed, qu
 _VISIBLE = r"[^\s\v\x1c-\x1f\x{85}\p{Z}]"
 # Longer digit strings stay texts: Python refuses to convert them, and no class is called so.
 _INTEGER = re.compile(r"-?[0-9]{1,400}")
+_WHOLE = re.compile(r"-?[0-9]{1,400}(\.0*)?")
 _EXACT_FLOAT = 2.0**53
 _JOINED_ROWS = 16_384
 
@@ -47,6 +48,7 @@ class CheckedRows:
     closed: bool
     faults: list[Fault]
     screened: int
+    screened_labels: Mapping[str, int] = field(default_factory=dict)
     bad: Mask = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +61,11 @@ class CheckedRows:
         """Rows that need no check."""
         chunks = pa.chunked_array([pa.array(texts, pa.string())])
         return cls(place, "row", row_numbers, chunks, labels, names, True, [], 0)
+
+    def label_counts(self) -> dict[str, int]:
+        """Count how many rows have each label."""
+        counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.values))
+        return {value: int(n) for value, n in zip(self.values, counts, strict=True) if n}
 
     def add_fault(self, mask: Mask, what: str, expected: str) -> None:
         """Record that the rows under `mask` (rows,) have `what` where `expected` was expected."""
@@ -81,6 +88,8 @@ def check_rows(columns: Columns) -> CheckedRows:
     """Join the text columns, encode the labels and find the rows that have no text or no label."""
     texts = text_of(columns.texts)
     codes, values = codes_of(columns.label)
+    if not columns.as_written:
+        values = _one_spelling(values)
     rows = CheckedRows(
         columns.place,
         columns.unit,
@@ -91,6 +100,7 @@ def check_rows(columns: Columns) -> CheckedRows:
         closed=columns.classes is not None,
         faults=list(columns.screened),
         screened=sum(fault.count for fault in columns.screened),
+        screened_labels=columns.screened_labels,
     )
     visible = np.asarray(pc.match_substring_regex(texts, _VISIBLE), dtype=np.bool_)
     expected = f"a visible character in {quoted(columns.chosen.texts)}"
@@ -140,6 +150,19 @@ def codes_of(column: pa.ChunkedArray) -> tuple[Codes, tuple[str, ...]]:
     if "" in values:
         codes[codes == values.index("")] = -1
     return codes, values
+
+
+def _one_spelling(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Write whole numbers and truth values in one way, where a column holds nothing else.
+
+    So `1.0` in one file and `1` in another are one label, and `True` and `TRUE`, too.
+    """
+    some = [value for value in values if value]
+    if some and all(_WHOLE.fullmatch(value) for value in some):
+        return tuple(value.partition(".")[0] for value in values)
+    if some and all(value.lower() in ("true", "false") for value in some):
+        return tuple(value.lower() for value in values)
+    return values
 
 
 def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:

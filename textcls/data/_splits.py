@@ -2,6 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_LARGEST_SHARE = 0.1
 
 
 def stratified(
@@ -31,3 +35,35 @@ def _quota(counts: npt.NDArray[np.int64], fraction: float) -> npt.NDArray[np.int
     quota[remainder[: round(float(counts.sum()) * fraction) - int(quota.sum())]] += 1
     capped: npt.NDArray[np.int64] = np.minimum(quota, np.maximum(counts - 1, 0))
     return capped
+
+
+def text_codes(texts: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Number texts (rows,) so that equal ones, apart from case and blanks at the ends, agree."""
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+    encoded = pc.dictionary_encode(plain).unify_dictionaries()
+    codes = [np.asarray(chunk.indices) for chunk in encoded.chunks]
+    return np.concatenate(codes).astype(np.int64)
+
+
+def kept_together(
+    texts: pa.ChunkedArray, labels: npt.NDArray[np.int64], chosen: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], int]:
+    """Put equal texts on the side of the first of them.
+
+    Not where that would choose every row of a class, or a text that stands there so often that it
+    alone is a tenth of the chosen rows: those stay unchosen. Returns the new mask (rows,) and how
+    many rows changed sides. Without equal texts the mask stays as it is.
+    """
+    codes = text_codes(texts)
+    counts = np.bincount(codes)
+    if counts.max(initial=0) < 2:
+        return chosen, 0
+    _, first = np.unique(codes, return_index=True)
+    wanted = chosen[first] & ((counts < 2) | (counts <= _LARGEST_SHARE * chosen.sum()))
+    together = wanted[codes]
+    left = np.bincount(labels[~together], minlength=labels.max() + 1)
+    emptied = np.flatnonzero(left == 0)
+    together &= ~np.isin(codes, codes[np.isin(labels, emptied)])
+    if not together.any():  # a few texts, over and over
+        return chosen, 0
+    return together, int((together != chosen).sum())

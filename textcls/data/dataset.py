@@ -7,18 +7,23 @@ it, checks every row and splits off what is missing.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from textcls.config.models import IN_MEMORY, SYNTHETIC, DataConfig
 from textcls.data._assembly import Split, TextDataset, assemble
+from textcls.data._columns import Columns
 from textcls.data._faults import quoted
 from textcls.data._fingerprint import content_fingerprint
 from textcls.data._hub import ALIASES, HubSet, Unreachable, is_hub_name, load_hub_set
-from textcls.data._local import READERS, find_splits, read_file
-from textcls.data._parquet import typed_columns
-from textcls.data._row_checks import CheckedRows, check_rows
+from textcls.data._local import find_splits
+from textcls.data._reading import check_sample, read_splits, sources_of, usable_parts
+from textcls.data._row_checks import CheckedRows
+from textcls.data.formats.any_file import KINDS
+from textcls.data.formats.compression import ZIP
+from textcls.data.formats.parquet_files import typed_columns
 from textcls.exceptions import DataError, HubUnreachableError
 
-__all__ = ["Source", "Split", "TextDataset", "locate"]
+__all__ = ["Source", "Split", "TextDataset", "check_local", "locate"]
 
 READING = 1
 """Raised with every change that makes other texts or labels of the same files."""
@@ -40,16 +45,18 @@ class Source:
     notices: tuple[str, ...]
     """What is used in place of what was asked for, and why; `read` repeats them."""
     _data: DataConfig = field(repr=False)
-    _rows: Callable[[], Reading] = field(repr=False)
+    _rows: Callable[[Path], Reading] = field(repr=False)
 
     def read(self, *, split_off: bool = True) -> TextDataset:
         """Parse and check the data; with `split_off`, split off what is missing.
 
         Raises DataError, with everything that is wrong, when it cannot be used.
         """
-        parts, said = self._rows()
-        notices = (*self.notices, *said)
-        return assemble(self.name, parts, self._data, notices, split_off=split_off)
+        # Line numbers are looked up in what lies in the folder until every row is checked.
+        with TemporaryDirectory(prefix="textcls-", ignore_cleanup_errors=True) as scratch:
+            parts, said = self._rows(Path(scratch))
+            notices = (*self.notices, *said)
+            return assemble(self.name, parts, self._data, notices, split_off=split_off)
 
 
 def locate(data: DataConfig) -> Source:
@@ -101,29 +108,48 @@ def _means_a_path(name: str) -> bool:
     return (
         not is_hub_name(name)
         or name.startswith(".")
-        or path.suffix.lower() in READERS
+        or path.suffix.lower() in (*KINDS, ZIP)
         or ("/" in name and path.parent.is_dir())
     )
 
 
+def check_local(data: DataConfig) -> None:
+    """Look at some rows of local files of the kinds that are quick to look at.
+
+    Takes some tenths of a second and imports nothing heavy. Raises DataError where reading them
+    would fail for their columns or labels; other kinds and places are left to `Source.read`.
+    """
+    path = Path(data.name).expanduser()
+    if data.name == SYNTHETIC or not data.name.strip() or not _exists(path):
+        return
+    with TemporaryDirectory(prefix="textcls-", ignore_cleanup_errors=True) as scratch:
+        files, _ = sources_of(path, Path(scratch))
+        check_sample(files, data, Path(scratch))
+
+
 def _local_source(path: Path, data: DataConfig) -> Source:
-    files = find_splits(path)
     shown = path.resolve().name
     name = shown if shown == str(path) else f"{shown} ({path})"
+    if path.is_file() and path.suffix.lower() == ZIP:
+        content = [(f"archive{ZIP}", path)]
+    else:
+        content = find_splits(path).with_classes()
 
-    def rows() -> Reading:
-        splits = files.splits.items()
-        return {
-            split: [check_rows(read_file(path, data)) for path in paths] for split, paths in splits
-        }, list(files.notices)
+    def rows(scratch: Path) -> Reading:
+        files, notices = sources_of(path, scratch)
+        parts, said = read_splits(files, data, scratch)
+        return parts, [*notices, *said]
 
-    return Source(name, _content(data, "local", files.with_classes()), (), data, rows)
+    return Source(name, _content(data, "local", content), (), data, rows)
 
 
 def _content(data: DataConfig, kind: str, files: Sequence[tuple[str, Path]]) -> str:
     """Hash the files and the settings that change what is read of them."""
     keys = {"text_columns", "label_column", "bad_rows", "validation_fraction", "test_fraction"}
     settings = {"reading": READING, "kind": kind, **data.model_dump(include={*keys, "seed"})}
+    # Keys of later days count where they are set, so that older fingerprints hold.
+    later = data.model_dump(include={"separator", "encoding", "multilabel"}, exclude_defaults=True)
+    settings |= later
     try:
         return content_fingerprint(settings, files)
     except OSError as error:
@@ -134,16 +160,14 @@ def _hub_source(found: HubSet, data: DataConfig) -> Source:
     repository = f"{found.repository}, {data.subset}" if data.subset else found.repository
     name = f"{data.name} ({repository})" if data.name in ALIASES or data.subset else data.name
 
-    def rows() -> Reading:
-        parts, notices = {}, []
+    def rows(_: Path) -> Reading:
+        read: dict[str, list[Columns]] = {}
+        chosen = data
         for split, dataset in found.splits.items():
-            part = check_rows(typed_columns(dataset, f"{found.repository}, split {split}", data))
-            if split != "train" and (part.labels < 0).all():
-                # Competitions keep the labels of their test split to themselves.
-                notices.append(f"{found.repository}: left aside {split}, which has no labels")
-            else:
-                parts[split] = [part]
-        return parts, notices
+            columns = typed_columns(dataset, f"{found.repository}, split {split}", chosen)
+            read[split] = [columns]
+            chosen = chosen.model_copy(update=columns.chosen.as_settings())
+        return usable_parts(read, data)
 
     return Source(name, _content(data, "hub", found.files()), found.notices, data, rows)
 
@@ -151,7 +175,7 @@ def _hub_source(found: HubSet, data: DataConfig) -> Source:
 def _synthetic_source(data: DataConfig) -> Source:
     from textcls.data.synthetic import generator
 
-    def rows() -> Reading:
+    def rows(_: Path) -> Reading:
         corpus = generator.generate(data.train_size, data.test_size, data.seed)
         splits = {
             "train": (corpus.train_texts, corpus.train_labels),

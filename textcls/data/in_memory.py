@@ -5,6 +5,8 @@ pandas and `datasets` are recognised by what their objects offer and are never i
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +14,18 @@ import pyarrow as pa
 
 from textcls.config.models import IN_MEMORY, DataConfig
 from textcls.data._assembly import TextDataset, assemble
-from textcls.data._columns import Chosen, Columns, choose_columns, row_numbers
-from textcls.data._parquet import typed_columns
+from textcls.data._column_choice import choose_columns
+from textcls.data._columns import Chosen, Columns, row_numbers
 from textcls.data._row_checks import CheckedRows, check_rows, text_of
 from textcls.data.dataset import Source
+from textcls.data.formats.parquet_files import typed_columns
 from textcls.exceptions import DataError
 
 Rows = tuple[object, object]
 """Texts and their labels."""
 
 _DIGEST_BYTES = 16
+_LOOKED_AT = 2_000  # values of a column
 _SAMPLE = 5  # values that an error about their type quotes
 
 
@@ -52,8 +56,9 @@ def memory_source(
     }
     name = "texts in memory" if data.name in (IN_MEMORY, DataConfig().name) else data.name
 
-    def read() -> tuple[dict[str, list[CheckedRows]], list[str]]:
-        return {split: [check_rows(each)] for split, each in columns.items()}, []
+    def read(_: Path) -> tuple[dict[str, list[CheckedRows]], list[str]]:
+        notices = [notice for each in columns.values() for notice in each.notices]
+        return {split: [check_rows(each)] for split, each in columns.items()}, notices
 
     return Source(name, _content_hash(columns, data), (), data, read)
 
@@ -75,7 +80,7 @@ def columns_of_rows(rows: Rows, split: str, data: DataConfig) -> Columns:
     """
     texts, labels = rows
     if labels is None or (isinstance(labels, str) and _column_names(texts)):
-        return _named_columns(texts, labels, split, data)
+        return replace(_named_columns(texts, labels, split, data), as_written=True)
     column, codes = text_column(texts), label_column(labels)
     if len(column) != len(codes):
         raise DataError(
@@ -84,7 +89,8 @@ def columns_of_rows(rows: Rows, split: str, data: DataConfig) -> Columns:
         )
     if not len(column):
         raise DataError(f"{split}: no texts; expected at least one for each of two classes")
-    return Columns(split, "row", Chosen(("texts",), "labels"), (column,), codes, row_numbers)
+    chosen = Chosen(("texts",), "labels")
+    return Columns(split, "row", chosen, (column,), codes, row_numbers, as_written=True)
 
 
 def text_column(texts: object) -> pa.ChunkedArray:
@@ -157,10 +163,18 @@ def _named_columns(table: object, label: str | None, split: str, data: DataConfi
             f"{split}: labels are missing; expected one for each text, or a data frame or "
             "datasets.Dataset with a column for them"
         )
-    chosen = choose_columns(split, names, data)
+    some = {name: _sampled(table[name]) for name in names}  # type: ignore[index]
+    chosen = choose_columns(split, names, data, some)
     texts = tuple(_strings(table[name], name) for name in chosen.texts)  # type: ignore[index]
     labels = label_column(table[chosen.label])  # type: ignore[index]
-    return Columns(split, "row", chosen, texts, labels, row_numbers)
+    return Columns(split, "row", chosen, texts, labels, row_numbers, notices=chosen.notices)
+
+
+def _sampled(values: object) -> list[str]:
+    """Write some values of a column as texts, for the choice of columns to look at."""
+    plain = _plain(values)
+    step = -(-len(plain) // _LOOKED_AT) or 1
+    return ["" if value is None else str(value) for value in plain[::step]]
 
 
 def _column_names(table: object) -> list[str]:

@@ -9,14 +9,14 @@ result is kept.
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import ne
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textcls.text.tokenizer import lower_case, tokenize_cased
+from textcls.text.tokenizer import WORDPUNCT, lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, UNK_ID, Vocabulary, build_vocabulary
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from textcls.data.dataset import TextDataset
 
 TRAIN = "train"
+WHOLE_LENGTH = 10_000
+"""Tokens that count as a whole text; a novel's first chapters say what it is about."""
 _TEXTS_AT_ONCE = 4096  # as Python strings; a few MB
 _TOKENS_AT_ONCE = 1 << 22
 
@@ -61,18 +63,55 @@ def concatenated(one: EncodedSplit, other: EncodedSplit) -> EncodedSplit:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeTexts:
+    """The splits without the cut at `max_length`, over the words of train's whole texts."""
+
+    splits: dict[str, EncodedSplit]
+    vocabulary: Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class TextLengths:
+    """How long a split's texts are, in tokens, and what a cut takes of them."""
+
+    median: int
+    ninth_decile: int
+    """Nine of ten texts have at most so many."""
+    longest: int
+    texts_cut: float
+    """Share of the texts that are longer than the cut."""
+    tokens_cut: float
+    """Share of all tokens that lie behind it."""
+
+    @classmethod
+    def of(cls, lengths: NDArray[np.int64], max_length: int) -> "TextLengths":
+        """Look at the lengths of a split's texts."""
+        median, ninth = np.quantile(lengths, (0.5, 0.9), method="higher").tolist()
+        behind = np.maximum(lengths - max_length, 0).sum() / max(1, lengths.sum())
+        longer = float((lengths > max_length).mean())
+        return cls(int(median), int(ninth), int(lengths.max()), longer, float(behind))
+
+
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """All splits over the widest vocabulary: the words of train, then those that train lacks.
 
     The first `train_words` words (the two special ones counted) come from train; which of the
     others stay depends on the vectors. `counts` holds the occurrences of each word in all splits,
-    int64 (vocabulary,).
+    int64 (vocabulary,). `whole` is there where a text was cut, `lengths` are those of train.
     """
 
     splits: dict[str, EncodedSplit]
     vocabulary: Vocabulary
     train_words: int
     counts: NDArray[np.int64]
+    whole: WholeTexts | None = None
+    lengths: TextLengths | None = None
+
+    @property
+    def uncut(self) -> dict[str, EncodedSplit]:
+        """The splits with whole texts, in the numbers of the vocabulary that goes with them."""
+        return self.splits if self.whole is None else self.whole.splits
 
 
 class _Ids(dict[str, int]):
@@ -83,38 +122,90 @@ class _Ids(dict[str, int]):
         return number
 
 
-def encode_texts(dataset: "TextDataset", max_length: int, min_count: int) -> Encoding:
+def encode_texts(
+    dataset: "TextDataset", max_length: int, min_count: int, tokenizer: str = WORDPUNCT
+) -> Encoding:
     """Tokenize every split, build the vocabulary from train and replace each word by its id.
 
     Args:
         dataset: The texts.
         max_length: Tokens kept of each text, counted from its start.
         min_count: Words that occur in train fewer times become `<unk>`.
+        tokenizer: The name of what cuts texts into tokens.
     """
     ids = _Ids({UNK: 0})
-    # Train goes first, so that its words have the lowest numbers.
     names = [TRAIN, *(name for name in dataset.splits if name != TRAIN)]
-    drafts = {name: _draft(dataset.splits[name].texts, ids, max_length) for name in names[:1]}
-    seen = len(ids)
-    drafts |= {name: _draft(dataset.splits[name].texts, ids, max_length) for name in names[1:]}
-
-    words = list(ids)
-    occurrences = count(drafts[TRAIN][0], seen)
-    counts = dict(zip(words[1:seen], occurrences[1:].tolist(), strict=True))
-    vocabulary = build_vocabulary(counts, min_count, extra=words[seen:])
-    final = np.array([vocabulary.index.get(word, UNK_ID) for word in words], dtype=np.int32)
-    splits = {
-        name: EncodedSplit(
-            renumber(tokens, final),
-            offsets,
+    whole = {
+        name: _draft(
+            dataset.splits[name].texts,
             np.ascontiguousarray(dataset.splits[name].labels, dtype=np.int64),
-            capitals=capitals,
+            ids,
+            tokenizer,
         )
-        for name, (tokens, offsets, capitals) in drafts.items()
+        for name in names
     }
-    unseen = len(words) - seen
+    words = list(ids)
+    lengths = TextLengths.of(np.diff(whole[TRAIN].offsets), max_length)
+    drafts = {name: _first_tokens(split, max_length) for name, split in whole.items()}
+    uncut = all(drafts[name] is whole[name] for name in names)
+    # The whole texts are numbered first: numbering the others may be done in the same arrays.
+    kept = None if uncut else _whole_texts(whole, words, min_count)
+
+    occurrences = count(drafts[TRAIN].tokens, len(words))
+    counts = _by_word(words, occurrences)
+    elsewhere = sum(count(split.tokens, len(words)) for split in drafts.values()) - occurrences
+    unseen = [
+        word
+        for word, here, there in zip(words[1:], occurrences[1:], elsewhere[1:], strict=True)
+        if there and not here
+    ]
+    vocabulary = build_vocabulary(counts, min_count, extra=unseen)
+    splits = {name: _numbered(split, words, vocabulary) for name, split in drafts.items()}
     totals = sum(count(split.tokens, len(vocabulary)) for split in splits.values())
-    return Encoding(splits, vocabulary, len(vocabulary) - unseen, np.asarray(totals))
+    train_words = len(vocabulary) - len(unseen)
+    return Encoding(splits, vocabulary, train_words, np.asarray(totals), kept, lengths)
+
+
+def _whole_texts(splits: dict[str, EncodedSplit], words: list[str], min_count: int) -> WholeTexts:
+    """Number whole texts by the words of train; a copy, since the cut may share the arrays."""
+    counts = _by_word(words, count(splits[TRAIN].tokens, len(words)))
+    vocabulary = build_vocabulary(counts, min_count)
+    copies = {name: replace(split, tokens=split.tokens.copy()) for name, split in splits.items()}
+    numbered = {name: _numbered(split, words, vocabulary) for name, split in copies.items()}
+    return WholeTexts(numbered, vocabulary)
+
+
+def _by_word(words: list[str], occurrences: NDArray[np.int64]) -> dict[str, int]:
+    """Count each word that occurs; the first stands for none."""
+    pairs = zip(words[1:], occurrences[1:].tolist(), strict=True)
+    return {word: times for word, times in pairs if times}
+
+
+def _numbered(split: EncodedSplit, words: list[str], vocabulary: Vocabulary) -> EncodedSplit:
+    """Turn provisional numbers, in place, into those of a vocabulary."""
+    final = np.array([vocabulary.index.get(word, UNK_ID) for word in words], dtype=np.int32)
+    return replace(split, tokens=renumber(split.tokens, final))
+
+
+def _first_tokens(split: EncodedSplit, max_length: int) -> EncodedSplit:
+    """Keep the first tokens of each text; return the split itself where no text is longer."""
+    lengths = np.diff(split.offsets)
+    if lengths.max(initial=0) <= max_length:
+        return split
+    place = np.arange(len(split.tokens)) - np.repeat(split.offsets[:-1], lengths)
+    kept = place < max_length
+    return EncodedSplit(
+        split.tokens[kept],
+        np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))]),
+        split.labels,
+        capitals=None if split.capitals is None else split.capitals[kept],
+    )
+
+
+def token_counts(texts: "pa.ChunkedArray", tokenizer: str) -> NDArray[np.int64]:
+    """Count the tokens of each whole text, int64 (texts,)."""
+    lengths = (len(tokenize_cased(text, WHOLE_LENGTH, tokenizer)) for text in _stream(texts))
+    return np.fromiter(lengths, np.int64)
 
 
 def count(tokens: NDArray[np.int32], words: int) -> NDArray[np.int64]:
@@ -138,21 +229,22 @@ def _parts(tokens: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
 
 
 def _draft(
-    texts: "pa.ChunkedArray", ids: _Ids, max_length: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return tokens in the provisional numbers of `ids`, which grows, then offsets and capitals."""
+    texts: "pa.ChunkedArray", labels: NDArray[np.int64], ids: _Ids, tokenizer: str
+) -> EncodedSplit:
+    """Return whole texts in the provisional numbers of `ids`, which grows."""
     number = ids.__getitem__
     tokens, ends, capitals = array("i"), array("q", [0]), bytearray()
     for text in _stream(texts):
-        words = tokenize_cased(text, max_length) or (UNK,)
+        words = tokenize_cased(text, WHOLE_LENGTH, tokenizer) or (UNK,)
         lower = lower_case(words)
         tokens.extend(map(number, lower))
         capitals.extend(map(ne, words, lower))
         ends.append(len(tokens))
-    return (
+    return EncodedSplit(
         np.frombuffer(tokens, dtype=np.int32),
         np.frombuffer(ends, dtype=np.int64),
-        np.frombuffer(capitals, dtype=np.bool_),
+        labels,
+        capitals=np.frombuffer(capitals, dtype=np.bool_),
     )
 
 

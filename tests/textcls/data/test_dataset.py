@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from textcls.config.models import DataConfig
-from textcls.data import _csv_files, _json_files
 from textcls.data.dataset import TextDataset, locate
+from textcls.data.formats import csv_files, json_files
 from textcls.exceptions import DataError
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -141,7 +141,8 @@ def test_class_names_from_classes_txt(tmp_path: Path) -> None:
 
 def test_a_file_without_header_may_hold_one_text_column(tmp_path: Path) -> None:
     data = read(write(tmp_path, train_csv="1,a\n2,b\n" * 5))
-    assert rows(data, "train")[0] == ("a", "World")
+    assert rows(data, "train")[0] == ("a", "1")
+    assert data.label_names == ("1", "2")
 
 
 def test_columns_named_by_the_configuration(tmp_path: Path) -> None:
@@ -257,8 +258,8 @@ def test_the_fingerprint_follows_content_and_settings_that_matter(tmp_path: Path
 def test_paths_with_the_characters_of_a_pattern(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(_csv_files, "screen")  # it would read them after all
-    monkeypatch.delattr(_json_files, "screen")
+    monkeypatch.delattr(csv_files, "screen")  # it would read them after all
+    monkeypatch.delattr(json_files, "screen")
     folder = tmp_path / "a [1]* {x}?#%20"
     folder.mkdir()
     data = read(write(folder, train_csv=AG, test_jsonl=jsonl_of(["World"] * 4)))
@@ -317,8 +318,9 @@ def test_real_data(name: str) -> None:
     data = read(SHARED / name)
     assert {split: len(part) for split, part in data.splits.items()} == counts
     assert data.label_names == labels
-    assert data.notices == ()
+    assert len(data.notices) == (name == "ag_news")
     if name == "ag_news":
+        assert "they are called World, Sports, Business, Sci/Tech" in data.notices[0]
         assert data.splits["test"].texts[0].as_py().startswith("Fears for T N pension after talks ")
         assert np.bincount(data.splits["test"].labels).tolist() == [1_900] * 4
 

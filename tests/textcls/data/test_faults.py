@@ -16,6 +16,7 @@ GOOD = b"text,label\n" + b"".join(b"text %d,%s\n" % (i, (b"a", b"b")[i % 2]) for
 """20 rows on the lines 2 to 21."""
 GOOD_JSON = b'{"text": "a b", "label": 1}\n{"text": "c", "label": 2}\n' * 5
 """10 rows on the lines 1 to 10."""
+ACCENTS = GOOD.replace(b"text ", "t\u00e9xt ".encode())
 SKIP = "Mend them, or leave them out with data.bad_rows: skip"
 JSON_OBJECT = 'an object such as {"text": "...", "label": "..."}'
 
@@ -64,13 +65,34 @@ FILES: dict[str, tuple[dict[str, bytes], str, str]] = {
         {"notes.txt": b"-"},
         "d",
         "d: no data file; expected train and test files "
-        "(.csv, .jsonl, .ndjson, .json, .parquet), found 'notes.txt'",
+        "(.csv, .tsv, .tab, .txt, .jsonl, .ndjson, .json, .parquet, .xlsx) or a folder for each "
+        "class, found 'notes.txt'",
     ),
     "a kind of file that is not read": (
+        {"train.docx": b"-"},
+        "d/train.docx",
+        "d/train.docx: a file of an unknown kind; expected one of "
+        ".csv, .tsv, .tab, .txt, .jsonl, .ndjson, .json, .parquet, .xlsx",
+    ),
+    "a damaged workbook": (
         {"train.xlsx": b"-"},
         "d/train.xlsx",
-        "d/train.xlsx: a file of an unknown kind; expected one of "
-        ".csv, .jsonl, .ndjson, .json, .parquet",
+        "d/train.xlsx: cannot be read as a workbook of Excel: File is not a zip file",
+    ),
+    "an old workbook": (
+        {"train.xls": b"-"},
+        "d/train.xls",
+        "d/train.xls: a workbook of Excel before 2007; save it as .xlsx or .csv",
+    ),
+    "damaged gzip": (
+        {"train.csv.gz": b"-"},
+        "d",
+        "d/train.csv.gz: cannot be unpacked as gzip: Not a gzipped file (b'-')",
+    ),
+    "a damaged archive": (
+        {"all.zip": b"-"},
+        "d/all.zip",
+        "d/all.zip: cannot be unpacked as zip: File is not a zip file",
     ),
     "no train split": (
         {"test.csv": GOOD, "more.csv": GOOD},
@@ -114,22 +136,27 @@ FILES: dict[str, tuple[dict[str, bytes], str, str]] = {
         "d/train.parquet: no row in the file; expected a row for each text",
     ),
     "a missing column": (
-        {"train.csv": b"review,label\na,b\n"},
+        {"train.csv": b"when,what,label\n1,2,b\n3,4,c\n"},
         "d",
-        "d/train.csv: no column 'text' (data.text_columns); its columns are 'review', 'label'; "
-        "name the right ones, or give a file without a header the line text,label",
+        "d/train.csv: no column looks like the text; its columns are 'when', 'what', 'label'. "
+        "Name them, such as --text when --label label (data.text_columns, data.label_column)",
     ),
-    "columns in capitals": (
-        {"train.csv": b"Text,Label\na,b\n"},
+    "two columns as good as each other": (
+        {
+            "train.csv": b"id,comment,question,topic,queue\n"
+            b"1,a b,c d,x,y\n2,e f,g h,z,y\n3,i j,k l,z,z\n4,m n,o p,x,z\n"
+        },
         "d",
-        "d/train.csv: no columns 'text' (data.text_columns) and 'label' (data.label_column); "
-        "its columns are 'Text', 'Label'; did you mean 'Text', 'Label'?",
+        "d/train.csv: 'comment', 'question' may each be the text and 'topic', 'queue' may each be "
+        "the label; its columns are 'id', 'comment', 'question', 'topic', 'queue'. Name them, such "
+        "as --text comment,question --label topic (data.text_columns, data.label_column)",
     ),
     "another separator": (
-        {"train.csv": b"text;label\na;b\n"},
+        {"train.csv": b"text~label\na~b\n"},
         "d",
-        "d/train.csv: no columns 'text' (data.text_columns) and 'label' (data.label_column); "
-        "its columns are 'text;label'; expected a comma between columns",
+        "d/train.csv: one column, the first line is 'text~label'; expected a text and a label in "
+        "each row, separated by one of: a comma, a tab, a semicolon, a vertical bar "
+        "(data.separator names another)",
     ),
     "a column twice": (
         {"train.csv": b"text,label,text\na,b,c\n"},
@@ -137,20 +164,23 @@ FILES: dict[str, tuple[dict[str, bytes], str, str]] = {
         "d/train.csv: more than one column is called 'text'; expected one",
     ),
     "a missing key": (
-        {"train.jsonl": b'{"text": "a", "class": 1}\n' * 4},
+        {"train.jsonl": b'{"text": "a", "when": 1.5}\n' * 4},
         "d",
-        "d/train.jsonl: no column 'label' (data.label_column); its columns are 'text', 'class'",
+        "d/train.jsonl: no column looks like the label; its columns are 'text', 'when'. Name them, "
+        "such as --text text --label when (data.text_columns, data.label_column)",
     ),
     "neither header nor AG's layout": (
         {"train.csv": b"1,a,b,c\n2,a,b,c\n"},
         "d",
-        "d/train.csv: no header and 4 columns; expected label,title,description or label,text, "
-        "or a header with the columns text and label",
+        "d/train.csv: no column looks like the text; its columns are '1', '2', '3', '4'. Name "
+        "them, such as --text 2 --label 1 (data.text_columns, data.label_column); the file has no "
+        "header, so the columns are called 1 to 4",
     ),
-    "UTF-16": (
-        {"train.csv": GOOD.decode().encode("utf-16")},
+    "UTF-16 cut short": (
+        {"train.csv": GOOD.decode().encode("utf-16")[:-1]},
         "d",
-        "d/train.csv: the file is UTF-16; expected UTF-8",
+        "d/train.csv: not all of it is utf-16 (truncated data); expected text in one encoding "
+        "(data.encoding names it)",
     ),
     "a Parquet file cut short": (
         {"train.parquet": parquet(text=["a"], label=[1])[:-3]},
@@ -206,14 +236,14 @@ def test_files_that_cannot_be_used(files: dict[str, bytes], name: str, expected:
 ROWS: dict[str, tuple[str, bytes, str, str]] = {
     "an undecodable byte": (
         "train.csv",
-        GOOD + b"caf\xe9,a\nna\xefve,b\n",
+        ACCENTS + b"caf\xe9,a\nna\xefve,b\n",
         "2 of 22 rows",
         "2 rows have bytes that are not UTF-8, the first 0xe9 (lines 22, 23); "
         "expected UTF-8 throughout",
     ),
     "an undecodable byte in JSON": (
         "train.jsonl",
-        GOOD_JSON + b'{"text": "caf\xe9", "label": 1}\n',
+        GOOD_JSON.replace(b"c", "\u010d".encode()) + b'{"text": "caf\xe9", "label": 1}\n',
         "1 of 11 rows",
         "1 row has bytes that are not UTF-8, the first 0xe9 (line 11); expected UTF-8 throughout",
     ),
@@ -274,14 +304,14 @@ ROWS: dict[str, tuple[str, bytes, str, str]] = {
     ),
     "an unknown label": (
         "train.csv",
-        b"1,a\n2,b\n" * 3 + b"5,c\n0,d\nSports,e\n5,f\n",
-        "4 of 10 rows",
-        "4 rows have an unknown label ('5', '0', 'Sports') (lines 7, 8, 9, 10); "
+        b"1,a\n2,b\n3,c\n4,d\n" * 100 + b"5,c\n0,d\nSports,e\n5,f\n",
+        "4 of 404 rows",
+        "4 rows have an unknown label ('5', '0', 'Sports') (lines 401, 402, 403, 404); "
         "expected 1 to 4 (World, Sports, Business, Sci/Tech) in 'label'",
     ),
     "more than ten rows": (
         "train.csv",
-        GOOD + b",a\n" * 1_200,
+        GOOD + b",a\n,b\n" * 600,
         "1,200 of 1,220 rows",
         "1,200 rows have an empty text "
         "(the first ten at lines 22, 23, 24, 25, 26, 27, 28, 29, 30, 31); "
@@ -350,8 +380,8 @@ def test_bad_rows_are_left_out_and_that_is_said(
     assert sum(len(part) for part in data.splits.values()) == total - bad
     what, where = fault.split("; expected")[0].rsplit(" (", 1)
     what = what.replace(" rows have ", " with ").replace(" row has ", " with ")
-    assert data.notices[0] == f"d/{file}: left out {share}: {what} ({where}"
-    assert "split off" in data.notices[1]
+    assert f"d/{file}: left out {share}: {what} ({where}" in data.notices
+    assert "split off" in data.notices[-1]
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
@@ -390,8 +420,9 @@ def test_a_label_in_test_that_train_lacks() -> None:
 
 def test_a_known_class_that_train_lacks() -> None:
     files = {"train.csv": b"1,a\n2,b\n", "test.csv": b"1,a\n3,b\n"}
+    names = b"World\nSports\nBusiness\n"
     assert "a label that train lacks ('Business') (line 2); expected one of 'World', 'Sports'" in (
-        message(files)
+        message(files | {"classes.txt": names})
     )
 
 

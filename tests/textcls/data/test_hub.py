@@ -74,7 +74,9 @@ def test_a_hub_set_loads_online_and_from_the_cache_when_the_hub_is_gone(tmp_path
     assert online["name"] == "ag_news (fancyzhx/ag_news)"
     assert online["labels"] == names
     assert online["splits"] == {"train": [["a", "b", "c"], [1, 0, 1]], "test": [["d"], [0]]}
-    unlabelled = "fancyzhx/ag_news: left aside validation, which has no labels"
+    unlabelled = (
+        "fancyzhx/ag_news, split validation: left aside as validation, its rows have no labels"
+    )
     assert online["notices"] == [unlabelled]
     assert cached["splits"] == online["splits"]
     assert cached["fingerprint"] == online["fingerprint"]

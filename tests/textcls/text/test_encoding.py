@@ -141,3 +141,28 @@ def test_splits_put_together_keep_their_texts_and_capitals() -> None:
     assert both.labels.tolist() == [*splits["train"].labels, *splits["test"].labels]
     assert both.capitals.tolist() == [True, False, False, False, True, True]
     assert concatenated(replace(splits["train"], capitals=None), splits["test"]).capitals is None
+
+
+def test_what_is_cut_stays_known_in_whole() -> None:
+    encoding = encode_texts(dataset(train=["a b c", "c d e f"], test=["b z e g", "a"]), 2, 1)
+    assert words_of(encoding, "train") == [["a", "b"], ["c", "d"]]
+    assert words_of(encoding, "test") == [["b", "z"], ["a"]]
+    assert encoding.train_words == 6
+    assert set(encoding.vocabulary.words[6:]) == {"z"}
+    whole = encoding.whole
+    assert whole is not None
+    assert whole.vocabulary.words == (PAD, UNK, "c", "a", "b", "d", "e", "f")
+    splits = SimpleNamespace(splits=whole.splits, vocabulary=whole.vocabulary)
+    assert words_of(splits, "train") == [["a", "b", "c"], ["c", "d", "e", "f"]]
+    assert words_of(splits, "test") == [["b", UNK, "e", UNK], ["a"]]
+    lengths = encoding.lengths
+    assert lengths is not None
+    assert (lengths.median, lengths.longest, lengths.texts_cut) == (4, 4, 1.0)
+    assert lengths.tokens_cut == 3 / 7
+
+
+def test_nothing_is_kept_twice_where_nothing_is_cut() -> None:
+    encoding = encode_texts(dataset(train=["a b c"], test=["b"]), 3, 1)
+    assert encoding.whole is None
+    assert encoding.lengths is not None
+    assert encoding.lengths.tokens_cut == 0

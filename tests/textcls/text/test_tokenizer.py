@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nltk.tokenize import WordPunctTokenizer
 
-from textcls.text.tokenizer import tokenize
+from textcls.text.tokenizer import choose_tokenizer, tokenize, tokenize_cased
 
 SHARED = Path(__file__).parents[4] / "shared"
 EVERYTHING = 10**6
@@ -82,3 +82,41 @@ def test_news_texts_are_cut_as_nltk_cuts_them() -> None:
     with path.open(encoding="utf-8", newline="") as file:
         texts = [" ".join(row[1:]) for row in csv.reader(file)][:2000]
     assert all(tokenize(text, 128) == reference(text, 128) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("味道足，很好吃", ["味", "道", "足", "，", "很", "好", "吃"]),  # noqa: RUF001
+        ("Tokyoは東京です。", ["tokyo", "は", "東", "京", "で", "す", "。"]),
+        ("コーヒー OK 2024年", ["コ", "ー", "ヒ", "ー", "ok", "2024", "年"]),
+        ("อาหารดี", ["อ", "า", "ห", "า", "ร", "ดี"]),
+        ("맛있어요 good", ["맛", "있", "어", "요", "good"]),
+        ("don't stop", ["don", "'", "t", "stop"]),
+        ("naïve café, Хорошо", ["naïve", "café", ",", "хорошо"]),
+    ],
+)
+def test_characters_of_scripts_without_blanks_are_tokens(text: str, tokens: list[str]) -> None:
+    assert tokenize(text, EVERYTHING, "characters") == tokens
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60))
+def test_both_tokenizers_keep_every_visible_character(text: str) -> None:
+    whole = "".join(tokenize_cased(text, EVERYTHING))
+    assert "".join(tokenize_cased(text, EVERYTHING, "characters")) == whole
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        (["很快，好吃", "送餐太慢了"], "characters"),  # noqa: RUF001
+        (["とても美味しい"], "characters"),
+        (["อาหารอร่อยมาก"], "characters"),
+        (["아주 맛있어요"], "characters"),
+        (["good food", "東京"] + ["many words of english"] * 5, "wordpunct"),
+        (["Очень хороший", "الطعام لذيذ", "very good"], "wordpunct"),
+        (["", "123 !"], "wordpunct"),
+    ],
+)
+def test_the_script_decides(texts: list[str], name: str) -> None:
+    assert choose_tokenizer(texts) == name

@@ -1,5 +1,6 @@
 """One local file through a builder of `datasets`, quietly and without a trace in its cache."""
 
+import csv
 import glob
 import tempfile
 import warnings
@@ -11,6 +12,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from textcls.data.formats.csv_dialect import COMMA, Dialect
 
 _REST = " rest"  # takes fields beyond the header's; no name in a header begins with a space
 
@@ -43,7 +46,12 @@ def load(kind: Literal["csv", "json", "parquet"], path: Path, **options: Any) ->
 
 
 def load_csv(
-    path: Path, names: Sequence[str], needed: Sequence[str], *, header: bool
+    path: Path,
+    names: Sequence[str],
+    needed: Sequence[str],
+    *,
+    header: bool,
+    dialect: Dialect = COMMA,
 ) -> tuple[pa.ChunkedArray, ...]:
     """Read the columns `needed` of a CSV file whose columns are `names`, all of them as text.
 
@@ -60,6 +68,8 @@ def load_csv(
         features=datasets.Features({name: datasets.Value("string") for name in wanted}),
         index_col=False,  # else pandas takes the first column for an index when fields abound
         na_filter=False,  # "NA", "null" and "None" are words
+        sep=dialect.separator,
+        quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
     )
     *arrays, rest = columns_of(dataset, wanted)
     if pc.any(pc.not_equal(rest, ""), min_count=0).as_py():

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from textcls.config.models import DataConfig
-from textcls.data import _csv_files, _json_files
-from textcls.data._csv_files import read_csv
-from textcls.data._hf_builders import BuilderError
-from textcls.data._json_files import read_json
-from textcls.data._screening import screen
+from textcls.data.formats import csv_files, json_files
+from textcls.data.formats.csv_files import read_csv
+from textcls.data.formats.hf_builders import BuilderError
+from textcls.data.formats.json_files import read_json
+from textcls.data.formats.screening import screen
 
 PIECES = [
     "a",
@@ -49,13 +49,13 @@ def test_screening_agrees_with_the_builder(
         screened.append(place)
         return screen(place, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_csv_files, "screen", noted)
+    monkeypatch.setattr(csv_files, "screen", noted)
     quick = read_csv(file, "quick", DataConfig())
 
     def fails(*_: object, **__: object) -> None:
         raise BuilderError
 
-    monkeypatch.setattr(_csv_files, "load_csv", fails)
+    monkeypatch.setattr(csv_files, "load_csv", fails)
     careful = read_csv(file, "careful", DataConfig())
     assert careful.texts[0].to_pylist() == quick.texts[0].to_pylist()
     assert careful.label.to_pylist() == quick.label.to_pylist()
@@ -78,8 +78,8 @@ def test_screening_agrees_with_the_builder(
 def test_sound_files_are_not_screened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
 ) -> None:
-    monkeypatch.delattr(_csv_files, "screen")
-    monkeypatch.delattr(_json_files, "screen")
+    monkeypatch.delattr(csv_files, "screen")
+    monkeypatch.delattr(json_files, "screen")
     file = tmp_path / name
     file.write_text(content)
     read = read_csv if name.endswith(".csv") else read_json

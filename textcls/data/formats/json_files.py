@@ -1,4 +1,4 @@
-"""JSON files: an object on each line, or one array of objects.
+"""JSON files: an object on each line, one array of objects, or an object of columns.
 
 The builder of `datasets` reads them. What it stops at, and columns whose type it had to guess
 (numbers among texts, dates, integers beyond 64 bits), are screened object by object instead.
@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from textcls.config.models import DataConfig
-from textcls.data._columns import Chosen, Columns, choose_columns, row_numbers, usual_columns
+from textcls.data._column_choice import choose_columns, usual_columns
+from textcls.data._columns import Chosen, Columns, row_numbers
 from textcls.data._faults import Unit
-from textcls.data._hf_builders import BuilderError, columns_of, load
-from textcls.data._screening import Reason, is_utf8, screen, unencodable
+from textcls.data.formats.hf_builders import BuilderError, columns_of, load
+from textcls.data.formats.parquet_files import sample_rows
+from textcls.data.formats.screening import Reason, is_utf8, screen, unencodable
 from textcls.exceptions import DataError
 
+_SAMPLE = 2_000  # objects
 _TEXT_TYPES = {"string", "null"}
 _LABEL_TYPES = {"string", "null", "int64", "bool"}
 
@@ -38,7 +41,7 @@ def read_json(path: Path, place: str, data: DataConfig) -> Columns:
 
     Raises DataError when the file is empty, lacks a column or is an array that is no valid JSON.
     """
-    clean = is_utf8(path, place)
+    clean = is_utf8(path)
     is_array = _is_array(path, place)
     if clean and not _has_null_line(path):
         try:
@@ -46,12 +49,14 @@ def read_json(path: Path, place: str, data: DataConfig) -> Columns:
         except BuilderError:
             pass  # the screening finds out where
         else:
-            chosen = choose_columns(place, dataset.column_names, data)
+            chosen = choose_columns(place, dataset.column_names, data, sample_rows(dataset))
             if _is_plain(dataset, chosen):
                 *texts, label = columns_of(dataset, chosen.all)
                 number = row_numbers if is_array else partial(_line_numbers, path)
                 unit: Unit = "row" if is_array else "line"
-                return Columns(place, unit, chosen, tuple(texts), label, number)
+                return Columns(
+                    place, unit, chosen, tuple(texts), label, number, notices=chosen.notices
+                )
     return _read_screened(path, place, data, is_array)
 
 
@@ -59,13 +64,31 @@ def _read_screened(path: Path, place: str, data: DataConfig, is_array: bool) -> 
     def objects() -> Iterator[tuple[int, Any]]:
         return _elements(path, place) if is_array else _lines(path)
 
-    names = dict.fromkeys(key for _, found in objects() if isinstance(found, dict) for key in found)
-    chosen = choose_columns(place, tuple(names), data) if names else usual_columns((), data)
+    names: dict[str, list[str]] = {}
+    for rows_before, (_, found) in enumerate(objects()):
+        if isinstance(found, dict):
+            for key in found:
+                names.setdefault(key, [""] * min(rows_before, _SAMPLE))
+            if rows_before < _SAMPLE:
+                for key, values in names.items():
+                    values.append(_shown(found.get(key)))
+    chosen = choose_columns(place, tuple(names), data, names) if names else usual_columns((), data)
     rows = ((number, _fields(found, chosen)) for number, found in objects())
     passed, (*texts, label) = screen(place, chosen, rows)
     unit: Unit = "row" if is_array else "line"
     faults = passed.faults()
-    return Columns(place, unit, chosen, tuple(texts), label, passed.number, None, faults)
+    return Columns(
+        place,
+        unit,
+        chosen,
+        tuple(texts),
+        label,
+        passed.number,
+        None,
+        faults,
+        passed.labels,
+        chosen.notices,
+    )
 
 
 def _is_array(path: Path, place: str) -> bool:
@@ -134,6 +157,11 @@ def _fields(found: Any, chosen: Chosen) -> list[str] | Reason:
         return Reason(f"{_KINDS[type(label)]} in {chosen.label!r}", "a text or an integer")
     fields = [found.get(name) or "" for name in chosen.texts] + [_label(label)]
     return unencodable("".join(fields)) or fields
+
+
+def _shown(value: Any) -> str:
+    """Write a value as the choice of columns sees it; lists and objects are as if missing."""
+    return "" if isinstance(value, list | dict) else _label(value)
 
 
 def _label(value: str | bool | int | float | None) -> str:

@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from textcls.config.models import DataConfig
-from textcls.data._columns import Classes, Columns, choose_columns, row_numbers
+from textcls.data._column_choice import Sample, choose_columns
+from textcls.data._columns import Classes, Columns, row_numbers
 from textcls.data._faults import SHOWN_ROWS, Fault
-from textcls.data._hf_builders import BuilderError, columns_of, load, reason
+from textcls.data.formats.hf_builders import BuilderError, columns_of, load, reason
 from textcls.exceptions import DataError
 
+_SAMPLE = 2_000  # rows
 _LABEL_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
 
 
@@ -41,7 +43,7 @@ def typed_columns(dataset: Any, place: str, data: DataConfig) -> Columns:
     Raises DataError when a column is missing or holds neither texts nor, for the label, numbers.
     """
     hint = "; name the right ones in data.text_columns and data.label_column"
-    chosen = choose_columns(place, dataset.column_names, data, hint)
+    chosen = choose_columns(place, dataset.column_names, data, sample_rows(dataset), hint)
     *texts, label = columns_of(dataset, chosen.all)
     for name, column in zip(chosen.texts, texts, strict=True):
         if not _holds_text(column.type):
@@ -55,8 +57,34 @@ def typed_columns(dataset: Any, place: str, data: DataConfig) -> Columns:
         # The hub's way to say that a row has no label is -1.
         label = pc.if_else(pc.equal(label, -1), pa.scalar(None, label.type), label)
     classes = Classes(tuple(names)) if names else None
-    columns = Columns(place, "row", chosen, tuple(texts), label, row_numbers, classes)
+    columns = Columns(
+        place, "row", chosen, tuple(texts), label, row_numbers, classes, notices=chosen.notices
+    )
     return _without_undecodable(columns)
+
+
+def sample_rows(dataset: Any) -> Sample:
+    """Values from all over a `datasets.Dataset` as texts, for the columns that hold such."""
+    table = dataset.data
+    step = max(1, len(dataset) // _SAMPLE)
+    places = pa.array(range(0, len(dataset), step), pa.int64())
+    found = {}
+    for name in dataset.column_names:
+        kind = table.column(name).type
+        if _holds_text(kind) or any(test(kind) for test in _LABEL_TYPES):
+            values = table.column(name).take(places)
+            if _holds_text(kind):  # which may be damaged
+                values = values.cast(pa.string()).cast(pa.binary())
+            found[name] = [_written(value) for value in values.to_pylist()]
+    return found
+
+
+def _written(value: bytes | bool | int | float | None) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def _holds_text(kind: Any) -> bool:

@@ -7,8 +7,9 @@ passes goes through the CSV builder of `datasets` all the same, so both ways giv
 import codecs
 import csv
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from textcls.data._columns import Chosen
 from textcls.data._faults import SHOWN_ROWS, Fault
-from textcls.data._hf_builders import BuilderError, load_csv
+from textcls.data.formats.hf_builders import BuilderError, load_csv
 from textcls.exceptions import DataError
 
 _BLOCK = 1 << 20  # bytes
@@ -30,6 +31,12 @@ class Reason:
     expected: str
     detail: str = ""
     """Said of the first such record only."""
+    label: str = ""
+    """The record's label, where it can be read."""
+
+    def with_label(self, label: str) -> "Reason":
+        """Return the same reason for a record with this label."""
+        return replace(self, label=label)
 
 
 Record = tuple[int, Sequence[str] | Reason]
@@ -42,10 +49,14 @@ class Screen:
 
     passed: "array[int]" = field(default_factory=lambda: array("q"))
     dropped: "dict[str, tuple[Reason, array[int]]]" = field(default_factory=dict)
+    labels: "Counter[str]" = field(default_factory=Counter)
+    """How many of the dropped records have which label, where that can be read."""
 
     def drop(self, number: int, reason: Reason) -> None:
         """Count the record at line or row `number` among those at fault."""
         self.dropped.setdefault(reason.what, (reason, array("q")))[1].append(number)
+        if reason.label.strip():
+            self.labels[reason.label.strip()] += 1
 
     def number(self, positions: Sequence[int]) -> list[int]:
         """Turn positions among the records that passed into their line or row numbers."""
@@ -87,20 +98,13 @@ def screen(
             raise DataError(f"{place}: cannot be read: {error}") from error
 
 
-def is_utf8(path: Path, place: str) -> bool:
-    """Tell whether the whole file is UTF-8, a block at a time.
-
-    Raises DataError for a file that says of itself that it is UTF-16: no row of it can be used.
-    """
+def is_utf8(path: Path) -> bool:
+    """Tell whether the whole file is UTF-8, a block at a time."""
     decode = codecs.getincrementaldecoder("utf-8")().decode
     with path.open("rb") as file:
-        block = file.read(_BLOCK)
-        if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise DataError(f"{place}: the file is UTF-16; expected UTF-8")
         try:
-            while block:
+            while block := file.read(_BLOCK):
                 decode(block)
-                block = file.read(_BLOCK)
             decode(b"", final=True)
         except UnicodeDecodeError:
             return False

@@ -1,0 +1,106 @@
+"""Splits under all their usual names, and test files without labels."""
+
+import json
+from pathlib import Path
+
+import pytest
+from dataset_parts import ROWS, lines, read_data, rows_of
+
+from textcls.data._local import split_of
+from textcls.exceptions import DataError
+
+CSV = lines(",", header="text,label\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train", "train"),
+        ("my-training-set", "train"),
+        ("labeledTrainData", "train"),
+        ("ag_news_test", "test"),
+        ("testing", "test"),
+        ("dev", "validation"),
+        ("sst2.eval", "validation"),
+        ("validation-00000-of-00001", "validation"),
+        ("latest", None),
+        ("train_test", None),
+        ("devices", None),
+    ],
+)
+def test_splits_by_name(name: str, split: str | None) -> None:
+    assert split_of(name) == split
+
+
+def test_folders_of_splits(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / "default" / split).mkdir(parents=True)
+        (tmp_path / "default" / split / "0000.csv").write_text(CSV)
+    (tmp_path / "README.md").write_text("a clone")
+    (tmp_path / ".git").mkdir()
+    data = read_data(tmp_path)
+    assert {split: len(part) for split, part in data.splits.items()} == {"train": 40, "test": 40}
+
+
+def test_the_data_folder_of_a_clone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "data/train-00000-of-00001.csv").write_text(CSV)
+    assert rows_of(read_data(tmp_path)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        (CSV, "id,text\n1,who knows\n2,nobody\n"),
+        (CSV.replace("text,label", "review,mood"), "review\nwho knows\nnobody knows\n"),
+        (CSV, "text,label\nwho knows,\nnobody,\n"),
+        (CSV, "text,label\nwho knows,-1\nnobody,-1\n"),
+    ],
+)
+def test_a_test_file_without_labels_is_left_aside(tmp_path: Path, train: str, test: str) -> None:
+    (tmp_path / "train.csv").write_text(train)
+    (tmp_path / "test.csv").write_text(test)
+    data = read_data(tmp_path)
+    assert rows_of(data) == sorted(ROWS)
+    assert [notice for notice in data.notices if "left aside as test" in notice]
+    assert [notice for notice in data.notices if "no test split; 8 of 40 rows" in notice]
+
+
+def test_a_train_file_without_labels_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("id,text\n1,who knows\n2,nobody\n")
+    with pytest.raises(DataError, match="no column looks like the label"):
+        read_data(tmp_path)
+
+
+@pytest.mark.parametrize(("ones", "zeros"), [("1.0", "0.0"), ("1", "0"), ("1.", "0.00")])
+def test_numbers_written_in_several_ways_are_one_label(
+    tmp_path: Path, ones: str, zeros: str
+) -> None:
+    (tmp_path / "train.csv").write_text("text,label\n" + f"a b,{ones}\nc d,{zeros}\n" * 5)
+    (tmp_path / "test.jsonl").write_text(
+        "".join(json.dumps({"text": "a", "label": label}) + "\n" for label in (0, 1))
+    )
+    assert read_data(tmp_path).label_names == ("0", "1")
+
+
+def test_truth_written_in_several_ways_is_one_label(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text,label\n" + "a b,True\nc d,FALSE\n" * 5)
+    (tmp_path / "test.jsonl").write_text('{"text": "a", "label": true}\n')
+    assert read_data(tmp_path).label_names == ("false", "true")
+
+
+def test_leaving_out_bad_rows_is_not_advised_where_one_class_would_suffer(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    spam = "won, call now,spam\n" * 5 + "won call,spam\n" * 10
+    file.write_text("text,label\n" + "see you,ham\n" * 85 + spam)
+    with pytest.raises(DataError) as caught:
+        read_data(file)
+    assert str(caught.value).endswith("or leave them out with data.bad_rows: skip")
+    file.write_text("text,label\n" + "see you,ham\n" * 85 + " ,spam\n" * 5 + "won,spam\n" * 10)
+    with pytest.raises(DataError) as caught:
+        read_data(file)
+    advice = "'spam' loses 5 of its 15 rows (33%), the other classes 0% of theirs"
+    assert str(caught.value).endswith(f"Mend them; with data.bad_rows: skip, {advice}")
+    data = read_data(file, bad_rows="skip")
+    assert [notice for notice in data.notices if advice in notice]

@@ -1,0 +1,142 @@
+"""How the fields of a text file with columns are told apart, read off its first records.
+
+The separator is the one that a header with known column names uses, else the one that gives the
+most records the same number of fields. Files with tabs often have no quoting at all, so a lone
+quote is a character of the text there.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+SEPARATORS = (",", "\t", ";", "|")
+NAMES = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a vertical bar"}
+
+_END = ("\0end", "\0end")  # follows the last line; a quote that is never closed swallows it
+_LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise
+_RECORDS = 200
+_LONGEST_RECORD = 1 << 20  # characters of a sample record; a quote that is never closed ends here
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A separator, and whether double quotes enclose fields that hold it."""
+
+    separator: str = ","
+    quoted: bool = True
+
+    @property
+    def end(self) -> str:
+        """What is read after the file's last line; a field that ends so was never closed."""
+        return self.separator.join(_END)
+
+    def reader(self, lines: Iterable[str]) -> "Reader":
+        """Python's reader of records in this dialect."""
+        if self.quoted:
+            return csv.reader(lines, delimiter=self.separator)
+        return csv.reader(lines, delimiter=self.separator, quoting=csv.QUOTE_NONE)
+
+
+COMMA = Dialect()
+
+
+def detect_dialect(path: Path, known: Collection[str], asked: str | None) -> Dialect:
+    """Tell the dialect of a UTF-8 file.
+
+    `known` are column names, in lower case, of which a header would have two; `asked` is the
+    separator where it is set.
+    """
+    lines = _first_lines(path)
+    if asked is not None:
+        return Dialect(asked, _is_quoted(lines, asked))
+    for separator in SEPARATORS:
+        if lines and len({name for name in _split(lines[0], separator) if name in known}) > 1:
+            return Dialect(separator, _is_quoted(lines, separator))
+    best = max(SEPARATORS, key=lambda separator: _consistency(lines, separator))
+    return Dialect(best, _is_quoted(lines, best))
+
+
+@contextmanager
+def records_of(path: Path, dialect: Dialect) -> Iterator[Iterator[tuple[int, list[str]]]]:
+    """Iterate over the records that pandas would see, each with the line it starts on, from 1."""
+    limit = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            yield _numbered(chain(file, [dialect.end]), dialect)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _numbered(lines: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    last = ""
+
+    def noted() -> Iterator[str]:
+        nonlocal last
+        for line in lines:
+            last = line
+            yield line
+
+    # Pandas skips a line of blanks, and one of tabs where tabs separate nothing.
+    blank = " \r\n" if dialect.separator == "\t" else " \t\r\n"
+    reader = dialect.reader(noted())
+    start = 1
+    for fields in reader:
+        if last.strip(blank) and tuple(fields) != _END:
+            yield start, fields
+        start = reader.line_num + 1
+
+
+def _first_lines(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        found = (line[:_LONGEST_RECORD] for line in file if not line.isspace())
+        return list(islice(found, _RECORDS))
+
+
+def _split(line: str, separator: str) -> list[str]:
+    fields = next(csv.reader([line], delimiter=separator), [])
+    return [field.strip().lower() for field in fields]
+
+
+def _consistency(lines: Sequence[str], separator: str) -> tuple[bool, float, bool]:
+    """Measure how well a separator fits: columns at all, the share of records alike, no comma.
+
+    A comma stands in many a text, so another separator that fits as well is meant.
+    """
+    widths = Counter(_widths(lines, Dialect(separator, _is_quoted(lines, separator))))
+    several = {width: count for width, count in widths.items() if width > 1}
+    if not several or not widths:
+        return False, 0.0, separator == ","
+    share = max(several.values()) / widths.total()
+    return share > 0.5, round(share, 2), separator != ","
+
+
+def _widths(lines: Sequence[str], dialect: Dialect) -> list[int]:
+    limit = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        return [len(fields) for fields in dialect.reader(lines) if fields]
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _is_quoted(lines: Sequence[str], separator: str) -> bool:
+    """Tell whether quotes enclose fields.
+
+    With a comma they always may. Elsewhere they do not where every line has as many fields
+    without them, and some field begins with a quote that it does not end with.
+    """
+    if separator != "\t":
+        return True
+    plain = Dialect(separator, quoted=False)
+    if len(set(_widths(lines, plain))) > 1:
+        return True
+    fields = chain.from_iterable(plain.reader(lines))
+    opened = [field for field in fields if field.startswith('"')]
+    return all(len(field) > 1 and field.endswith('"') for field in opened)
