@@ -1,6 +1,5 @@
 """The objective of a search: train a classifier, rung by rung, each with its checkpoint."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -77,10 +76,10 @@ def _step_at(training: "Training", epoch: float) -> int:
 
 def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
     """Restore the latest readable checkpoint into `training`; return the curve up to there."""
-    if not task.folder.curve.exists():
-        return []
-    curve: list[dict[str, Any]] = json.loads(task.folder.curve.read_text(encoding="utf-8"))
+    curve = paths.read_curve(task.folder.curve)
     for rung, path in reversed(task.folder.checkpoints().items()):
+        if rung >= len(curve):
+            continue
         try:
             training.restore(path)
         except BundleError as error:

@@ -11,11 +11,12 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tune.exceptions import RunFolderError
 from tune.run_folder import _object_store as object_store
@@ -59,18 +60,24 @@ class TrialFolder:
                 found[int(match[1])] = path
         return dict(sorted(found.items()))
 
+    def rungs(self) -> int:
+        """Count the rungs that a trial can go on from: up to its latest checkpoint."""
+        known = len(read_curve(self.curve))
+        return max((rung + 1 for rung in self.checkpoints() if rung < known), default=0)
+
     def adopt(self, other: "TrialFolder") -> None:
         """Start from the curve and the checkpoints of another trial, which keeps them.
 
-        Files are linked, not copied: a checkpoint is never written in place.
+        Files are linked, not copied: a checkpoint is never written in place. The curve comes last,
+        so a trial that has one has all that it adopts.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         if not other.curve.exists():
             return
         for rung, path in other.checkpoints().items():
-            if not self.checkpoint(rung).exists():
-                self.checkpoint(rung).hardlink_to(path)
-        shutil.copyfile(other.curve, self.curve)
+            self.checkpoint(rung).unlink(missing_ok=True)
+            self.checkpoint(rung).hardlink_to(path)
+        atomic.write_text(self.curve, other.curve.read_text(encoding="utf-8"))
 
     def keep(self, rungs: set[int]) -> None:
         """Delete the checkpoints of all other rungs, for the worker that wrote them."""
@@ -101,8 +108,7 @@ class TrialFolder:
         stored = self.store.read(self.curve)
         if stored is None:
             return
-        own = json.loads(self.curve.read_text(encoding="utf-8")) if self.curve.exists() else []
-        if len(json.loads(stored)) <= len(own):
+        if len(json.loads(stored)) <= len(read_curve(self.curve)):
             return
         self.root.mkdir(parents=True, exist_ok=True)
         atomic.write_text(self.curve, stored.decode())
@@ -136,6 +142,28 @@ class RunFolder:
         """Delete a file of this folder here and in the store."""
         path.unlink(missing_ok=True)
         self.store.remove_later(path)
+
+    def tidy(self, keep: Mapping[int, set[int] | None]) -> None:
+        """Delete what a killed search left: checkpoints, trials and files that were half written.
+
+        Args:
+            keep: the rungs whose checkpoints each trial keeps, by its number; None for all of
+                them. The folder of a trial that is not named goes: nobody knows what it trained.
+        """
+        for path in self.root.glob("trials/*/"):
+            if not path.name.isdecimal():
+                continue  # not ours
+            if int(path.name) not in keep:
+                shutil.rmtree(path)
+            elif (rungs := keep[int(path.name)]) is not None:
+                TrialFolder(path).tidy(rungs)
+        for folder in (self.root, *self.root.glob("trials/*/"), self.reruns.parent):
+            for path in folder.glob("*"):
+                if atomic.is_temporary(path):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for path in self.store.stored_below(self.root / "trials"):
+            if not _is_kept(path.relative_to(self.root).as_posix(), keep):
+                self.store.remove_later(path)
 
     def ask_to_stop(self) -> None:
         """Have all trials that run end; they look now and then."""
@@ -277,6 +305,26 @@ class RunFolder:
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
             yield
+
+
+def read_curve(path: Path) -> list[dict[str, Any]]:
+    """Return the reports in a curve's file, one a rung; none where there is no file."""
+    try:
+        curve: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return curve
+
+
+def _is_kept(name: str, keep: Mapping[int, set[int] | None]) -> bool:
+    """Whether a stored file, such as `trials/3/rung-0.safetensors`, is to stay."""
+    _, number, file = name.split("/", 2)
+    if not number.isdecimal():
+        return True
+    if int(number) not in keep:
+        return False
+    rungs, match = keep[int(number)], _RUNG.fullmatch(file)
+    return rungs is None or match is None or int(match[1]) in rungs
 
 
 def default_name(space: Path, now: datetime) -> str:

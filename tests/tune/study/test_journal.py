@@ -174,13 +174,13 @@ def test_a_database_that_is_lost_amid_a_search(
     (tmp_path / "space.yaml").write_text(SPACE)
     reported, lost = SearchStudy.report, []
 
-    def lose(made: SearchStudy, *report: object) -> None:
+    def lose(made: SearchStudy, *report: object, goes_on: bool) -> None:
         if not lost:
             lost.append(True)
             with sqlite3.connect(tmp_path / "studies.db") as opened:
                 opened.execute("DROP TABLE trial_user_attributes")
             opened.close()
-        reported(made, *report)  # type: ignore[arg-type]
+        reported(made, *report, goes_on=goes_on)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SearchStudy, "report", lose)
     runs = ["--runs-dir", str(tmp_path / "runs"), "--quiet", "--samples", "2", "--storage", url]
