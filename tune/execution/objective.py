@@ -42,6 +42,8 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     curve = _restored(training, task)
     before_s = curve[-1]["seconds"] if curve else 0.0
     yield from list(curve)
+    if curve:  # a worker that died had no time to
+        task.folder.keep({len(curve) - 1, _best(curve, task.metric)})
     _log.info("ready: step %d of %d", training.step, training.total_steps)
     results = training.fit(task.milestones, _ticker(task, training.steps_per_epoch))
     for rung in range(len(curve), len(task.milestones)):

@@ -87,10 +87,14 @@ class TrialFolder:
                 self.store.remove(path)
 
     def tidy(self, rungs: set[int]) -> None:
-        """Delete the checkpoints of all other rungs, wherever a worker wrote them."""
+        """Delete the checkpoints of all other rungs, wherever a worker wrote them.
+
+        What a lost worker has left half written goes as well.
+        """
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
+        atomic.remove_temporaries(self.root)
         kept = {self.checkpoint(rung).name for rung in rungs}
         self.store.prune_later(self.root, lambda name: name in kept or not _RUNG.match(name))
 
@@ -158,9 +162,7 @@ class RunFolder:
             elif (rungs := keep[int(path.name)]) is not None:
                 TrialFolder(path).tidy(rungs)
         for folder in (self.root, *self.root.glob("trials/*/"), self.reruns.parent):
-            for path in folder.glob("*"):
-                if atomic.is_temporary(path):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            atomic.remove_temporaries(folder)
         for path in self.store.stored_below(self.root / "trials"):
             if not _is_kept(path.relative_to(self.root).as_posix(), keep):
                 self.store.remove_later(path)

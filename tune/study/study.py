@@ -93,6 +93,7 @@ class SearchStudy:
         """Take the next enqueued parameters, or have the sampler propose some."""
         trial = self._next()
         params = suggest(trial)
+        self._secure()  # or a loss of power leaves a checkpoint of parameters that nobody knows
         self._live[trial.number] = trial
         attrs = trial.user_attrs
         continues = _earlier(trial)

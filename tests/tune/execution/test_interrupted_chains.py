@@ -8,7 +8,7 @@ from search_parts import Witness, suggest
 
 from tune.execution.controller import SearchController
 from tune.execution.worker import take_up
-from tune.run_folder import paths
+from tune.run_folder import atomic, paths
 from tune.run_folder.paths import RunFolder
 from tune.schedulers import Hyperband, Scheduler, SuccessiveHalving
 from tune.study import study
@@ -55,7 +55,7 @@ class Driver:
         trial = self.folder.trial(number)
         curve = paths.read_curve(trial.curve)
         if rung == len(curve):
-            paths.write_json(trial.curve, [*curve, {"accuracy": value}])
+            atomic.write_json(trial.curve, [*curve, {"accuracy": value}])
             trial.checkpoint(rung).write_text(f"{value}")
         return self.controller.report(number, rung, {"accuracy": value})
 
@@ -244,8 +244,8 @@ def test_a_kill_leaves_no_more_checkpoints_than_are_needed(folder: RunFolder) ->
     first.report(running, 0, 0.8)
     trial = folder.trial(running)
     (trial.root / "rung-1.safetensors.part").touch()
-    (trial.root / ".curve.json.new").touch()
-    (folder.root / ".result.json.new").touch()
+    (trial.root / ".0f.tmp").touch()
+    (folder.root / ".0f.tmp").touch()
     folder.trial(99).root.mkdir()  # asked for, but its record was lost with the power
     folder.trial(99).curve.write_text("[]")
     second = Driver(folder, samples=3)
