@@ -90,7 +90,7 @@ def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
 def create_controller(
     config: SearchFile, made: SearchStudy, folder: RunFolder, watcher: TrialCallback
 ) -> SearchController:
-    """Create the controller, which decides what runs next; delete what a killed search left over."""
+    """Create the controller, which decides what runs next; delete what a killed search left."""
     controller = SearchController(
         made,
         suggester(config),

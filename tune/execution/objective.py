@@ -78,7 +78,7 @@ def _step_at(training: "Training", epoch: float) -> int:
 
 def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
     """Restore the latest readable checkpoint into `training`; return the curve up to there."""
-    curve = paths.read_curve(task.folder.curve)
+    curve = task.folder.read_curve()
     for rung, path in reversed(task.folder.checkpoints().items()):
         if rung >= len(curve):
             continue

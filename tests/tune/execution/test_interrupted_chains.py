@@ -53,7 +53,7 @@ class Driver:
     def report(self, number: int, rung: int, value: float) -> bool:
         """As a worker does: curve and checkpoint first, then the report."""
         trial = self.folder.trial(number)
-        curve = paths.read_curve(trial.curve)
+        curve = trial.read_curve()
         if rung == len(curve):
             atomic.write_json(trial.curve, [*curve, {"accuracy": value}])
             trial.checkpoint(rung).write_text(f"{value}")
@@ -115,7 +115,7 @@ def test_interrupted_again_before_its_worker_begins(folder: RunFolder, stopped: 
     assert best_checkpoint(third) == (0.9, "0.9")
     again = third.begin()
     assert (again.number, again.origin, again.predecessors) == (2, 0, (1, 0))
-    assert len(paths.read_curve(folder.trial(2).curve)) == 1  # it goes on after rung 0
+    assert len(folder.trial(2).read_curve()) == 1  # it goes on after rung 0
     assert third.report(2, 0, 0.9)
     assert checkpoints(folder) == {2: [0]}
     assert third.report(2, 1, 0.8)
@@ -154,7 +154,7 @@ def test_interrupted_again_amid_what_it_had_done_before(folder: RunFolder) -> No
     assert best_checkpoint(second) == (0.9, "0.9")
     third = Driver(folder, samples=1)
     assert third.begin().number == 2
-    assert len(paths.read_curve(folder.trial(2).curve)) == 2
+    assert len(folder.trial(2).read_curve()) == 2
 
 
 def test_a_rung_that_was_passed_stays_passed_along_the_chain(folder: RunFolder) -> None:
@@ -276,4 +276,4 @@ def test_an_interrupted_worker_of_a_chain_adopts_only_once(folder: RunFolder) ->
     second.report(1, 0, 0.9)
     second.report(1, 1, 0.95)
     take_up(folder.trial(1), folder, (0,))  # Ray starts it again after its worker died
-    assert len(paths.read_curve(folder.trial(1).curve)) == 2
+    assert len(folder.trial(1).read_curve()) == 2

@@ -7,6 +7,7 @@ import pytest
 
 from tune.exceptions import RunFolderError
 from tune.run_folder import paths
+from tune.run_folder.trial_folder import TrialFolder
 
 
 @pytest.mark.parametrize("name", ["../other", "a/b", "/etc", "..", ".hidden", "", "a b", "a" * 129])
@@ -64,13 +65,13 @@ def test_a_held_folder_keeps_another_process_out(tmp_path: Path) -> None:
 
 
 def test_checkpoints_are_kept_linked_and_deleted(tmp_path: Path) -> None:
-    first = paths.TrialFolder(tmp_path / "0")
+    first = TrialFolder(tmp_path / "0")
     first.root.mkdir()
     first.curve.write_text("[]")
     for rung in (10, 2, 0):
         first.checkpoint(rung).write_text(str(rung))
     assert list(first.checkpoints()) == [0, 2, 10]
-    second = paths.TrialFolder(tmp_path / "1")
+    second = TrialFolder(tmp_path / "1")
     second.adopt(first)
     first.keep({2})
     assert list(first.checkpoints()) == [2]
