@@ -20,8 +20,7 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
-from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
@@ -32,6 +31,7 @@ from textcls.text.encoding import EncodedSplit
 from textcls.text.tokenizer import lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, Vocabulary
 from textcls.training import trainer
+from textcls.training.tensor_files import save_tensors
 
 FORMAT = 1
 _WEIGHTS, _ABOUT, _WORDS = "classifier.safetensors", "bundle.json", "vocabulary.json"
@@ -144,10 +144,10 @@ def _write(
     draft = out.with_name(out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    save_file(weights, draft / _WEIGHTS)
+    save_tensors(weights, draft / _WEIGHTS)
     if linear is not None:
-        arrays = {name: np.ascontiguousarray(a) for name, a in linear.arrays().items()}
-        save_arrays(arrays, draft / _LINEAR)
+        arrays = {name: torch.from_numpy(np.array(a)) for name, a in linear.arrays().items()}
+        save_tensors(arrays, draft / _LINEAR)
     (draft / _ABOUT).write_text(_json(description), encoding="utf-8")
     (draft / _WORDS).write_text(_json(vocabulary.words), encoding="utf-8")
     old = out.with_name(out.name + ".old")

@@ -25,6 +25,8 @@ from tune.study.records import OUT_OF_MEMORY, Proposal, State, TrialRecord
 FORMAT = 1
 _INHERITED = "inherited"
 """Marks the trials of another search, which only the sampler sees."""
+_OURS = "textcls-tune"
+"""Marks a study as one of this project's from its beginning."""
 _STOPPED = "stopped"
 """The rung at which the scheduler stopped a trial."""
 WORST = 0.0  # finite, so that the sampler learns from it; the metrics are shares of correct texts
@@ -254,6 +256,7 @@ def create_study(
     study = optuna.create_study(
         study_name=name, storage=opened, sampler=sampler, direction="maximize"
     )
+    study.set_user_attr(_OURS, True)  # first: without it a study is somebody else's
     study.set_user_attr("metric", metric)
     study.set_user_attr("milestones", list(milestones))
     if not bounded:  # what diverges then teaches the sampler nothing
@@ -289,12 +292,19 @@ def read_study(place: Place, name: str) -> SearchStudy:
 
 
 def _make_room(opened: BaseStorage, url: str, name: str) -> None:
-    """Remove a study that never began; refuse to touch one that did."""
+    """Remove a study of ours that never began; refuse to touch any other.
+
+    A kill between the creation of a study and its mark, a moment, leaves one that is refused.
+    """
     held = {study.study_name: study for study in opened.get_all_studies()}
     if name not in held:
         return
     if "format" in held[name].user_attrs:
         raise SearchError(f"{url}: holds a study {name!r} already; choose another --name")
+    if _OURS not in held[name].user_attrs:
+        raise SearchError(
+            f"{url}: holds a study {name!r} that this program has not made; choose another --name"
+        )
     optuna.delete_study(study_name=name, storage=opened)
 
 

@@ -94,10 +94,20 @@ def test_several_studies_in_one_database(url: str) -> None:
 
 
 def test_a_study_that_never_began_makes_room(url: str) -> None:
-    optuna.create_study(study_name="run", storage=url).enqueue_trial({"x": 0.5})
+    begun = optuna.create_study(study_name="run", storage=url)
+    begun.set_user_attr("textcls-tune", True)
+    begun.enqueue_trial({"x": 0.5})
     with pytest.raises(SearchError, match="killed before its first trial"):
         study.read_study(url, "run")
     assert create(url).waiting() == 0
+
+
+def test_a_study_of_somebody_else_is_not_touched(url: str) -> None:
+    theirs = optuna.create_study(study_name="run", storage=url)
+    theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    with pytest.raises(SearchError, match="a study 'run' that this program has not made; choose"):
+        create(url)
+    assert len(optuna.load_study(study_name="run", storage=url).trials) == 3
 
 
 @pytest.mark.parametrize(
