@@ -27,6 +27,11 @@ from tune.run_folder.trial_folder import TrialFolder, is_kept
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """Errors of the disk: what failed with one fails again."""
 
+_LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+"""Errors of flock that mean that another process holds the lock."""
+_EARLY = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
+"""What a search leaves that is killed before its first trial, temporary files apart."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -204,14 +209,23 @@ class RunFolder:
 
         Raises `RunFolderError`, naming the process, when another one holds it.
         """
-        with (self.root / ".lock").open("a+") as file:
+        lock = self.root / ".lock"
+        with lock.open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except OSError as error:
+                if error.errno not in _LOCKED:
+                    raise RunFolderError(
+                        f"{lock}: cannot be locked ({error.strerror}), so two searches could write "
+                        "to one folder; choose a --runs-dir on a file system with locks (flock)"
+                    ) from error
                 file.seek(0)
                 holder = file.read().strip() or "another process"
                 message = f"{self.root}: in use by {holder}; wait for it to end, or stop it"
                 raise RunFolderError(message) from None
+            if not lock.exists() or not os.path.samestat(lock.stat(), os.fstat(file.fileno())):
+                message = f"{self.root}: removed by another search in this moment; start again"
+                raise RunFolderError(message)
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
@@ -244,6 +258,10 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
             message = (
                 f"{remote} exists already: choose another --name, or go on with --resume {name}"
             )
+            raise RunFolderError(message)
+        known = {*_EARLY, object_store.LEASE, object_store.STOP}
+        if strange := [each for each in remote.names() if each.partition("/")[0] not in known]:
+            message = f"{remote} holds what is no run, such as {strange[0]}: choose another --name"
             raise RunFolderError(message)
         runs_dir, store = remote.root.parent, remote
     root = (runs_dir / _checked(name)).absolute()
@@ -284,12 +302,22 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
     for root in candidates:
         folder = RunFolder(root.absolute())
         try:
-            if folder.journal.is_file() or folder.database.is_file():
-                return folder
+            found = folder.journal.is_file() or folder.database.is_file()
         except OSError:  # such as a name that is too long
             continue
+        if found:
+            _check_regular(folder)
+            return folder
     places = " or ".join(str(path) for path in candidates)
     raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
+
+
+def _check_regular(folder: RunFolder) -> None:
+    """Raise `RunFolderError` for a pipe or a device in a run folder: reading it might never end."""
+    for inside in (folder.root, folder.best, folder.reruns.parent, folder.ensemble):
+        for path in inside.iterdir() if inside.is_dir() else ():
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise RunFolderError(f"{path}: must be a file, but is a pipe or a device")
 
 
 def _remote(address: str) -> RemoteStore:
@@ -340,12 +368,11 @@ def began(folder: RunFolder) -> bool:
 
 def _never_began(root: Path) -> bool:
     """Whether a folder is what a search leaves that was killed before its first trial."""
-    early = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
     return (
         root.is_dir()
         and not began(RunFolder(root))
         and all(
-            (path.name in early and not (path.is_dir() and any(path.iterdir())))
+            (path.name in _EARLY and not (path.is_dir() and any(path.iterdir())))
             or atomic.is_temporary(path)
             for path in root.iterdir()
         )

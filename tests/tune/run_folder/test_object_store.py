@@ -320,3 +320,12 @@ def test_a_damaged_sign_of_life_is_named(address: str, content: bytes) -> None:
         synchronised(folder, lambda _line: None),
     ):
         pass
+
+
+def test_a_place_that_holds_something_else_is_not_taken(address: str, tmp_path: Path) -> None:
+    theirs = tmp_path / "store" / "runs" / "run" / "thesis.tex"
+    theirs.parent.mkdir(parents=True)
+    theirs.touch()
+    with pytest.raises(RunFolderError, match=r"holds what is no run, such as thesis\.tex"):
+        paths.create(address, "run")
+    assert theirs.exists()
