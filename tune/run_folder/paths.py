@@ -23,6 +23,7 @@ from tune.run_folder import atomic
 from tune.run_folder._object_store import RemoteStore, is_address
 from tune.run_folder._store import LOCAL, Store
 from tune.run_folder.trial_folder import TrialFolder, is_kept
+from tune.study import databases
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """Errors of the disk: what failed with one fails again."""
@@ -123,13 +124,20 @@ class RunFolder:
 
     @property
     def study(self) -> Path | str:
-        """Where the study lies: the journal's path, or the URL of a database."""
+        """Where the study lies: the journal's path, or the URL of a database.
+
+        Raises:
+            TextclsError: The folder names a database that the user has not (`databases`), or its
+                file is damaged.
+        """
         if not self.database.exists():
             return self.journal
         try:
-            return str(json.loads(self.database.read_text(encoding="utf-8"))["storage"])
-        except (ValueError, KeyError, TypeError) as error:
+            url = str(json.loads(self.database.read_text(encoding="utf-8"))["storage"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunFolderError(f"{self.database}: damaged ({error})") from error
+        databases.check_allowed(url, self.database)
+        return url
 
     @property
     def leaderboard(self) -> Path:

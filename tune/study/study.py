@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune.exceptions import SearchError
 from tune.study import optuna_private
-from tune.study.journal import Place, Storage
+from tune.study.journal import Place, Storage, check_file
 from tune.study.records import OUT_OF_MEMORY, Proposal, State, TrialRecord
 
 FORMAT = 1
@@ -310,6 +310,8 @@ def _make_room(opened: BaseStorage, url: str, name: str) -> None:
 
 def _load(storage: Storage, name: str) -> optuna.Study:
     place = storage.place
+    if isinstance(place, str):
+        check_file(place)
     what = "journal" if isinstance(place, Path) else "database"
     try:
         study = optuna.load_study(study_name=name, storage=storage.open())

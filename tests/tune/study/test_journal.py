@@ -9,9 +9,10 @@ import pytest
 
 from tune import search, status
 from tune.exceptions import SearchError
+from tune.report import __main__ as report_command
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
-from tune.study import journal, study
+from tune.study import databases, journal, study
 from tune.study.records import State, TrialRecord
 from tune.study.study import SearchStudy
 
@@ -144,6 +145,30 @@ def test_databases_that_cannot_be_used(tmp_path: Path) -> None:
         create(f"sqlite:///{tmp_path}/missing/x.db")
     with pytest.raises(SearchError, match="its driver is missing"):
         create("mssql+pyodbc://me@host/name")
+
+
+def test_a_database_that_a_folder_names_is_opened_only_when_told_to(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(databases, "_allowed", set())  # as in a process that has just begun
+    folder = paths.create(tmp_path, "run")
+    folder.space.write_text(SPACE)
+    folder.database.write_text(json.dumps({"storage": url, "study_name": "run"}))
+    for main, rest in ((status.main, []), (report_command.main, ["--out", str(tmp_path / "x")])):
+        assert main([str(folder.root), *rest]) == 1
+        said = capsys.readouterr().err
+        assert f"names the database '{url}', which has not been named to --storage" in said
+    assert not (tmp_path / "studies.db").exists()
+
+    assert status.main([str(folder.root), "--storage", url]) == 1
+    assert f"{url}: no such file" in capsys.readouterr().err
+    assert not (tmp_path / "studies.db").exists()
+
+    run_some(create(url))
+    monkeypatch.setattr(databases, "_allowed", set())
+    assert status.main([str(folder.root)]) == 0  # it was named before
+    assert "6 of" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("two_cpus")
