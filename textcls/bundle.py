@@ -21,8 +21,7 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
-from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
@@ -33,6 +32,7 @@ from textcls.text.encoding import WHOLE_LENGTH, EncodedSplit
 from textcls.text.tokenizer import CHARACTERS, WORDPUNCT, lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, Vocabulary
 from textcls.training import trainer
+from textcls.training.tensor_files import save_tensors
 
 FORMAT = 1
 _WEIGHTS, _ABOUT, _WORDS = "classifier.safetensors", "bundle.json", "vocabulary.json"
@@ -168,10 +168,10 @@ def _write(
     draft = out.with_name(out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    save_file(weights, draft / _WEIGHTS)
+    save_tensors(weights, draft / _WEIGHTS)
     if linear is not None:
-        arrays = {name: np.ascontiguousarray(a) for name, a in linear.arrays().items()}
-        save_arrays(arrays, draft / _LINEAR)
+        arrays = {name: torch.from_numpy(np.array(a)) for name, a in linear.arrays().items()}
+        save_tensors(arrays, draft / _LINEAR)
         if linear_vocabulary is not None:
             words = linear_vocabulary.words
             (draft / _LINEAR_WORDS).write_text(_json(words), encoding="utf-8")

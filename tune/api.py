@@ -362,7 +362,7 @@ class Search:
         from tune.monitor import trackers
         from tune.run_search import Request
         from tune.setup import check_unchanged
-        from tune.study import study
+        from tune.study import databases, study
         from tune.study.journal import check_url
 
         if track:
@@ -372,6 +372,10 @@ class Search:
         named = name or paths.default_name(Path(self._name), datetime.now().astimezone())
         folder = paths.named(runs_dir, named)
         resumed = resume and paths.began(folder)
+        database = None
+        if storage is not None:
+            database = check_url(storage)
+            databases.allow(database)
         if resumed:
             study.read_study(folder.study, folder.name)  # what cannot go on is left as it is
             check_unchanged(search_file.load_search(folder.space), config)
@@ -382,7 +386,7 @@ class Search:
             folder,
             command=("Search.run", f"name={folder.name}"),
             address=address or os.environ.get("RAY_ADDRESS"),
-            database=check_url(storage) if storage is not None else None,
+            database=database,
             track=tuple(dict.fromkeys(track)),
             resumed=resumed,
             warm_start=None if warm_start is None else paths.find(runs_dir, os.fspath(warm_start)),

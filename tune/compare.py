@@ -22,8 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tune.analysis import comparison, run_data
     from tune.report import comparison_page
     from tune.run_folder import atomic, paths
+    from tune.study import databases
 
     try:
+        databases.allow_named(options.storage)
         folders = [paths.find(paths.runs_dir(options.runs_dir), run) for run in options.runs]
         found = comparison.contenders([run_data.load_run(folder) for folder in folders])
         show(found)
@@ -73,6 +75,9 @@ def make_parser() -> CommandParser:
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or names of runs")
     parser.add_argument(
         "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+    )
+    parser.add_argument(
+        "--storage", metavar="URL", help="open this database where a run names it, from now on"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the page to this file")
     return parser

@@ -136,6 +136,7 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
     with (
         _writable(request),
         folder.held(),
+        _nothing_left_unless_begun(request),
         sync.synchronised(folder, monitor.say),
         log_capture.capture_output(folder.log),
         _Imports() as imports,
@@ -407,7 +408,7 @@ def _reason(stop: StopSignal) -> str:
 
 @contextmanager
 def _writable(request: Request) -> Iterator[None]:
-    """Turn a failure to write into a message; leave nothing of a run that did not begin."""
+    """Turn a failure to write into a message."""
     root = request.folder.root
     try:
         yield
@@ -423,8 +424,15 @@ def _writable(request: Request) -> Iterator[None]:
                 f"what is there stays readable, and --resume {root.name} goes on from it"
             ) from error
         raise
+
+
+@contextmanager
+def _nothing_left_unless_begun(request: Request) -> Iterator[None]:
+    """Leave nothing of a run that did not begin; the folder must be held, or it is another's."""
+    try:
+        yield
     finally:
         folder = request.folder
         kept = request.resumed or folder.journal.exists() or folder.database.exists()
         if not kept:
-            shutil.rmtree(root, ignore_errors=True)
+            shutil.rmtree(folder.root, ignore_errors=True)

@@ -73,11 +73,6 @@ class Scheduler(ABC):
         for recorded, value in zip(self._values, values, strict=False):
             recorded[trial] = value
 
-    def forget(self, trial: int) -> None:
-        """Remove a trial from all rungs, because another one takes its place."""
-        for values in self._values:
-            values.pop(trial, None)
-
     def counts(self) -> Sequence[int]:
         """Return the number of trials that reached each rung."""
         return [len(values) for values in self._values]

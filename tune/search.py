@@ -136,9 +136,11 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     overrides += options.set
     database = None
     if options.storage is not None:
+        from tune.study import databases
         from tune.study.journal import check_url
 
         database = check_url(options.storage)
+        databases.allow(database)
     warm_start = None
     if options.warm_start is not None:
         if options.resume not in (None, _AUTO):

@@ -90,8 +90,8 @@ def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
 def create_controller(
     config: SearchFile, made: SearchStudy, folder: RunFolder, watcher: TrialCallback
 ) -> SearchController:
-    """Create the controller, which decides what runs next."""
-    return SearchController(
+    """Create the controller, which decides what runs next; delete what a killed search left."""
+    controller = SearchController(
         made,
         suggester(config),
         scheduler_of(config, len(made.milestones)),
@@ -100,6 +100,8 @@ def create_controller(
         watcher,
         leaders=config.search.ensemble,
     )
+    controller.tidy_up()
+    return controller
 
 
 def trial_count(config: SearchFile) -> int:

@@ -23,8 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from textcls.exceptions import TextclsError
     from tune.analysis import run_data
     from tune.run_folder import paths
+    from tune.study import databases
 
     try:
+        databases.allow_named(options.storage)
         show(run_data.load_run(paths.find(paths.runs_dir(options.runs_dir), options.run)))
     except TextclsError as error:
         print(error, file=sys.stderr)
@@ -171,6 +173,9 @@ def make_parser() -> CommandParser:
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
         "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+    )
+    parser.add_argument(
+        "--storage", metavar="URL", help="open this database where the run names it, from now on"
     )
     return parser
 

@@ -7,7 +7,7 @@ from classifier_parts import VOCABULARY, split
 
 from textcls.config.models import ModelConfig, TrainConfig
 from tune.execution.task import Arrays, Task
-from tune.run_folder.paths import TrialFolder
+from tune.run_folder.trial_folder import TrialFolder
 
 LENGTHS = np.random.default_rng(3).integers(3, 9, 200).tolist()
 SPLITS = {"train": split(LENGTHS, seed=1), "test": split(LENGTHS[:50], seed=2)}

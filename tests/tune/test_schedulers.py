@@ -72,14 +72,6 @@ def test_refilled_rungs_decide_as_if_nothing_had_happened(cut: int) -> None:
     assert [second.should_continue(*report) for report in reports[cut:]] == expected[cut:]
 
 
-def test_a_forgotten_trial_no_longer_counts() -> None:
-    rungs = SuccessiveHalving(2, 3)
-    rungs.should_continue(0, 0, 0.9)
-    assert not rungs.should_continue(1, 0, 0.5)
-    rungs.forget(0)
-    assert rungs.should_continue(2, 0, 0.5)
-
-
 def test_hyperbands_brackets_take_turns_in_its_proportions() -> None:
     rungs = Hyperband(3, 3)
     turns = [rungs.bracket(trial) for trial in range(2 * 17)]

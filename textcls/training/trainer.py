@@ -7,8 +7,6 @@ into one file, written beside and renamed, so that a run continues exactly where
 
 import json
 import math
-import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch.nn import functional
 
 from textcls.config.models import ModelConfig, TrainConfig
@@ -27,15 +24,13 @@ from textcls.models import classifier
 from textcls.text import batching
 from textcls.text.batching import Batch
 from textcls.text.encoding import EncodedSplit
-from textcls.training import _optimizer, metrics
+from textcls.training import _optimizer, metrics, tensor_files
 
 CHECKPOINT_VERSION = 1
 EVALUATION_BATCH = 64
 """Texts in an evaluation batch: large enough for the products, small enough for the cache."""
 TICK = 32
 """Steps between two calls of `progress` (and, on the CPU, two looks at the loss)."""
-
-_OS_ERROR = re.compile(r"os error (\d+)")  # safetensors tells of the system's errors in words
 
 METRIC_NAMES = {"validation": "val", "test": "test"}
 """Splits that are evaluated at a rung, and how their metrics' names begin."""
@@ -253,17 +248,7 @@ class Training:
             tensors["optimizer.ngram_squares"] = self.classifier.ngrams.squares
         tensors["generator"] = torch.get_rng_state()
         about = {"version": CHECKPOINT_VERSION, "step": self.step}
-        beside = path.with_name(path.name + ".part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        contiguous = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        try:
-            save_file(contiguous, beside, metadata={"training": json.dumps(about)})
-        except SafetensorError as error:
-            beside.unlink(missing_ok=True)
-            if found := _OS_ERROR.search(str(error)):
-                raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
-            raise
-        beside.replace(path)
+        tensor_files.save_tensors(tensors, path, {"training": json.dumps(about)})
 
     def restore(self, path: Path) -> None:
         """Continue from a checkpoint.

@@ -42,8 +42,8 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # ray has no types
         return {
             "number": proposal.number,
             "params": proposal.params,
-            "continues": proposal.continues,
             "origin": proposal.origin,
+            "predecessors": list(proposal.predecessors),
         }
 
     def on_trial_complete(

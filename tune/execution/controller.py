@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tune.run_folder.paths import RunFolder
 from tune.schedulers import Scheduler
 from tune.study.callback import TrialCallback
-from tune.study.records import Proposal, State, TrialRecord, may_win, rank
+from tune.study.records import Chain, Proposal, State, TrialRecord, chains_of, ranked_chains
 from tune.study.study import SearchStudy, Suggest
 
 SAME_FAILURES = 5  # as many in a row with one message mean that the set-up is at fault
@@ -36,13 +36,20 @@ class SearchController:
         self._watcher = watcher
         self._running: dict[int, Proposal] = {}
         self._reached: dict[int, int] = {}
-        self._passed: dict[int, int] = {}
+        self._decided: dict[int, State] = {}
+        """How trials end that reached the last rung, or that the scheduler stopped."""
+        self._turns: dict[int, int] = {}
+        """By origin: the how manyeth trial it is, which is how the scheduler knows it."""
+        self._open: dict[int, Chain] = {}
+        """By origin: interrupted trials, and those that continue one, up to what is recorded."""
         self._failures: list[str] = []
         self._places = max(1, leaders)
-        self._leaders: list[TrialRecord] = []
+        self._leaders: list[Chain] = []
+        """The best of those that have ended for good."""
         self._remaining = samples
-        for record in study.records():
-            self._recall(record)
+        self._last_rung = len(study.milestones) - 1
+        for chain in chains_of(study.records()):
+            self._recall(chain)
 
     @property
     def given_up(self) -> str | None:
@@ -51,13 +58,29 @@ class SearchController:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best trial that has ended."""
-        return self._leaders[0] if self._leaders else None
+        """The best trial that has ended, interrupted ones included."""
+        return next(iter(self.leaders), None)
 
     @property
     def leaders(self) -> tuple[TrialRecord, ...]:
         """The best trials that have ended, best first; their checkpoints are kept."""
-        return tuple(self._leaders)
+        best = ranked_chains([*self._leaders, *self._open.values()])[: self._places]
+        return tuple(chain.furthest for chain in best)
+
+    def tidy_up(self) -> None:
+        """Delete the checkpoints that nobody needs and a killed search has left behind.
+
+        To be called before the first trial is proposed.
+        """
+        keep: dict[int, set[int] | None] = {}
+        for chain in chains_of(self._study.records()):
+            keep |= {record.number: set() for record in chain.members}
+            if chain.origin in self._open:  # it may have come further than is recorded
+                members = (chain.furthest,) if chain.values else chain.members
+                keep |= {record.number: None for record in members}
+        for chain in self._leaders:
+            keep[chain.furthest.number] = _best_rung(chain)
+        self._folder.tidy(keep)
 
     def propose(self) -> Proposal | None:
         """The next trial to run; None when all have been started."""
@@ -65,8 +88,7 @@ class SearchController:
             return None
         self._remaining -= 1
         proposal = self._study.ask(self._suggest)
-        if proposal.continues is not None:
-            self._take_over(proposal.number, proposal.continues)
+        self._turns.setdefault(proposal.origin, len(self._turns))
         self._running[proposal.number] = proposal
         self._reached[proposal.number] = 0
         self._watcher.on_trial_start(proposal)
@@ -75,31 +97,41 @@ class SearchController:
     def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> bool:
         """Record what a trial reached at a rung; True when it goes on.
 
-        A trial that was restarted reports again what it had reached; that changes nothing. Nor is
-        a trial that takes the place of an interrupted one stopped at a rung that this had passed.
+        A trial that was restarted reports again what it had reached; that changes nothing. A trial
+        that continues an interrupted one is not stopped at a rung that its chain had passed.
         """
         if rung < self._reached[number]:
-            return True
-        self._study.report(number, rung, metrics)
+            return self._decided.get(number) != State.PRUNED
+        goes_on = self._goes_on(number, rung, metrics[self._study.metric])
+        self._study.report(number, rung, metrics, goes_on=goes_on)
         self._reached[number] = rung + 1
+        if not goes_on:
+            self._decided[number] = State.PRUNED
+        elif rung == self._last_rung:
+            self._decided[number] = State.COMPLETE
+        self._relieve(number)
         self._watcher.on_trial_report(number, rung, metrics)
-        if self._scheduler is None:
-            return True
-        goes_on = self._scheduler.should_continue(number, rung, metrics[self._study.metric])
-        return goes_on or rung < self._passed.get(number, 0)
+        return goes_on
 
     def end(self, number: int, state: State, message: str = "") -> None:
-        """Record how a trial ended and delete the checkpoints that nobody needs."""
+        """Record how a trial ended and delete the checkpoints that nobody needs.
+
+        A trial that had been stopped, or had reached the last rung, is not interrupted any more.
+        """
+        if state == State.INTERRUPTED and number in self._decided:
+            state, message = self._decided[number], ""
         proposal = self._running.pop(number)
         del self._reached[number]
-        self._passed.pop(number, None)
+        self._decided.pop(number, None)
         record = self._study.end(number, state, message)
         self._count_failure(record)
-        self._consider(record)
-        if state != State.INTERRUPTED:
-            self._tidy(number)
-        if proposal.continues is not None:
-            self._tidy(proposal.continues)
+        earlier = self._open.pop(proposal.origin, None)
+        chain = earlier.continued_by(record) if earlier is not None else Chain((record,))
+        if state == State.INTERRUPTED:
+            # It may be asked to go on and may yet fail, so it takes no leader's place.
+            self._open[proposal.origin] = chain
+        else:
+            self._settle(chain)
         self._watcher.on_trial_end(record)
 
     def interrupt(self, message: str) -> None:
@@ -107,19 +139,36 @@ class SearchController:
         for number in sorted(self._running):
             self.end(number, State.INTERRUPTED, message)
 
-    def _take_over(self, number: int, interrupted: int) -> None:
-        self._passed[number] = len(self._study.record(interrupted).values)
-        if self._scheduler is not None:
-            self._scheduler.forget(interrupted)
+    def _goes_on(self, number: int, rung: int, value: float) -> bool:
+        origin = self._running[number].origin
+        passed = len(self._open[origin].values) if origin in self._open else 0
+        if self._scheduler is None or rung < passed:
+            return True
+        return self._scheduler.should_continue(self._turns[origin], rung, value)
 
-    def _recall(self, record: TrialRecord) -> None:
-        if record.state == State.INTERRUPTED:
+    def _relieve(self, number: int) -> None:
+        """Delete the checkpoints of a trial's predecessors once it has recorded as much as they.
+
+        Until then they hold what the next one would continue from, if this one were interrupted.
+        """
+        proposal = self._running[number]
+        chain = self._open.get(proposal.origin)
+        if chain is None or chain.latest.number == number:
             return
-        self._remaining -= 1
+        if self._reached[number] >= len(chain.values):
+            self._open[proposal.origin] = chain.continued_by(self._study.record(number))
+            for record in chain.members:
+                self._folder.trial(record.number).tidy(set())
+
+    def _recall(self, chain: Chain) -> None:
+        turn = self._turns[chain.origin] = len(self._turns)
         if self._scheduler is not None:
-            self._scheduler.refill(record.number, record.values)
-        if may_win(record):
-            self._leaders = sorted([*self._leaders, record], key=rank)[: self._places]
+            self._scheduler.refill(turn, chain.values)
+        if chain.is_open:
+            self._open[chain.origin] = chain
+        else:
+            self._remaining -= 1
+            self._leaders = ranked_chains([*self._leaders, chain])[: self._places]
 
     def _count_failure(self, record: TrialRecord) -> None:
         if record.state != State.FAILED or record.message not in self._failures:
@@ -127,17 +176,18 @@ class SearchController:
         if record.state == State.FAILED:
             self._failures.append(record.message)
 
-    def _consider(self, record: TrialRecord) -> None:
-        if not may_win(record):
-            return
-        standing = sorted([*self._leaders, record], key=rank)
-        self._leaders, displaced = standing[: self._places], standing[self._places :]
-        # An interrupted trial may be asked to go on and may yet fail, so it deposes nobody.
-        if record.state != State.INTERRUPTED:
-            for each in displaced:
-                self._tidy(each.number)
+    def _settle(self, chain: Chain) -> None:
+        """Give a chain that has ended for good its place, and tidy up behind it."""
+        standing = ranked_chains([*self._leaders, chain])
+        self._leaders = standing[: self._places]
+        settled = {each.origin: each for each in (chain, *standing[self._places :])}
+        for each in settled.values():
+            leads = any(leader.origin == each.origin for leader in self._leaders)
+            for record in each.members:
+                needed = leads and record.number == each.furthest.number
+                self._folder.trial(record.number).tidy(_best_rung(each) if needed else set())
 
-    def _tidy(self, number: int) -> None:
-        """Delete the checkpoints of a trial that will not go on, but for a leader's best rung."""
-        rung = next((each.best_rung for each in self._leaders if each.number == number), None)
-        self._folder.trial(number).tidy(set() if rung is None else {rung})
+
+def _best_rung(chain: Chain) -> set[int]:
+    rung = chain.furthest.best_rung
+    return set() if rung is None else {rung}

@@ -1,6 +1,5 @@
 """The objective of a search: train a classifier, rung by rung, each with its checkpoint."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -43,6 +42,8 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     curve = _restored(training, task)
     before_s = curve[-1]["seconds"] if curve else 0.0
     yield from list(curve)
+    if curve:  # a worker that died had no time to
+        task.folder.keep({len(curve) - 1, _best(curve, task.metric)})
     _log.info("ready: step %d of %d", training.step, training.total_steps)
     results = training.fit(task.milestones, _ticker(task, training.steps_per_epoch))
     for rung in range(len(curve), len(task.milestones)):
@@ -77,10 +78,10 @@ def _step_at(training: "Training", epoch: float) -> int:
 
 def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
     """Restore the latest readable checkpoint into `training`; return the curve up to there."""
-    if not task.folder.curve.exists():
-        return []
-    curve: list[dict[str, Any]] = json.loads(task.folder.curve.read_text(encoding="utf-8"))
+    curve = task.folder.read_curve()
     for rung, path in reversed(task.folder.checkpoints().items()):
+        if rung >= len(curve):
+            continue
         try:
             training.restore(path)
         except BundleError as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from textcls.config.models import ModelConfig, TrainConfig
 from textcls.text.encoding import EncodedSplit
-from tune.run_folder.paths import TrialFolder
+from tune.run_folder.trial_folder import TrialFolder
 from tune.study.records import Interrupted
 
 

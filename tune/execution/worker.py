@@ -8,7 +8,7 @@ goes on.
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +19,8 @@ from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
 from textcls.text.encoding import concatenated
 from tune.execution.task import Arrays, Objective, Task
-from tune.run_folder.paths import CANNOT_WRITE, RunFolder, TrialFolder
+from tune.run_folder.paths import CANNOT_WRITE, RunFolder
+from tune.run_folder.trial_folder import TrialFolder
 from tune.study.records import OUT_OF_MEMORY, Interrupted, State
 
 _log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def run_trial(config: dict[str, Any], workload: Workload) -> None:
     """Run the objective and report each rung, or how it went wrong, to Ray Tune."""
     task = workload.task(config["number"], config["origin"], config["params"])
     try:
-        _take_up(task, workload, config["continues"])
+        take_up(task.folder, workload.folder.here(), config["predecessors"])
         _run_logged(task, workload)
         task.folder.publish_log()
     except OSError as error:
@@ -98,15 +99,22 @@ def run_trial(config: dict[str, Any], workload: Workload) -> None:
         ray_tune.report({"outcome": State.INTERRUPTED.value, **said})
 
 
-def _take_up(task: Task, workload: Workload, interrupted: int | None) -> None:
-    """Bring what an earlier worker left of this trial, or of the one whose place it takes."""
-    task.folder.fetch()
-    if interrupted is not None and not task.folder.curve.exists():
-        other = workload.folder.here().trial(interrupted)
-        other.fetch()
-        task.folder.adopt(other)
-        if task.folder.curve.exists():
-            task.folder.publish(*task.folder.checkpoints())
+def take_up(trial: TrialFolder, folder: RunFolder, predecessors: Sequence[int]) -> None:
+    """Bring what an earlier worker left of a trial or, where there is nothing, of its chain.
+
+    Args:
+        predecessors: the numbers of the interrupted trials that it continues, the latest first. It
+            starts from the one that got furthest, since a later one may not have begun.
+    """
+    trial.fetch()
+    if not predecessors or trial.curve.exists():
+        return
+    earlier = [folder.trial(number) for number in predecessors]
+    for each in earlier:
+        each.fetch()
+    trial.adopt(max(earlier, key=TrialFolder.rungs))  # the first of equals
+    if trial.curve.exists():
+        trial.publish(*trial.checkpoints())
 
 
 def _run_logged(task: Task, workload: Workload) -> None:

@@ -14,8 +14,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from textcls.exceptions import TextclsError
     from tune.report.writer import write_report
     from tune.run_folder import paths
+    from tune.study import databases
 
     try:
+        databases.allow_named(options.storage)
         folder = paths.find(paths.runs_dir(options.runs_dir), options.run)
         target = write_report(folder, options.out, with_texts=not options.without_texts)
     except TextclsError as error:
@@ -36,6 +38,9 @@ def make_parser() -> CommandParser:
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
         "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+    )
+    parser.add_argument(
+        "--storage", metavar="URL", help="open this database where the run names it, from now on"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="by default RUN/report.html")
     parser.add_argument(

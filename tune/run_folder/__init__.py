@@ -11,4 +11,5 @@ __all__ = [
     "leaderboard",
     "paths",
     "sync",
+    "trial_folder",
 ]

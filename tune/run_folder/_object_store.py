@@ -32,6 +32,13 @@ from tune.run_folder import atomic
 LEASE = ".lease"
 LEASE_S = 60.0
 """Seconds without a sign of life after which a search counts as dead."""
+_LEASE_KEYS: dict[str, type | tuple[type, ...]] = {
+    "holder": str,
+    "pid": int,
+    "host": str,
+    "since": (int, float),
+    "seen": (int, float),
+}
 STOP = ".stop"
 JOURNAL = "study.journal"
 DATABASE = "study.json"
@@ -134,17 +141,22 @@ class RemoteStore:
             return None
 
     def names(self, below: str = "") -> list[str]:
-        """Return the stored files of a folder and all within it, relative to the run."""
+        """Return the stored files of a folder and all within it, relative to the run.
+
+        A key that would lie outside of the copy, such as `../x`, is no file of a run: it is neither
+        fetched nor deleted, here or in the store.
+        """
         from pyarrow import fs
 
         store, base = _open_store(self.address)
         folder = f"{base}/{below}".rstrip("/")
         found = store.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-        return sorted(
-            each.path.removeprefix(base).lstrip("/")
+        names = [
+            each.path.removeprefix(base).removeprefix("/")
             for each in found
             if each.type == fs.FileType.File
-        )
+        ]
+        return sorted(filter(_is_inside, names))
 
     def delete(self, name: str) -> None:
         """Delete a stored file, if it is there."""
@@ -175,7 +187,7 @@ class RemoteStore:
         content = self.get(LEASE)
         if content is None:
             return None
-        lease: dict[str, Any] = json.loads(content)
+        lease = _checked_lease(content, f"{self}/{LEASE}")
         fresh = time.time() - lease["seen"] < LEASE_S
         return lease if fresh and not _is_dead(lease) else None
 
@@ -288,6 +300,33 @@ def _fetched_later(name: str) -> bool:
     )
 
 
+def _is_inside(name: str) -> bool:
+    """Return whether a stored name stays in its folder when it is a path of this machine."""
+    return bool(name) and not any(
+        part in ("", ".", "..") or "\0" in part or "\\" in part for part in name.split("/")
+    )
+
+
+def _checked_lease(content: bytes, where: str) -> dict[str, Any]:
+    """Return the sign of life of a search.
+
+    Raises:
+        RunFolderError: It is damaged, so nobody knows whether a search runs there.
+    """
+    try:
+        lease = json.loads(content)
+        for key, kind in _LEASE_KEYS.items():
+            if isinstance(lease[key], bool) or not isinstance(lease[key], kind):
+                raise TypeError(f"{key} is {lease[key]!r}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunFolderError(
+            f"{where}: damaged ({type(error).__name__}: {error}), so nobody knows whether a search "
+            "runs there; delete it once none does"
+        ) from error
+    found: dict[str, Any] = lease
+    return found
+
+
 def _is_dead(lease: dict[str, Any]) -> bool:
     """Tell whether the holder was a process of this machine that is gone."""
     if lease["host"] != socket.gethostname():
@@ -296,7 +335,7 @@ def _is_dead(lease: dict[str, Any]) -> bool:
         os.kill(lease["pid"], 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
+    except (PermissionError, OverflowError):
         return False
     return False
 

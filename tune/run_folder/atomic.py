@@ -8,6 +8,7 @@ and a link under a name that can be guessed would lead the write to any file of 
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,20 @@ def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
 def is_temporary(path: Path) -> bool:
     """Return whether a file's name is one that a killed process may have left here."""
     return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete what killed processes have left half written in a folder, here or by a library.
+
+    No other process may be writing there.
+    """
+    for path in folder.glob("*"):
+        if not is_temporary(path) and not path.name.endswith(".part"):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

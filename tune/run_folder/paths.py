@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,93 +22,18 @@ from tune.run_folder import _object_store as object_store
 from tune.run_folder import atomic
 from tune.run_folder._object_store import RemoteStore, is_address
 from tune.run_folder._store import LOCAL, Store
+from tune.run_folder.trial_folder import TrialFolder, is_kept
+from tune.study import databases
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """Errors of the disk: what failed with one fails again."""
 
+_LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+"""Errors of flock that mean that another process holds the lock."""
+_EARLY = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
+"""What a search leaves that is killed before its first trial, temporary files apart."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_RUNG = re.compile(r"rung-(\d+)\.safetensors")
-
-
-@dataclass(frozen=True, slots=True)
-class TrialFolder:
-    """`trials/NUMBER/`: the log, the curve and the checkpoints of one trial."""
-
-    root: Path
-    store: Store = LOCAL
-
-    @property
-    def log(self) -> Path:
-        """What happened in the trial, a line per rung; a failed trial's traceback."""
-        return self.root / "log.txt"
-
-    @property
-    def curve(self) -> Path:
-        """The reports of the trial so far, as its worker wrote them."""
-        return self.root / "curve.json"
-
-    def checkpoint(self, rung: int) -> Path:
-        """The checkpoint written at a rung, counted from 0."""
-        return self.root / f"rung-{rung}.safetensors"
-
-    def checkpoints(self) -> dict[int, Path]:
-        """The checkpoints that exist, by rung, in ascending order."""
-        found = {}
-        for path in self.root.glob("rung-*"):
-            if match := _RUNG.fullmatch(path.name):
-                found[int(match[1])] = path
-        return dict(sorted(found.items()))
-
-    def adopt(self, other: "TrialFolder") -> None:
-        """Start from the curve and the checkpoints of another trial, which keeps them.
-
-        Files are linked, not copied: a checkpoint is never written in place.
-        """
-        self.root.mkdir(parents=True, exist_ok=True)
-        if not other.curve.exists():
-            return
-        for rung, path in other.checkpoints().items():
-            if not self.checkpoint(rung).exists():
-                self.checkpoint(rung).hardlink_to(path)
-        shutil.copyfile(other.curve, self.curve)
-
-    def keep(self, rungs: set[int]) -> None:
-        """Delete the checkpoints of all other rungs, for the worker that wrote them."""
-        for rung, path in self.checkpoints().items():
-            if rung not in rungs:
-                path.unlink(missing_ok=True)
-                self.store.remove(path)
-
-    def tidy(self, rungs: set[int]) -> None:
-        """Delete the checkpoints of all other rungs, wherever a worker wrote them."""
-        for rung, path in self.checkpoints().items():
-            if rung not in rungs:
-                path.unlink(missing_ok=True)
-        kept = {self.checkpoint(rung).name for rung in rungs}
-        self.store.prune_later(self.root, lambda name: name in kept or not _RUNG.match(name))
-
-    def publish(self, *rungs: int) -> None:
-        """Store the curve and these checkpoints, in this order: none is ahead of the curve."""
-        self.store.publish(self.curve, *map(self.checkpoint, rungs))
-
-    def publish_log(self) -> None:
-        """Store the log."""
-        if self.log.exists():
-            self.store.publish(self.log)
-
-    def fetch(self) -> None:
-        """Bring curve and checkpoints from the store, where another machine has come further."""
-        stored = self.store.read(self.curve)
-        if stored is None:
-            return
-        own = json.loads(self.curve.read_text(encoding="utf-8")) if self.curve.exists() else []
-        if len(json.loads(stored)) <= len(own):
-            return
-        self.root.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(self.curve, stored.decode())
-        for path in self.store.stored_below(self.root):
-            if _RUNG.fullmatch(path.name):
-                self.store.fetch(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +61,26 @@ class RunFolder:
         """Delete a file of this folder here and in the store."""
         path.unlink(missing_ok=True)
         self.store.remove_later(path)
+
+    def tidy(self, keep: Mapping[int, set[int] | None]) -> None:
+        """Delete what a killed search left: checkpoints, trials and files that were half written.
+
+        Args:
+            keep: the rungs whose checkpoints each trial keeps, by its number; None for all of
+                them. The folder of a trial that is not named goes: nobody knows what it trained.
+        """
+        for path in self.root.glob("trials/*/"):
+            if not path.name.isdecimal():
+                continue  # not ours
+            if int(path.name) not in keep:
+                shutil.rmtree(path)
+            elif (rungs := keep[int(path.name)]) is not None:
+                TrialFolder(path).tidy(rungs)
+        for folder in (self.root, *self.root.glob("trials/*/"), self.reruns.parent):
+            atomic.remove_temporaries(folder)
+        for path in self.store.stored_below(self.root / "trials"):
+            if not is_kept(path.relative_to(self.root).as_posix(), keep):
+                self.store.remove_later(path)
 
     def ask_to_stop(self) -> None:
         """Have all trials that run end; they look now and then."""
@@ -179,13 +124,20 @@ class RunFolder:
 
     @property
     def study(self) -> Path | str:
-        """Where the study lies: the journal's path, or the URL of a database."""
+        """Where the study lies: the journal's path, or the URL of a database.
+
+        Raises:
+            TextclsError: The folder names a database that the user has not (`databases`), or its
+                file is damaged.
+        """
         if not self.database.exists():
             return self.journal
         try:
-            return str(json.loads(self.database.read_text(encoding="utf-8"))["storage"])
-        except (ValueError, KeyError, TypeError) as error:
+            url = str(json.loads(self.database.read_text(encoding="utf-8"))["storage"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunFolderError(f"{self.database}: damaged ({error})") from error
+        databases.check_allowed(url, self.database)
+        return url
 
     @property
     def leaderboard(self) -> Path:
@@ -265,14 +217,23 @@ class RunFolder:
 
         Raises `RunFolderError`, naming the process, when another one holds it.
         """
-        with (self.root / ".lock").open("a+") as file:
+        lock = self.root / ".lock"
+        with lock.open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except OSError as error:
+                if error.errno not in _LOCKED:
+                    raise RunFolderError(
+                        f"{lock}: cannot be locked ({error.strerror}), so two searches could write "
+                        "to one folder; choose a --runs-dir on a file system with locks (flock)"
+                    ) from error
                 file.seek(0)
                 holder = file.read().strip() or "another process"
                 message = f"{self.root}: in use by {holder}; wait for it to end, or stop it"
                 raise RunFolderError(message) from None
+            if not lock.exists() or not os.path.samestat(lock.stat(), os.fstat(file.fileno())):
+                message = f"{self.root}: removed by another search in this moment; start again"
+                raise RunFolderError(message)
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
@@ -305,6 +266,10 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
             message = (
                 f"{remote} exists already: choose another --name, or go on with --resume {name}"
             )
+            raise RunFolderError(message)
+        known = {*_EARLY, object_store.LEASE, object_store.STOP}
+        if strange := [each for each in remote.names() if each.partition("/")[0] not in known]:
+            message = f"{remote} holds what is no run, such as {strange[0]}: choose another --name"
             raise RunFolderError(message)
         runs_dir, store = remote.root.parent, remote
     root = (runs_dir / _checked(name)).absolute()
@@ -345,12 +310,22 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
     for root in candidates:
         folder = RunFolder(root.absolute())
         try:
-            if folder.journal.is_file() or folder.database.is_file():
-                return folder
+            found = folder.journal.is_file() or folder.database.is_file()
         except OSError:  # such as a name that is too long
             continue
+        if found:
+            _check_regular(folder)
+            return folder
     places = " or ".join(str(path) for path in candidates)
     raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
+
+
+def _check_regular(folder: RunFolder) -> None:
+    """Raise `RunFolderError` for a pipe or a device in a run folder: reading it might never end."""
+    for inside in (folder.root, folder.best, folder.reruns.parent, folder.ensemble):
+        for path in inside.iterdir() if inside.is_dir() else ():
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise RunFolderError(f"{path}: must be a file, but is a pipe or a device")
 
 
 def _remote(address: str) -> RemoteStore:
@@ -401,12 +376,11 @@ def began(folder: RunFolder) -> bool:
 
 def _never_began(root: Path) -> bool:
     """Whether a folder is what a search leaves that was killed before its first trial."""
-    early = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
     return (
         root.is_dir()
         and not began(RunFolder(root))
         and all(
-            (path.name in early and not (path.is_dir() and any(path.iterdir())))
+            (path.name in _EARLY and not (path.is_dir() and any(path.iterdir())))
             or atomic.is_temporary(path)
             for path in root.iterdir()
         )

@@ -133,9 +133,10 @@ class _Syncer:
         """
         from tune.study import study
 
-        known = len(study.read_study(self._folder.study, self._folder.name).records())
+        records = study.read_study(self._folder.study, self._folder.name).records()
+        known = {record.number for record in records}
         for name in self._remote.names("trials"):
-            if (match := _TRIAL.match(name)) and int(match[1]) >= known:
+            if (match := _TRIAL.match(name)) and int(match[1]) not in known:
                 self._remote.delete(name)
 
 

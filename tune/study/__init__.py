@@ -6,6 +6,7 @@ underscore is this package's own.
 
 __all__ = [
     "callback",
+    "databases",
     "journal",
     "optuna_private",
     "records",

@@ -75,6 +75,19 @@ def check_url(url: str) -> str:
     return found.set(database=str(file)).render_as_string()
 
 
+def check_file(url: str) -> None:
+    """Raise `SearchError` for an SQLite file that is not there: opening it would make one."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        found = make_url(url)
+    except ArgumentError:
+        raise SearchError(f"{url!r}: no URL of a database") from None
+    if found.get_backend_name() == "sqlite" and not Path(found.database or "").is_file():
+        raise SearchError(f"{url}: no such file; it holds the trials, so bring it back there")
+
+
 @contextmanager
 def _answering(url: str) -> Iterator[None]:
     """Turn whatever a database says into `SearchError`."""

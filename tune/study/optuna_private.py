@@ -30,6 +30,7 @@ __all__ = [
     "reopen_trial",
     "set_density",
     "start_trial",
+    "start_waiting_trial",
 ]
 
 
@@ -55,6 +56,13 @@ def start_trial(study: optuna.Study) -> optuna.Trial:
     """Start a trial as `Study.ask` does, without looking for one that waits among all trials."""
     study._thread_local.cached_all_trials = None  # as in `Study.ask`
     return optuna.Trial(study, study._storage.create_new_trial(study._study_id))
+
+
+def start_waiting_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
+    """Start this one of the trials that wait; `Study.ask` takes the one that was enqueued first."""
+    study._thread_local.cached_all_trials = None  # as in `Study.ask`
+    study._storage.set_trial_state_values(id_of(trial), state=TrialState.RUNNING)
+    return optuna.Trial(study, id_of(trial))
 
 
 def reopen_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:

@@ -1,5 +1,6 @@
-"""Records of a trial: what was proposed, what it reached, how it ended, whether it may win."""
+"""Records of a trial, and of a chain of trials that continue each other."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +36,8 @@ class Proposal:
     """The number of the interrupted trial whose place this one takes."""
     origin: int
     """The first trial of a chain of interrupted ones; its own number for all others."""
+    predecessors: tuple[int, ...] = ()
+    """The interrupted trials of its chain, the latest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +79,86 @@ def may_win(record: TrialRecord) -> bool:
     return record.state in WITH_CLASSIFIER and bool(record.values)
 
 
-def rank(record: TrialRecord) -> tuple[float, bool, int]:
-    """Return the sort key of a trial: best value first, then complete trials, then by number."""
-    value = record.value if record.value is not None else float("-inf")
-    return (-value, record.state != State.COMPLETE, record.number)
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A trial and those that continued it after interruptions: to the search, one trial.
+
+    All members but the latest are interrupted. A member begins by reporting again what its
+    predecessor had reached, so until it has caught up the predecessor stands for the chain.
+    """
+
+    members: tuple[TrialRecord, ...]
+    """At least one, by number."""
+
+    @property
+    def origin(self) -> int:
+        """The number of the first member."""
+        return self.members[0].number
+
+    @property
+    def latest(self) -> TrialRecord:
+        """The member that nobody has continued."""
+        return self.members[-1]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the chain runs or waits to be continued."""
+        return self.latest.state in (State.RUNNING, State.INTERRUPTED)
+
+    @property
+    def furthest(self) -> TrialRecord:
+        """The member whose checkpoints stand for the chain.
+
+        The latest once that has ended; until then the one that recorded most rungs, the latest of
+        equals.
+        """
+        if not self.is_open:
+            return self.latest
+        return max(self.members, key=lambda each: (len(each.values), each.number))
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The metric at every rung that the chain has passed."""
+        return max((each.values for each in self.members), key=len)
+
+    @property
+    def candidate(self) -> TrialRecord | None:
+        """The member whose best rung may win; None for a chain without a classifier."""
+        return self.furthest if may_win(self.furthest) else None
+
+    def continued_by(self, record: TrialRecord) -> "Chain":
+        """Return the chain with a new last member, or with a newer record of its last one."""
+        earlier = [each for each in self.members if each.number != record.number]
+        return Chain((*earlier, record))
 
 
-def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
+def chains_of(records: Iterable[TrialRecord]) -> list[Chain]:
+    """Group trials into chains, by the number of the first; most chains have one member."""
+    origins: dict[int, int] = {}
+    members: dict[int, list[TrialRecord]] = {}
+    for record in sorted(records, key=lambda each: each.number):
+        origin = record.number
+        if record.continues is not None:
+            origin = origins.get(record.continues, origin)
+        origins[record.number] = origin
+        members.setdefault(origin, []).append(record)
+    return [Chain(tuple(found)) for found in members.values()]
+
+
+def ranked_chains(chains: Iterable[Chain]) -> list[Chain]:
+    """Return the chains that may win, best first: by value, complete ones, then by origin."""
+
+    def key(chain: Chain) -> tuple[float, bool, int]:
+        value = chain.furthest.value
+        complete = chain.furthest.state == State.COMPLETE
+        return (float("inf") if value is None else -value, not complete, chain.origin)
+
+    return sorted((chain for chain in chains if chain.candidate is not None), key=key)
+
+
+def ranked(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the trials that may win, best first: by value, then complete ones, then by number.
 
-    An interrupted trial whose place another one took is left out.
+    Of a chain of interrupted trials only the member that got furthest is among them.
     """
-    replaced = {record.continues for record in records}
-    candidates = [record for record in records if may_win(record) and record.number not in replaced]
-    return sorted(candidates, key=rank)
+    return [chain.furthest for chain in ranked_chains(chains_of(records))]

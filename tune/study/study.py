@@ -7,7 +7,9 @@ counted in thousandths of an epoch, because Optuna's steps are whole numbers and
 be searched.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune.exceptions import SearchError
 from tune.study import optuna_private
-from tune.study.journal import Place, Storage
+from tune.study.journal import Place, Storage, check_file
 from tune.study.records import OUT_OF_MEMORY, Proposal, State, TrialRecord
 
 FORMAT = 1
 _INHERITED = "inherited"
 """Marks the trials of another search, which only the sampler sees."""
+_OURS = "textcls-tune"
+"""Marks a study as one of this project's from its beginning."""
+_STOPPED = "stopped"
+"""The rung at which the scheduler stopped a trial."""
 WORST = 0.0  # finite, so that the sampler learns from it; the metrics are shares of correct texts
 
 Suggest = Callable[[optuna.Trial], dict[str, Any]]
@@ -35,8 +41,8 @@ class SearchStudy:
         self._study = study
         self._secure = secure
         self._live: dict[int, optuna.Trial] = {}
-        self._queued = True
-        """Trials may wait to be started."""
+        self._waiting: deque[FrozenTrial] | None = None
+        """The trials that wait, the next first; None until they are looked up."""
 
     @property
     def metric(self) -> str:
@@ -89,29 +95,40 @@ class SearchStudy:
         """Take the next enqueued parameters, or have the sampler propose some."""
         trial = self._next()
         params = suggest(trial)
+        self._secure()  # or a loss of power leaves a checkpoint of parameters that nobody knows
         self._live[trial.number] = trial
         attrs = trial.user_attrs
+        continues = _earlier(trial)
         return Proposal(
             trial.number,
             params,
             attrs.get("name"),
-            attrs.get("continues"),
+            continues,
             attrs.get("origin", trial.number),
+            tuple(self._chain_up_to(continues)),
         )
 
-    def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """Record what a running trial reached at a rung; the metric must be a finite number."""
+    def report(
+        self, number: int, rung: int, metrics: Mapping[str, float], *, goes_on: bool = True
+    ) -> None:
+        """Record what a running trial reached at a rung, and whether it goes on from there.
+
+        The metric must be a finite number. The value is written last and the report counts from
+        then on, so that no kill parts it from the decision.
+        """
         trial = self._live[number]
         trial.set_user_attr(_rung_key(rung), dict(metrics))
+        if not goes_on:
+            trial.set_user_attr(_STOPPED, rung)
         trial.report(metrics[self.metric], step=step_of(self.milestones[rung]))
         self._secure()
 
     def end(self, number: int, state: State, message: str = "") -> TrialRecord:
         """Record how a running trial ended."""
         trial = self._live.pop(number)
-        trial.set_user_attr("state", state.value)
         if message:
             trial.set_user_attr("message", message)
+        trial.set_user_attr("state", state.value)  # a trial that has it has its message
         self._tell(number, state)
         self._secure()
         return self.record(number)
@@ -119,15 +136,29 @@ class SearchStudy:
     def end_cut_off(self) -> list[TrialRecord]:
         """Close the trials that a killed search left running, as interrupted.
 
-        A trial whose end was being recorded at that moment gets the end that it had.
+        A trial whose end was being recorded at that moment gets the end that it had, and one that
+        had been stopped at a rung or had reported the last one gets the end that follows.
         """
         closed = []
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._live[trial.number] = optuna_private.reopen_trial(self._study, trial)
-            state = State(trial.user_attrs.get("state", State.INTERRUPTED))
-            message = trial.user_attrs.get("message", "the search was cut off")
+            state = self._end_of(trial)
+            unsaid = "the search was cut off" if state == State.INTERRUPTED else ""
+            message = trial.user_attrs.get("message", unsaid)
             closed.append(self.end(trial.number, state, message))
         return closed
+
+    def _end_of(self, trial: FrozenTrial) -> State:
+        """Return the end of a trial whose search was killed before that was recorded."""
+        if "state" in trial.user_attrs:
+            return State(trial.user_attrs["state"])
+        rungs = len(trial.intermediate_values)
+        if rungs == len(self.milestones):
+            return State.COMPLETE
+        # Written before the value that it belongs to, so it may be there without it.
+        if rungs > trial.user_attrs.get(_STOPPED, rungs):
+            return State.PRUNED
+        return State.INTERRUPTED
 
     def cut_off(self) -> list[int]:
         """The interrupted trials whose place no other trial has taken."""
@@ -166,16 +197,27 @@ class SearchStudy:
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def _next(self) -> optuna.Trial:
-        """A trial that waits, or a new one; Optuna looks for the former among all trials."""
-        if self._queued:
-            trial = self._study.ask()
-            begun = optuna_private.read_trial(self._study, trial.number)
-            self._queued = "fixed_params" in begun.system_attrs
-            return trial
+        """Start a trial that waits, or a new one.
+
+        Those that continue an interrupted one come first: a grid may have more points than there
+        are trials to come. Optuna itself would look for the next among all trials each time.
+        """
+        if self._waiting is None:
+            waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            waiting.sort(key=_turn)
+            self._waiting = deque(waiting)
+        if self._waiting:
+            return optuna_private.start_waiting_trial(self._study, self._waiting.popleft())
         return optuna_private.start_trial(self._study)
 
+    def _chain_up_to(self, number: int | None) -> Iterator[int]:
+        """Yield a trial's number and those of the trials that it continues."""
+        while number is not None:
+            yield number
+            number = self.record(number).continues
+
     def _enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> None:
-        self._queued = True
+        self._waiting = None
         given = {key: value for key, value in attrs.items() if value is not None}
         self._study.enqueue_trial(dict(params), user_attrs=given)
 
@@ -214,6 +256,7 @@ def create_study(
     study = optuna.create_study(
         study_name=name, storage=opened, sampler=sampler, direction="maximize"
     )
+    study.set_user_attr(_OURS, True)  # first: without it a study is somebody else's
     study.set_user_attr("metric", metric)
     study.set_user_attr("milestones", list(milestones))
     if not bounded:  # what diverges then teaches the sampler nothing
@@ -249,17 +292,26 @@ def read_study(place: Place, name: str) -> SearchStudy:
 
 
 def _make_room(opened: BaseStorage, url: str, name: str) -> None:
-    """Remove a study that never began; refuse to touch one that did."""
+    """Remove a study of ours that never began; refuse to touch any other.
+
+    A kill between the creation of a study and its mark, a moment, leaves one that is refused.
+    """
     held = {study.study_name: study for study in opened.get_all_studies()}
     if name not in held:
         return
     if "format" in held[name].user_attrs:
         raise SearchError(f"{url}: holds a study {name!r} already; choose another --name")
+    if _OURS not in held[name].user_attrs:
+        raise SearchError(
+            f"{url}: holds a study {name!r} that this program has not made; choose another --name"
+        )
     optuna.delete_study(study_name=name, storage=opened)
 
 
 def _load(storage: Storage, name: str) -> optuna.Study:
     place = storage.place
+    if isinstance(place, str):
+        check_file(place)
     what = "journal" if isinstance(place, Path) else "database"
     try:
         study = optuna.load_study(study_name=name, storage=storage.open())
@@ -284,12 +336,33 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         state=State.RUNNING if trial.state in open_states else ended,
         params=trial.params,
         name=attrs.get("name"),
-        continues=attrs.get("continues"),
+        continues=_earlier(trial),
         message=attrs.get("message", ""),
         curve=tuple(attrs[_rung_key(rung)] for rung in range(len(steps))),
         values=tuple(trial.intermediate_values[step] for step in steps),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
+    )
+
+
+def _turn(trial: FrozenTrial) -> tuple[float, int]:
+    """Sort trials that wait: those that continue one first, by the first of their chain."""
+    return (trial.user_attrs.get("origin", math.inf), trial.number)
+
+
+def _earlier(trial: FrozenTrial | optuna.Trial) -> int | None:
+    """Return the trial that one continues, which was asked for before it.
+
+    Raises `SearchError` where a journal says otherwise: a chain would have no end.
+    """
+    number = trial.user_attrs.get("continues")
+    if number is None:
+        return None
+    if type(number) is int and 0 <= number < trial.number:
+        return number
+    raise SearchError(
+        f"trial {trial.number} is recorded as the continuation of trial {number!r}, which is no "
+        "earlier trial: the study is damaged"
     )
 
 

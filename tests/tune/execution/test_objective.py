@@ -5,7 +5,7 @@ import pytest
 from objective_parts import task
 
 from tune.execution.objective import train_classifier
-from tune.run_folder.paths import TrialFolder
+from tune.run_folder.trial_folder import TrialFolder
 from tune.study.records import Interrupted
 
 TIMES = {"seconds", "train_seconds", "texts_per_second", "tokens_per_second"}

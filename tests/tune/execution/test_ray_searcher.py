@@ -37,7 +37,7 @@ def test_trials_until_there_are_no_more(made: SearchStudy, tmp_path: Path) -> No
     first = asked.suggest("a")
     assert isinstance(first, dict)
     assert first == {
-        "number": 0, "params": made.record(0).params, "continues": None, "origin": 0,
+        "number": 0, "params": made.record(0).params, "origin": 0, "predecessors": [],
     }  # fmt: skip
     asked.suggest("b")
     assert asked.suggest("c") == Searcher.FINISHED

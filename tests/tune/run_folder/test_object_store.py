@@ -292,3 +292,40 @@ def test_the_search_of_another_machine_is_seen_to_run(address: str) -> None:
     found = paths.find(address, "run")
     assert (found.root / ".lock").read_text() == "process 7 on far"
     assert (found.root / ".lock").stat().st_mtime == 100.0
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "trials/../../x", "/etc/x", "a//b", "./x", "a\\b", "", ".."]
+)
+def test_a_key_that_leads_out_of_the_folder_is_no_file_of_a_run(name: str) -> None:
+    assert not object_store._is_inside(name)
+    assert object_store._is_inside("trials/3/rung-0.safetensors")
+    assert object_store._is_inside(".lease")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"holder": "x"}', b"[" * 9999,
+     b'{"holder": 1, "pid": 1, "host": "x", "since": 1, "seen": 1}',
+     b'{"holder": "x", "pid": "1", "host": "x", "since": 1, "seen": 1}',
+     b'{"holder": "x", "pid": 1, "host": "x", "since": null, "seen": 1}'],
+)  # fmt: skip
+def test_a_damaged_sign_of_life_is_named(address: str, content: bytes) -> None:
+    folder, remote = made(address)
+    remote.put(LEASE, content)
+    with pytest.raises(RunFolderError, match=r"run/\.lease: damaged .*; delete it once none does"):
+        remote.holder()
+    with (
+        pytest.raises(RunFolderError, match=r"run/\.lease: damaged"),
+        synchronised(folder, lambda _line: None),
+    ):
+        pass
+
+
+def test_a_place_that_holds_something_else_is_not_taken(address: str, tmp_path: Path) -> None:
+    theirs = tmp_path / "store" / "runs" / "run" / "thesis.tex"
+    theirs.parent.mkdir(parents=True)
+    theirs.touch()
+    with pytest.raises(RunFolderError, match=r"holds what is no run, such as thesis\.tex"):
+        paths.create(address, "run")
+    assert theirs.exists()

@@ -9,9 +9,10 @@ import pytest
 
 from tune import search, status
 from tune.exceptions import SearchError
+from tune.report import __main__ as report_command
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
-from tune.study import journal, study
+from tune.study import databases, journal, study
 from tune.study.records import State, TrialRecord
 from tune.study.study import SearchStudy
 
@@ -94,10 +95,20 @@ def test_several_studies_in_one_database(url: str) -> None:
 
 
 def test_a_study_that_never_began_makes_room(url: str) -> None:
-    optuna.create_study(study_name="run", storage=url).enqueue_trial({"x": 0.5})
+    begun = optuna.create_study(study_name="run", storage=url)
+    begun.set_user_attr("textcls-tune", True)
+    begun.enqueue_trial({"x": 0.5})
     with pytest.raises(SearchError, match="killed before its first trial"):
         study.read_study(url, "run")
     assert create(url).waiting() == 0
+
+
+def test_a_study_of_somebody_else_is_not_touched(url: str) -> None:
+    theirs = optuna.create_study(study_name="run", storage=url)
+    theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    with pytest.raises(SearchError, match="a study 'run' that this program has not made; choose"):
+        create(url)
+    assert len(optuna.load_study(study_name="run", storage=url).trials) == 3
 
 
 @pytest.mark.parametrize(
@@ -134,6 +145,30 @@ def test_databases_that_cannot_be_used(tmp_path: Path) -> None:
         create(f"sqlite:///{tmp_path}/missing/x.db")
     with pytest.raises(SearchError, match="its driver is missing"):
         create("mssql+pyodbc://me@host/name")
+
+
+def test_a_database_that_a_folder_names_is_opened_only_when_told_to(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(databases, "_allowed", set())  # as in a process that has just begun
+    folder = paths.create(tmp_path, "run")
+    folder.space.write_text(SPACE)
+    folder.database.write_text(json.dumps({"storage": url, "study_name": "run"}))
+    for main, rest in ((status.main, []), (report_command.main, ["--out", str(tmp_path / "x")])):
+        assert main([str(folder.root), *rest]) == 1
+        said = capsys.readouterr().err
+        assert f"names the database '{url}', which has not been named to --storage" in said
+    assert not (tmp_path / "studies.db").exists()
+
+    assert status.main([str(folder.root), "--storage", url]) == 1
+    assert f"{url}: no such file" in capsys.readouterr().err
+    assert not (tmp_path / "studies.db").exists()
+
+    run_some(create(url))
+    monkeypatch.setattr(databases, "_allowed", set())
+    assert status.main([str(folder.root)]) == 0  # it was named before
+    assert "6 of" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("two_cpus")
@@ -174,13 +209,13 @@ def test_a_database_that_is_lost_amid_a_search(
     (tmp_path / "space.yaml").write_text(SPACE)
     reported, lost = SearchStudy.report, []
 
-    def lose(made: SearchStudy, *report: object) -> None:
+    def lose(made: SearchStudy, *report: object, goes_on: bool) -> None:
         if not lost:
             lost.append(True)
             with sqlite3.connect(tmp_path / "studies.db") as opened:
                 opened.execute("DROP TABLE trial_user_attributes")
             opened.close()
-        reported(made, *report)  # type: ignore[arg-type]
+        reported(made, *report, goes_on=goes_on)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SearchStudy, "report", lose)
     runs = ["--runs-dir", str(tmp_path / "runs"), "--quiet", "--samples", "2", "--storage", url]

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import optuna
@@ -159,3 +160,20 @@ def test_a_search_that_goes_on_does_not_propose_the_same_again(
     for _ in range(3):
         run_trial(second, State.COMPLETE, 0.5, 0.5, 0.5)
     assert len({record.params["rate"] for record in second.records()}) == 6
+
+
+@pytest.mark.parametrize("number", [2, 7, -1, "0", 0.5, True])
+def test_a_trial_that_continues_no_earlier_one_is_refused(
+    made: SearchStudy, journal: Path, number: object
+) -> None:
+    for _ in range(2):
+        run_trial(made, State.INTERRUPTED, 0.5)
+    made._study.enqueue_trial({"rate": 0.5, "size": 3}, user_attrs={"continues": 0})
+    content = journal.read_text()
+    assert content.count('"continues":0') == 1
+    journal.write_text(content.replace('"continues":0', f'"continues":{json.dumps(number)}'))
+    taken_up = study.resume_study(journal, NAME, fresh)
+    with pytest.raises(SearchError, match="trial 2 is recorded as the continuation of trial"):
+        taken_up.ask(suggest)
+    with pytest.raises(SearchError, match="trial 2 is recorded as the continuation of trial"):
+        taken_up.records()

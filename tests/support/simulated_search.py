@@ -1,0 +1,415 @@
+"""A search played by its own classes, without Ray, in an order of events that one seed fixes.
+
+Study, controller, scheduler, sampler, run folder and objective are the real ones; a training is a
+file with three numbers in it. Workers are lost, the search is stopped, killed at an operation on
+its folder and resumed, and after every event `simulated_truth` says whether all still holds.
+"""
+
+import random
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from search_parts import Witness
+from simulated_machine import Choices, Killed, Machine, WorkerLost, lose_power
+from simulated_truth import Truth, check
+
+from textcls.exceptions import BundleError, DivergedError
+from textcls.training import trainer
+from tune import setup
+from tune.config.search_file import SearchFile
+from tune.execution import objective
+from tune.execution.controller import SearchController
+from tune.execution.task import Task
+from tune.execution.worker import take_up
+from tune.run_folder import atomic, leaderboard, paths
+from tune.run_folder.paths import RunFolder
+from tune.study.records import Interrupted, Proposal, State, TrialRecord
+from tune.study.study import SearchStudy
+from tune.warm_start import WarmStart
+
+METRIC = "test_accuracy"
+LIVES = 8
+"""Processes of one search at most; the last of them is left in peace."""
+LOST_WORKERS = 3
+MOST_SHRINKING = 400
+"""Searches that are tried to find a shorter trace."""
+STEPS_PER_EPOCH = 1000
+
+_SPACES: tuple[Mapping[str, Any], ...] = (
+    {"hidden_size": {"type": "int", "low": 8, "high": 64}},
+    {
+        "model": {"type": "categorical", "choices": ["cnn", "gru"]},
+        "dropout": {"type": "float", "low": 0.0, "high": 0.5},
+        "layers": {"type": "int", "low": 1, "high": 2, "when": {"model": "gru"}},
+        "blocks": {"type": "int", "low": 1, "high": 3, "when": {"model": "cnn"}},
+    },
+)
+_POINTS: tuple[Mapping[str, Any], ...] = (
+    {"hidden_size": 10},
+    {"model": "gru", "dropout": 0.25, "layers": 2},
+)
+
+
+@dataclass
+class Worker:
+    """A trial in a worker's process."""
+
+    proposal: Proposal
+    rungs: Iterator[Mapping[str, float]] | None = None
+    """None before it has begun, and after its process was lost."""
+    said: tuple[int, Mapping[str, float]] | tuple[State, str] | None = None
+    """A rung's metrics or how the trial ended, not yet heard by the search."""
+    heard: int = 0
+    lost: int = 0
+
+
+@dataclass
+class Simulation:
+    """One search from its first process to its last."""
+
+    choices: Choices
+    runs: Path
+    trace: list[str] = field(default_factory=list)
+    machine: Machine = field(default_factory=Machine)
+    workers: dict[int, Worker] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        draw = self.choices
+        kind = draw.below(len(_SPACES))
+        scheduler = {
+            "name": draw.one_of(("asha", "none", "hyperband", "median", "top_k")),
+            "grace_period": draw.one_of((0.25, 0.1, 0.5, 1.0)),
+            "reduction_factor": draw.one_of((2, 3, 4)),
+            "keep": 1 + draw.below(3),
+        }
+        samplers = ("random", "grid", "tpe", "random", "grid", "tpe", "qmc", "cmaes")
+        self.config = SearchFile.model_validate(
+            {
+                "space": _SPACES[kind],
+                "points": [_POINTS[kind]] if draw.chance(30) else [],
+                "train": {"epochs": 1.0},
+                "search": {
+                    "samples": 1 + draw.below(10),
+                    "sampler": draw.one_of(samplers),
+                    "scheduler": scheduler,
+                    "metric": METRIC,
+                    "ensemble": draw.below(4),
+                },
+            }
+        )
+        self.earlier = _earlier(_POINTS[kind]) if draw.chance(15) else None
+        self.salt = draw.below(1 << 30)
+        self.steps = 1 + draw.below(3)
+        """Values are multiples of a tenth, a hundredth or a thousandth: some are equal."""
+        self.unrest = draw.one_of((5, 0, 2, 15, 40))
+        """In a thousand events so many are stops of the search; workers are lost as often."""
+        self.truth = Truth(self.config)
+        search = self.config.search
+        self.say(f"{search.samples} samples, {search.sampler}, {scheduler}, {search.ensemble=}")
+
+    def say(self, line: str) -> None:
+        """Add a line to what is printed of a search that breaks a rule."""
+        self.trace.append(line)
+
+    def run(self) -> None:
+        """Play the search to its end. Raises AssertionError where something does not hold."""
+        with self.machine.watched(), mock.patch.object(trainer, "Training", _Training):
+            for life in range(LIVES):
+                at_peace = life == LIVES - 1
+                complete = self._live(at_peace)
+                if complete and (at_peace or not self.choices.chance(20)):
+                    break
+                if complete:
+                    self._ask_for_more()
+
+    def _ask_for_more(self) -> None:
+        samples = self.config.search.samples + 1 + self.choices.below(3)
+        search = self.config.search.model_copy(update={"samples": samples})
+        self.config = self.config.model_copy(update={"search": search})
+        self.truth.config = self.config
+        self.say(f"asked for {samples} samples")
+
+    def _live(self, at_peace: bool) -> bool:
+        """Be one process of the search; True when it came to the search's own end."""
+        draw = self.choices
+        self.machine.revive()
+        self.workers.clear()
+        if not at_peace and draw.chance(60):
+            operation, moment = draw.below(150), draw.one_of(("before", "amid", "after"))
+            self.machine.arm(Killed, operation, moment)
+        slots = 1 + (draw.below(3) if draw.below(2) else draw.below(16))
+        try:
+            self._begin()
+            self.say(f"a process of {slots} slots goes on")
+            why = self._events(slots, 0 if at_peace else self.unrest)
+            self._finish(why)
+        except Killed:
+            power = draw.chance(25)
+            self.say("the power is lost" if power else "killed")
+            self.machine.revive()
+            if power:
+                lose_power(paths.named(self.runs, "run").journal, self.machine, draw)
+            self.truth.after_kill(paths.named(self.runs, "run"), power=power)
+            return False
+        return why is None
+
+    def _begin(self) -> None:
+        self.folder = paths.named(self.runs, "run")
+        if paths.began(self.folder):
+            self.study = setup.reopen_study(self.config, self.folder)
+        else:
+            self.folder = paths.create(self.runs, "run")
+            self.folder.journal.unlink(missing_ok=True)
+            self.study = setup.new_study(self.config, self.folder, 1000, self.earlier)
+        self.truth.reopened(self.study)
+        self.controller = setup.create_controller(self.config, self.study, self.folder, Witness())
+        self.folder.go_on()
+        self.milestones = self.study.milestones
+        check(self.truth, self.controller, self.folder)
+        self.truth.no_stray_file(self.folder, after_stop=False)
+
+    def _events(self, slots: int, unrest: int) -> str | None:
+        """Let things happen until no trial runs; why the search was stopped, if it was."""
+        draw, more = self.choices, True
+        while True:
+            options = [("hear", each) for each in self.workers.values() if each.said]
+            options += [("advance", each) for each in self.workers.values() if not each.said]
+            if more and len(self.workers) < slots:
+                options += [("start", None)] * 2
+            if not options:
+                return None
+            happens, worker = options[draw.below(len(options))]
+            if draw.below(1000) >= 1000 - unrest:
+                return draw.one_of(("the search was stopped", "the time budget was spent"))
+            if happens == "start":
+                more = self._start()
+            elif happens == "hear":
+                self._hear(worker)
+            else:
+                self._advance(worker, lose=draw.below(1000) >= 1000 - 3 * unrest)
+            check(self.truth, self.controller, self.folder)
+
+    def _start(self) -> bool:
+        proposal = self.controller.propose()
+        if proposal is None:
+            self.truth.refused(self.controller)
+            return False
+        self.say(f"trial {proposal.number} starts" + _after(proposal))
+        self.truth.started(proposal)
+        self.workers[proposal.number] = Worker(proposal)
+        return True
+
+    def _advance(self, worker: Worker, *, lose: bool) -> None:
+        """Have a worker train to its next rung, unless it is lost on the way."""
+        number = worker.proposal.number
+        if lose:
+            moment = self.choices.one_of(("before", "after"))
+            self.machine.arm(WorkerLost, self.choices.below(8), moment)
+        try:
+            with self.machine.worker():
+                if worker.rungs is None:
+                    worker.rungs, worker.heard = self._task(worker), 0
+                worker.said = (worker.heard, next(worker.rungs))
+            self.say(f"trial {number} says rung {worker.heard}")
+        except DivergedError as error:
+            worker.said = (State.DIVERGED, str(error))
+        except Interrupted as error:
+            worker.said = (State.INTERRUPTED, str(error))
+        except RuntimeError as error:
+            worker.said = (State.FAILED, str(error))
+        except WorkerLost:
+            worker.lost += 1
+            worker.rungs = None
+            self.say(f"trial {number} loses its worker")
+            if worker.lost > LOST_WORKERS:
+                worker.said = (State.FAILED, "its worker was lost")
+        finally:
+            self.machine.disarm(WorkerLost)
+
+    def _task(self, worker: Worker) -> Iterator[Mapping[str, float]]:
+        proposal = worker.proposal
+        trial = self.folder.trial(proposal.number)
+        trial.root.mkdir(exist_ok=True)
+        take_up(trial, self.folder, proposal.predecessors)
+        seed = SimpleNamespace(threads=None, origin=proposal.origin, play=self)
+        arrays = SimpleNamespace(splits=None, embeddings=None, num_classes=2)
+        task = Task(
+            proposal.number, proposal.params, None, seed, arrays, self.milestones, METRIC,  # type: ignore[arg-type]
+            trial, self.folder.stop, "cpu",
+        )  # fmt: skip
+        return objective.train_classifier(task)
+
+    def _hear(self, worker: Worker) -> None:
+        """Have the search hear what a worker has said."""
+        number, said = worker.proposal.number, worker.said
+        assert said is not None
+        worker.said = None
+        if isinstance(said[0], State):
+            self._end(number, said[0], str(said[1]))
+            return
+        rung, metrics = said
+        assert not isinstance(metrics, str)
+        worker.heard = rung + 1
+        self.truth.reporting(number, rung, metrics[METRIC])
+        goes_on = self.controller.report(number, rung, metrics)
+        self.say(f"trial {number}: rung {rung} {metrics[METRIC]}" + ("" if goes_on else ", stop"))
+        self.truth.reported(number, rung, metrics[METRIC], goes_on)
+        if not goes_on or rung == len(self.milestones) - 1:
+            self._end(number, State.PRUNED if not goes_on else State.COMPLETE)
+
+    def _end(self, number: int, state: State, message: str = "") -> None:
+        self.truth.ending(number, state)
+        self.controller.end(number, state, message)
+        del self.workers[number]
+        self.say(f"trial {number} is {state} {message}")
+        self.truth.ended(number, self.study.record(number).state)
+
+    def _finish(self, why: str | None) -> None:
+        """End the process as `tune.run_search` does: with its results."""
+        if why is not None:
+            self.say(why)
+            self.folder.ask_to_stop()
+            for worker in list(self.workers.values()):
+                if self.choices.below(2):  # it notices in time
+                    if worker.said is None:
+                        self._advance(worker, lose=False)
+                    self._hear(worker)
+            self.truth.interrupting()
+            self.controller.interrupt(why)
+            self.folder.go_on()
+            self.truth.interrupted(self.study)
+        write_results(self.study, self.controller, self.folder)
+        check(self.truth, self.controller, self.folder)
+        self.truth.no_stray_file(self.folder, after_stop=why is not None)
+        self.truth.results(self.study, self.controller, self.folder, complete=why is None)
+
+    def value(self, origin: int, rung: int) -> float:
+        """What a trial reaches, the same each time that it is trained."""
+        return round(random.Random(f"{self.salt} {origin} {rung}").random(), self.steps)
+
+    def fate(self, origin: int, rung: int) -> None:
+        """Raise what a trial meets on its way to a rung, the same each time."""
+        met = random.Random(f"{self.salt} {origin} {rung} fate").random()
+        if met < 0.03:
+            raise DivergedError("loss is nan")
+        if met < 0.06:
+            raise RuntimeError(f"out of memory at rung {rung}")
+        if met < 0.09:
+            raise RuntimeError("KeyError: 'x'")
+
+
+class _Training:
+    """Stands for `Training`: a checkpoint holds the origin, the step and the rung."""
+
+    steps_per_epoch = total_steps = STEPS_PER_EPOCH
+
+    def __init__(self, *arguments: Any, device: str) -> None:  # noqa: ARG002
+        self._seed = arguments[-1]
+        self.step = self._rung = 0
+
+    def fit(self, milestones: Sequence[float], tick: Any) -> Iterator[Any]:
+        """Train from where it stands."""
+        play, origin = self._seed.play, self._seed.origin
+        for rung, epoch in enumerate(milestones):
+            step = max(1, round(epoch * STEPS_PER_EPOCH))
+            if step <= self.step:
+                continue
+            tick(step, STEPS_PER_EPOCH)
+            play.fate(origin, rung)
+            play.truth.trains(origin, rung)
+            self.step, self._rung = step, rung
+            reached = {METRIC: play.value(origin, rung), "step": step, "epoch": epoch}
+            yield SimpleNamespace(as_dict=lambda found=reached: {**found, "seconds": 1.0})
+
+    def save(self, path: Path) -> None:
+        """Write beside and rename, as safetensors files are written."""
+        beside = path.with_name(path.name + ".part")
+        beside.write_text(f"{self._seed.origin} {self.step} {self._rung}")
+        beside.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint, which must be one of this trial's chain."""
+        try:
+            origin, self.step, self._rung = map(int, path.read_text().split())
+        except ValueError as error:
+            raise BundleError(str(error)) from error
+        assert origin == self._seed.origin, f"{path} belongs to trial {origin}"
+
+
+def write_results(study: SearchStudy, controller: SearchController, folder: RunFolder) -> None:
+    """Write leaderboard and result as the search does."""
+    records = study.records()
+    leaderboard.write_leaderboard(folder.leaderboard, records, METRIC, len(study.milestones))
+    best = controller.best
+    told = None if best is None else {"number": best.number, "value": best.value}
+    result = leaderboard.result_json("complete", METRIC, records, told, 1.0)
+    atomic.write_json(folder.result, result)
+
+
+def play(seed: int, root: Path, tape: Sequence[int] | None = None) -> tuple[Simulation, str | None]:
+    """Play one search below a folder; returns it, and what did not hold."""
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    simulation = Simulation(Choices(seed, tape), root)
+    try:
+        simulation.run()
+    except Exception as error:
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        line = f"{where.tb_frame.f_code.co_name}:{where.tb_lineno}" if where else ""
+        return simulation, f"{type(error).__name__} in {line}: {error}"
+    return simulation, None
+
+
+def explain(seed: int, root: Path, tries: int = MOST_SHRINKING) -> str:
+    """Say what does not hold in the search of a seed, by the shortest trace that was found."""
+    simulation, fault = play(seed, root)
+    if fault is None:
+        return f"seed {seed} holds"
+    kind = fault.split(":")[0]
+    for tape in _simpler(simulation, tries):
+        tried, found = play(seed, root, tape)
+        longer = len(tried.trace) > len(simulation.trace)
+        if found is not None and found.split(":")[0] == kind and not longer:
+            simulation.choices, simulation.trace, fault = tried.choices, tried.trace, found
+    told = "\n".join(f"  {line}" for line in simulation.trace)
+    return f"seed {seed}: {fault}\n{told}"
+
+
+def _simpler(simulation: Simulation, tries: int) -> Iterator[list[int]]:
+    """Yield simpler tapes than a simulation's, which the caller replaces by one that fails too."""
+    for plain in (True, False):  # first set draws to zero, then leave them out
+        size = len(simulation.choices.tape) // 2
+        while size:
+            start = 0
+            while start < len(tape := simulation.choices.tape):
+                cut = tape[start : start + size]
+                if plain and not any(cut):
+                    start += size
+                    continue
+                if (tries := tries - 1) < 0:
+                    return
+                yield [*tape[:start], *([0] * len(cut) if plain else []), *tape[start + size :]]
+                if plain or simulation.choices.tape is tape:
+                    start += size
+            size //= 2
+
+
+def _after(proposal: Proposal) -> str:
+    return f" in place of {proposal.predecessors}" if proposal.predecessors else ""
+
+
+def _earlier(point: Mapping[str, Any]) -> WarmStart:
+    """Two trials of another search."""
+    ends = ((State.COMPLETE, (0.5, 0.75)), (State.PRUNED, (0.25,)))
+    records = tuple(
+        TrialRecord(number, state, dict(point), None, None, "", (), values, None, None)
+        for number, (state, values) in enumerate(ends)
+    )
+    return WarmStart("earlier", (0.5, 1.0), records, 0, ())

@@ -1,0 +1,122 @@
+"""The folder of one trial: its log, its curve and its checkpoints."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tune.run_folder import atomic
+from tune.run_folder._store import LOCAL, Store
+
+_RUNG = re.compile(r"rung-(\d+)\.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFolder:
+    """`trials/NUMBER/`: the log, the curve and the checkpoints of one trial."""
+
+    root: Path
+    store: Store = LOCAL
+
+    @property
+    def log(self) -> Path:
+        """What happened in the trial, a line per rung; a failed trial's traceback."""
+        return self.root / "log.txt"
+
+    @property
+    def curve(self) -> Path:
+        """The reports of the trial so far, as its worker wrote them."""
+        return self.root / "curve.json"
+
+    def checkpoint(self, rung: int) -> Path:
+        """The checkpoint written at a rung, counted from 0."""
+        return self.root / f"rung-{rung}.safetensors"
+
+    def checkpoints(self) -> dict[int, Path]:
+        """The checkpoints that exist, by rung, in ascending order."""
+        found = {}
+        for path in self.root.glob("rung-*"):
+            if match := _RUNG.fullmatch(path.name):
+                found[int(match[1])] = path
+        return dict(sorted(found.items()))
+
+    def read_curve(self) -> list[dict[str, Any]]:
+        """Return the reports of the trial so far, one a rung; none before the first."""
+        try:
+            curve: list[dict[str, Any]] = json.loads(self.curve.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
+        return curve
+
+    def rungs(self) -> int:
+        """Count the rungs that a trial can go on from: up to its latest checkpoint."""
+        known = len(self.read_curve())
+        return max((rung + 1 for rung in self.checkpoints() if rung < known), default=0)
+
+    def adopt(self, other: "TrialFolder") -> None:
+        """Start from the curve and the checkpoints of another trial, which keeps them.
+
+        Files are linked, not copied: a checkpoint is never written in place. The curve comes last,
+        so a trial that has one has all that it adopts.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not other.curve.exists():
+            return
+        for rung, path in other.checkpoints().items():
+            self.checkpoint(rung).unlink(missing_ok=True)
+            self.checkpoint(rung).hardlink_to(path)
+        atomic.write_text(self.curve, other.curve.read_text(encoding="utf-8"))
+
+    def keep(self, rungs: set[int]) -> None:
+        """Delete the checkpoints of all other rungs, for the worker that wrote them."""
+        for rung, path in self.checkpoints().items():
+            if rung not in rungs:
+                path.unlink(missing_ok=True)
+                self.store.remove(path)
+
+    def tidy(self, rungs: set[int]) -> None:
+        """Delete the checkpoints of all other rungs, wherever a worker wrote them.
+
+        What a lost worker has left half written goes as well.
+        """
+        for rung, path in self.checkpoints().items():
+            if rung not in rungs:
+                path.unlink(missing_ok=True)
+        atomic.remove_temporaries(self.root)
+        kept = {self.checkpoint(rung).name for rung in rungs}
+        self.store.prune_later(self.root, lambda name: name in kept or not _RUNG.match(name))
+
+    def publish(self, *rungs: int) -> None:
+        """Store the curve and these checkpoints, in this order: none is ahead of the curve."""
+        self.store.publish(self.curve, *map(self.checkpoint, rungs))
+
+    def publish_log(self) -> None:
+        """Store the log."""
+        if self.log.exists():
+            self.store.publish(self.log)
+
+    def fetch(self) -> None:
+        """Bring curve and checkpoints from the store, where another machine has come further."""
+        stored = self.store.read(self.curve)
+        if stored is None:
+            return
+        if len(json.loads(stored)) <= len(self.read_curve()):
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(self.curve, stored.decode())
+        for path in self.store.stored_below(self.root):
+            if _RUNG.fullmatch(path.name):
+                self.store.fetch(path)
+
+
+def is_kept(name: str, keep: Mapping[int, set[int] | None]) -> bool:
+    """Whether a stored file, such as `trials/3/rung-0.safetensors`, is to stay."""
+    _, number, file = name.split("/", 2)
+    if not number.isdecimal():
+        return True
+    if int(number) not in keep:
+        return False
+    rungs, match = keep[int(number)], _RUNG.fullmatch(file)
+    return rungs is None or match is None or int(match[1]) in rungs
