@@ -40,7 +40,7 @@ FLOORS = {
         ["tune.report"],
         ["tune.warm_start"],
         ["tune.setup"],
-        ["tune.run_search"],
+        ["tune.run_search", "tune.own_data"],
         ["tune.api"],
         ["tune.search", "tune.status", "tune.compare", "tune.validate"],
         ["tune.cli"],

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,14 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from textcls.command_line import CommandParser, typed
 
 if TYPE_CHECKING:
+    from textcls.config.loader import Override
+    from tune.config.search_file import SearchFile
     from tune.run_folder.paths import RunFolder
     from tune.run_search import Request
 
@@ -90,9 +94,36 @@ def _misfit(options: argparse.Namespace) -> str | None:
         for other in ("space", "name"):
             if getattr(options, other) is not None:
                 return f"argument --{other}: not allowed with argument --resume, but for auto"
-    elif options.space is None:
-        return "one of the arguments --space --resume is required"
+    elif options.space is None and options.data is None:
+        return "one of the arguments --space --data --resume is required"
     return None
+
+
+def _fitted(
+    search: "SearchFile", space: Path, overrides: "Sequence[str | Override]", *, quiet: bool
+) -> "SearchFile":
+    """Return the search with the values that suit its data; the user's own values stay."""
+    from textcls.config.loader import Override
+    from tune import own_data
+    from tune.config import search_file
+
+    if not Path(search.data.name).expanduser().exists():
+        return search  # of the hub or made up: nothing is downloaded before the search begins
+    suggestions = own_data.suggest_settings(search.data)
+    values: list[str | Override] = [
+        Override(each.key, each.value, "--data") for each in suggestions
+    ]
+    fitted = search_file.load_search(space, [*values, *overrides])
+    if not quiet:
+        print(f"No --space is given: searching {own_data.SPACE}, fitted to the data.")
+        for each in suggestions:
+            print(f"  {each.key}={each.value}: {each.reason}")
+    return fitted
+
+
+def _plain_name(data: str) -> str:
+    """Return the last part of a data's name as the name of a run may be written."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(data).stem).strip("-_") or "search"
 
 
 def _list_spaces() -> int:
@@ -113,6 +144,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from textcls.config.loader import Override
     from textcls.data.dataset import check_local
     from textcls.exceptions import ConfigError
+    from tune import own_data
     from tune.config import search_file, spaces
     from tune.execution import ray_connect
     from tune.run_folder import paths
@@ -163,10 +195,13 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         search = search_file.load_search(space, overrides)
         check_unchanged(search_file.load_search(folder.space), search)
     else:
-        space = spaces.find_space(options.space)
+        space = spaces.find_space(options.space or own_data.SPACE)
         search = search_file.load_search(space, overrides)
         check_local(search.data)  # while a wrong column costs seconds and no run folder
-        name = options.name or paths.default_name(space, datetime.now().astimezone())
+        if options.space is None:
+            search = _fitted(search, space, overrides, quiet=options.quiet)
+        named = space if options.space else Path(_plain_name(search.data.name))
+        name = options.name or paths.default_name(named, datetime.now().astimezone())
         folder = paths.create(runs_dir, name)
     from tune.run_search import Request  # after the checks: it imports for seconds
 

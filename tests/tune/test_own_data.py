@@ -1,0 +1,100 @@
+"""A search without a space of its own fits the one that comes with the package to the data."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from textcls.config.models import DataConfig
+from tune import own_data, search
+from tune.config import search_file
+from tune.config.spaces import find_space
+
+SPORT = ["the striker scored", "a late goal", "the coach won the cup", "an own goal"]
+MONEY = ["shares fell", "profits rose", "the bank cut its rates", "a bond of the bank"]
+
+
+def write(path: Path, texts: list[str], labels: list[str], split: str = "all") -> DataConfig:
+    path.mkdir(exist_ok=True)
+    with (path / f"{split}.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *zip(texts, labels, strict=True)])
+    return DataConfig(name=str(path / "all.csv") if split == "all" else str(path))
+
+
+def suggested(data: DataConfig) -> dict[str, object]:
+    return {each.key: each.value for each in own_data.suggest_settings(data)}
+
+
+def several(count: int, words: int = 5) -> tuple[list[str], list[str]]:
+    texts = [
+        " ".join(f"w{(row * 7 + i) % 50}" for i in range(words)) + f" {row}" for row in range(count)
+    ]
+    return texts, ["a" if row % 2 else "b" for row in range(count)]
+
+
+def test_few_texts_are_repeated_within_reason_and_more_of_them_compare_trials(
+    tmp_path: Path,
+) -> None:
+    found = suggested(write(tmp_path, *several(100)))
+    assert found == {"data.validation_fraction": 0.25, "train.least_texts": 20 * 80}
+
+
+def test_many_short_texts_need_nothing_but_a_smaller_share(tmp_path: Path) -> None:
+    found = suggested(write(tmp_path, *several(25_100)))
+    assert found == {"data.validation_fraction": 0.05}
+
+
+def test_long_texts_are_read_further_and_fewer_times(tmp_path: Path) -> None:
+    found = suggested(write(tmp_path, *several(4_000, words=200)))
+    assert found["data.max_length"] == 201
+    assert found["train.least_texts"] == pytest.approx(2_400_000 / 201, abs=1)
+    found = suggested(write(tmp_path, *several(400, words=900)))
+    assert found["data.max_length"] == 400
+
+
+def test_one_class_in_most_texts_makes_macro_f1_the_metric(tmp_path: Path) -> None:
+    texts, _ = several(100)
+    found = suggested(write(tmp_path, texts, ["rare"] * 20 + ["usual"] * 80))
+    assert found["search.metric"] == "val_macro_f1"
+
+
+def test_a_validation_split_is_used_as_it_is(tmp_path: Path) -> None:
+    for split in ("train", "validation", "test"):
+        data = write(tmp_path, *several(100), split)
+    assert suggested(data)["data.validation_fraction"] == 0.0
+
+
+def test_every_suggestion_is_a_key_of_the_space() -> None:
+    config = search_file.load_search(find_space(own_data.SPACE))
+    assert config.search.metric.startswith("val_")
+    for key in ("search.metric", "data.validation_fraction", "data.max_length"):
+        section, _, field = key.partition(".")
+        assert hasattr(getattr(config, section), field)
+
+
+def test_a_file_is_searched_without_a_space(
+    two_cpus: None,  # noqa: ARG001
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "my tickets (2026).csv"
+    write(tmp_path, (SPORT + MONEY) * 12, (["sport"] * 4 + ["money"] * 4) * 12)
+    (tmp_path / "all.csv").rename(data)
+    given = ["--data", str(data), "--samples", "2", "--set", "data.max_length=9"]
+    assert search.main([*given, "--runs-dir", str(tmp_path / "runs")]) == 0
+    printed = capsys.readouterr().out
+    assert "No --space is given: searching strong, fitted to the data." in printed
+    (run,) = (tmp_path / "runs").iterdir()
+    assert run.name.startswith("my-tickets-2026-")
+    ran = search_file.load_search(run / "space.yaml")
+    assert (ran.data.max_length, ran.search.samples) == (9, 2)  # what was asked for stays
+    assert f"train.least_texts={ran.train.least_texts}: each trial trains on" in printed
+    assert 20 * 70 < ran.train.least_texts < 20 * 80  # a fifth of the 96 texts is the test split
+
+
+def test_neither_a_space_nor_data_is_a_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        search.main([])
+    assert "one of the arguments --space --data --resume is required" in capsys.readouterr().err

@@ -1,0 +1,101 @@
+"""Fit the search that comes with the package to somebody's own texts.
+
+`python -m tune.search --data tickets.csv`, without `--space`, searches with `SPACE`; what depends
+on the data (which metric, how long a text may be, how much is set apart, how often few texts are
+repeated) is decided here, and every decision is a sentence that is said.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from textcls.config.models import DataConfig
+
+SPACE = "strong"
+"""The search space for data without one of its own: it selects on validation texts."""
+
+_IMBALANCED = 0.75  # share of the largest class from which accuracy says little
+_SHORT, _LONG = 128, 400
+"""Tokens: the file's own limit, and the most that the encoder reads; the linear part reads all."""
+_TOKENS = 2_400_000
+"""Tokens that a trial reads at most: 60,000 texts of AG News' length, some ten seconds a core."""
+_MOST_EPOCHS = 20
+_APART = ((2_000, 0.25), (20_000, 0.1))
+"""Texts of train below which so large a share is set apart for validation; else `_LEAST_APART`."""
+_LEAST_APART = 0.05
+_LOOKED_AT = 4_000  # texts whose tokens are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One value of a search file that suits the data, and why."""
+
+    key: str
+    value: Any
+    reason: str
+
+
+def suggest_settings(data: DataConfig) -> list[Suggestion]:
+    """Read local data and return the values of `SPACE` that are better others for it.
+
+    Args:
+        data: Where the texts are; `validation_fraction` is not looked at.
+
+    Raises:
+        DataError: Where the data cannot be used.
+    """
+    from textcls.data.dataset import locate
+    from textcls.data.inspection import figures_of
+
+    dataset = locate(data.model_copy(update={"validation_fraction": 0.0})).read()
+    figures = figures_of(dataset)["train"]
+    return [
+        *_metric(dict(figures.per_class)),
+        *_apart(figures.texts, "validation" in dataset.splits),
+        *_lengths(figures.texts, dataset.splits["train"].texts, data),
+    ]
+
+
+def _metric(per_class: dict[str, int]) -> Iterator[Suggestion]:
+    share = max(per_class.values()) / sum(per_class.values())
+    if share > _IMBALANCED:
+        reason = (
+            f"{share:.0%} of the texts are of one class, so trials are compared by macro F1: "
+            "naming that class always would have a high accuracy"
+        )
+        yield Suggestion("search.metric", "val_macro_f1", reason)
+
+
+def _apart(texts: int, has_validation: bool) -> Iterator[Suggestion]:
+    if has_validation:
+        yield Suggestion("data.validation_fraction", 0.0, "the data has a validation split")
+        return
+    share = next((share for below, share in _APART if texts < below), _LEAST_APART)
+    reason = f"{share:.0%} of the {texts:,} texts of train are set apart to compare trials on"
+    yield Suggestion("data.validation_fraction", share, reason)
+
+
+def _lengths(texts: int, column: Any, data: DataConfig) -> Iterator[Suggestion]:
+    import numpy as np
+
+    from textcls.text.encoding import token_counts
+    from textcls.text.tokenizer import choose_tokenizer
+
+    step = -(-texts // _LOOKED_AT)
+    sample = column.take(list(range(0, texts, step)))
+    tokenizer: str = data.tokenizer
+    if tokenizer == "auto":
+        tokenizer = choose_tokenizer(sample.to_pylist())
+    counts = np.asarray(token_counts(sample, tokenizer))
+    most = int(min(_LONG, np.quantile(counts, 0.95)))
+    if most > _SHORT:
+        reason = f"the encoder reads the first {most} tokens of a text; a twentieth is longer"
+        if most == _LONG:
+            reason = f"the encoder reads the first {most} tokens of a text, to keep trials short"
+        yield Suggestion("data.max_length", most, reason)
+    mean = float(np.minimum(counts, max(most, _SHORT)).mean())
+    affordable = max(1, round(_TOKENS / max(1.0, mean)))
+    repeated = min(60_000, affordable, _MOST_EPOCHS * texts)
+    if repeated != 60_000:
+        reason = f"each trial trains on {repeated:,} texts, repeats counted"
+        yield Suggestion("train.least_texts", repeated, reason)
