@@ -1,7 +1,7 @@
-"""What runs next, who goes on and how each trial ended: the search without an executor.
+"""Decide what runs next and which trials go on, and record their ends: the search without Ray.
 
-Whatever runs the trials asks `propose`, hands over each report and each end, and does as it is
-told. Nothing here knows of Ray, so a simulation, a replay and a test use the same code.
+An executor asks `propose`, hands over each report and each end, and does as it is told. Nothing
+here knows of Ray, so a simulation, a replay and a test use the same code.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class SearchController:
 
     @property
     def given_up(self) -> str | None:
-        """Why the search cannot go on: the message of trials that all failed alike."""
+        """Reason why the search cannot go on: the message of trials that all failed alike."""
         return self._failures[0] if len(self._failures) >= SAME_FAILURES else None
 
     @property
@@ -83,7 +83,7 @@ class SearchController:
         self._folder.tidy(keep)
 
     def propose(self) -> Proposal | None:
-        """The next trial to run; None when all have been started."""
+        """Return the next trial to run; None when all have been started."""
         if self._remaining <= 0 or self.given_up is not None:
             return None
         self._remaining -= 1

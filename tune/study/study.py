@@ -46,7 +46,7 @@ class SearchStudy:
 
     @property
     def metric(self) -> str:
-        """The metric that the search raises."""
+        """The metric that the search maximises."""
         return str(self._study.user_attrs["metric"])
 
     @property
@@ -161,7 +161,7 @@ class SearchStudy:
         return State.INTERRUPTED
 
     def cut_off(self) -> list[int]:
-        """The interrupted trials whose place no other trial has taken."""
+        """Return the interrupted trials whose place no other trial has taken."""
         trials = self._study.get_trials(deepcopy=False)
         replaced = {trial.user_attrs.get("continues") for trial in trials}
         own = [trial for trial in trials if _INHERITED not in trial.user_attrs]
@@ -180,11 +180,11 @@ class SearchStudy:
         self._enqueue({**asked, **trial.params}, attrs)
 
     def record(self, number: int) -> TrialRecord:
-        """What is known of one trial."""
+        """Return the record of one trial."""
         return _record(optuna_private.read_trial(self._study, number))
 
     def records(self) -> list[TrialRecord]:
-        """All trials that were started, by number."""
+        """Return all trials that were started, by number."""
         trials = self._study.get_trials(deepcopy=False)
         return [
             _record(trial)
@@ -193,7 +193,7 @@ class SearchStudy:
         ]
 
     def waiting(self) -> int:
-        """How many enqueued trials have not been started."""
+        """Count the enqueued trials that have not been started."""
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def _next(self) -> optuna.Trial:
@@ -367,7 +367,7 @@ def _earlier(trial: FrozenTrial | optuna.Trial) -> int | None:
 
 
 def step_of(epoch: float) -> int:
-    """The step at which Optuna knows what was reported after so many epochs."""
+    """Return the step at which Optuna knows what was reported after so many epochs."""
     return round(1000 * epoch)
 
 
