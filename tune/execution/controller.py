@@ -95,10 +95,15 @@ class SearchController:
         return proposal
 
     def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> bool:
-        """Record what a trial reached at a rung; True when it goes on.
+        """Record the metrics of a trial at a rung; return whether it goes on.
 
-        A trial that was restarted reports again what it had reached; that changes nothing. A trial
+        A trial that was restarted reports its earlier rungs again; that changes nothing. A trial
         that continues an interrupted one is not stopped at a rung that its chain had passed.
+
+        Args:
+            number: The trial.
+            rung: The rung, counted from 0.
+            metrics: Metrics by name; that of the search is among them.
         """
         if rung < self._reached[number]:
             return self._decided.get(number) != State.PRUNED
@@ -114,7 +119,7 @@ class SearchController:
         return goes_on
 
     def end(self, number: int, state: State, message: str = "") -> None:
-        """Record how a trial ended and delete the checkpoints that nobody needs.
+        """Record how a trial ended and delete the checkpoints that are not needed any more.
 
         A trial that had been stopped, or had reached the last rung, is not interrupted any more.
         """

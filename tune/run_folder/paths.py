@@ -379,7 +379,7 @@ def began(folder: RunFolder) -> bool:
 
 
 def _never_began(root: Path) -> bool:
-    """Whether a folder is what a search leaves that was killed before its first trial."""
+    """Tell whether a folder is that of a search which was killed before its first trial."""
     return (
         root.is_dir()
         and not began(RunFolder(root))
