@@ -1,4 +1,4 @@
-"""What is wrong with which rows, in words: one error for all of it, or a notice."""
+"""Describe which rows are wrong and why: one error for all of it, or a notice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
