@@ -101,6 +101,13 @@ def test_a_name_on_the_page_is_defined(name: str) -> None:
 
 
 @pytest.mark.parametrize(("root", "column"), [("tune", 0), ("textcls", 1)])
+def test_the_picture_shows_every_module(root: str, column: int) -> None:
+    inside = {path.stem for path in (ROOT / root).glob("[a-z]*.py")}
+    inside |= {path.parent.name for path in (ROOT / root).glob("[a-z]*/__init__.py")}
+    assert inside - set(drawn(root, column)) == set()
+
+
+@pytest.mark.parametrize(("root", "column"), [("tune", 0), ("textcls", 1)])
 def test_imports_run_down_the_picture(root: str, column: int) -> None:
     lines = drawn(root, column)
     seen = 0

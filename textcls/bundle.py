@@ -95,9 +95,18 @@ def export_bundle(
     out: Path,
     about: Mapping[str, Any],
 ) -> None:
-    """Make a bundle at `out` of a training's checkpoint; a bundle that stands there is replaced.
+    """Make a bundle of a training's checkpoint; a bundle that is already at `out` is replaced.
 
-    `about` is kept with it (JSON-able). Raises BundleError where the checkpoint is damaged.
+    Args:
+        checkpoint: The file that `Training.save` wrote.
+        model: The settings of the classifier in it.
+        corpus: The corpus that it was trained on.
+        data: How texts become tokens.
+        out: The folder to write.
+        about: Facts to keep with the bundle (JSON-able).
+
+    Raises:
+        BundleError: The checkpoint is damaged.
     """
     _, tensors = trainer.read_checkpoint(checkpoint)
     weights = {

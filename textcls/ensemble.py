@@ -40,7 +40,13 @@ class Ensemble:
 
 
 def write_ensemble(folder: Path, members: Sequence[str], about: dict[str, Any]) -> None:
-    """Declare the classifier folders `members`, which lie inside `folder`, an ensemble."""
+    """Declare classifier folders to be an ensemble.
+
+    Args:
+        folder: The folder that holds them.
+        members: Their names within it.
+        about: Facts to keep with the ensemble (JSON-able).
+    """
     content = {"format": FORMAT, "members": list(members), "about": about}
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     (folder / _ABOUT).write_text(text, encoding="utf-8")

@@ -120,10 +120,17 @@ def suggester(config: SearchFile) -> Suggest:
 
 
 def check_unchanged(recorded: SearchFile, asked: SearchFile) -> None:
-    """Raise `ConfigError`, naming what differs, when a run is to go on with another search.
+    """Check that a run is resumed with the search that it began with.
 
     Samples, time budget, trial timeout, concurrency, resources and what follows the trials may
     change.
+
+    Args:
+        recorded: The search of the run folder.
+        asked: The search that is to continue it.
+
+    Raises:
+        ConfigError: Anything else differs; the message names it.
     """
     free = {"samples", "time_budget_s", "trial_timeout_s", "max_concurrent", "confirm"}
     before, after = recorded.model_dump(), asked.model_dump()

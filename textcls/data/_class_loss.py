@@ -1,4 +1,4 @@
-"""What leaving out the bad rows of train would take from each class."""
+"""Count what leaving out the bad rows of train would take from each class."""
 
 from collections.abc import Sequence
 

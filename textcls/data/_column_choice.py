@@ -200,7 +200,7 @@ def _labels(free: Sequence[str], content: Mapping[str, _Content], sample: Sample
 
 
 def _one_of_equals(names: list[str], sample: Sample) -> list[str]:
-    """Only the first of columns that say the same in other words, such as `label, label_text`."""
+    """Return only the first of columns that say the same, such as `label, label_text`."""
     if len(names) < 2:
         return names
     first = sample.get(names[0], ())

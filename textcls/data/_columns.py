@@ -1,4 +1,4 @@
-"""What was read of a file or hub split: columns of texts and labels, not yet looked at."""
+"""Columns of texts and labels as read from a file or hub split, not yet checked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Classes:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What was read of one file: Arrow columns of the same length, not yet looked at."""
+    """Arrow columns of the same length as read from one file, not yet checked."""
 
     place: str
     """The file or hub split, as messages call it."""

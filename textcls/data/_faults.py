@@ -1,4 +1,4 @@
-"""What is wrong with which rows, in words: one error for all of it, or a notice."""
+"""Describe which rows are wrong and why: one error for all of it, or a notice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ def complain(files: Sequence[FaultyFile], uneven: str = "") -> DataError:
         of = counted(file.total, "row")
         lines.append(f"{file.place}: {file.bad:,} of {of} cannot be used")
         lines += [f"  {_sentence(fault, file.unit)}" for fault in file.faults]
-    advice = "Mend them, or leave them out with data.bad_rows: skip"
+    advice = "Fix them, or leave them out with data.bad_rows: skip"
     if uneven:
-        advice = f"Mend them; with data.bad_rows: skip, {uneven}"
+        advice = f"Fix them; with data.bad_rows: skip, {uneven}"
     return DataError("\n".join([*lines, advice]))
 
 

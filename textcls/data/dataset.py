@@ -48,9 +48,13 @@ class Source:
     _rows: Callable[[Path], Reading] = field(repr=False)
 
     def read(self, *, split_off: bool = True) -> TextDataset:
-        """Parse and check the data; with `split_off`, split off what is missing.
+        """Parse and check the data.
 
-        Raises DataError, with everything that is wrong, when it cannot be used.
+        Args:
+            split_off: Split off a test or validation split that is missing.
+
+        Raises:
+            DataError: The data cannot be used; the message lists everything that is wrong.
         """
         # Line numbers are looked up in what lies in the folder until every row is checked.
         with TemporaryDirectory(prefix="textcls-", ignore_cleanup_errors=True) as scratch:
@@ -62,8 +66,13 @@ class Source:
 def locate(data: DataConfig) -> Source:
     """Find the data: the embedded corpus, a local file or folder, or a data set of the hub.
 
-    Raises DataError when there is none by that name and HubUnreachableError when only the hub might
-    have it, cannot be reached, and `data.offline` names no substitute.
+    Args:
+        data: The name of the data, and how it is read.
+
+    Raises:
+        DataError: There is no data of that name.
+        HubUnreachableError: Only the hub might have it, cannot be reached, and `data.offline` names
+            no substitute.
     """
     if data.name == SYNTHETIC:
         return _synthetic_source(data)

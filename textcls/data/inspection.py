@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SplitFigures:
-    """How many texts a split has of each class, and how long they are, in characters."""
+    """The number of texts of each class in a split, and their lengths in characters."""
 
     texts: int
     per_class: Mapping[str, int]

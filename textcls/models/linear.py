@@ -81,7 +81,13 @@ class LinearClassifier:
 
 
 def train_linear(train: EncodedSplit, num_classes: int, *, seed: int = 0) -> LinearClassifier:
-    """Train a linear classifier on a split; the same split and seed give the same weights."""
+    """Train a linear classifier on a split.
+
+    Args:
+        train: The encoded texts.
+        num_classes: Number of classes.
+        seed: The same split and seed give the same weights.
+    """
     keys, texts_with = _vocabulary(train)
     idf = (np.log((1 + len(train)) / (1 + texts_with)) + 1).astype(np.float32)
     ends, columns, values = _features(*_written(train), keys, idf)

@@ -72,7 +72,7 @@ class WholeTexts:
 
 @dataclass(frozen=True, slots=True)
 class TextLengths:
-    """How long a split's texts are, in tokens, and what a cut takes of them."""
+    """The lengths of a split's texts, in tokens, and what a cut takes of them."""
 
     median: int
     ninth_decile: int

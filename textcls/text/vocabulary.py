@@ -42,10 +42,13 @@ class Vocabulary:
 def build_vocabulary(
     counts: Mapping[str, int], min_count: int = 1, extra: Iterable[str] = ()
 ) -> Vocabulary:
-    """Return the words that occur `min_count` times, most frequent first, ties alphabetical.
+    """Return the words that occur often enough, most frequent first, ties alphabetical.
 
-    The words of `extra` follow alphabetically, those that `counts` holds left out: a word that
-    train saw too rarely stays unknown.
+    Args:
+        counts: Occurrences of each word in train.
+        min_count: Occurrences that a word needs.
+        extra: Words that follow alphabetically; those that `counts` holds are left out: a word that
+            train has too rarely stays unknown.
     """
     kept = sorted(word for word, count in counts.items() if count >= min_count)
     kept.sort(key=counts.__getitem__, reverse=True)  # stable, so ties stay alphabetical

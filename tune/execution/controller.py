@@ -1,7 +1,7 @@
-"""What runs next, who goes on and how each trial ended: the search without an executor.
+"""Decide what runs next and which trials go on, and record their ends: the search without Ray.
 
-Whatever runs the trials asks `propose`, hands over each report and each end, and does as it is
-told. Nothing here knows of Ray, so a simulation, a replay and a test use the same code.
+An executor asks `propose`, hands over each report and each end, and does as it is told. Nothing
+here knows of Ray, so a simulation, a replay and a test use the same code.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class SearchController:
 
     @property
     def given_up(self) -> str | None:
-        """Why the search cannot go on: the message of trials that all failed alike."""
+        """Reason why the search cannot go on: the message of trials that all failed alike."""
         return self._failures[0] if len(self._failures) >= SAME_FAILURES else None
 
     @property
@@ -83,7 +83,7 @@ class SearchController:
         self._folder.tidy(keep)
 
     def propose(self) -> Proposal | None:
-        """The next trial to run; None when all have been started."""
+        """Return the next trial to run; None when all have been started."""
         if self._remaining <= 0 or self.given_up is not None:
             return None
         self._remaining -= 1
@@ -95,10 +95,15 @@ class SearchController:
         return proposal
 
     def report(self, number: int, rung: int, metrics: Mapping[str, float]) -> bool:
-        """Record what a trial reached at a rung; True when it goes on.
+        """Record the metrics of a trial at a rung; return whether it goes on.
 
-        A trial that was restarted reports again what it had reached; that changes nothing. A trial
+        A trial that was restarted reports its earlier rungs again; that changes nothing. A trial
         that continues an interrupted one is not stopped at a rung that its chain had passed.
+
+        Args:
+            number: The trial.
+            rung: The rung, counted from 0.
+            metrics: Metrics by name; that of the search is among them.
         """
         if rung < self._reached[number]:
             return self._decided.get(number) != State.PRUNED
@@ -114,7 +119,7 @@ class SearchController:
         return goes_on
 
     def end(self, number: int, state: State, message: str = "") -> None:
-        """Record how a trial ended and delete the checkpoints that nobody needs.
+        """Record how a trial ended and delete the checkpoints that are not needed any more.
 
         A trial that had been stopped, or had reached the last rung, is not interrupted any more.
         """

@@ -21,8 +21,11 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     At each rung the curve is written first, then the checkpoint, so that the checkpoint is never
     ahead of the curve; then the metrics are yielded. A trial whose folder holds a checkpoint
     yields its curve up to there again and goes on. Only the latest checkpoint and that of the best
-    rung are kept; older ones are deleted after whoever asked has taken the metrics, since the best
-    rung that it knows of until then may be one of them. Raises `DivergedError`.
+    rung are kept; older ones are deleted after the caller has taken the metrics, since the best
+    rung that it knows of until then may be one of them.
+
+    Raises:
+        DivergedError: The loss is no longer finite.
     """
     import torch  # late: the process that only sends this does without
 

@@ -40,9 +40,14 @@ def session(
 ) -> Iterator[Cluster]:
     """Start or join Ray and leave it again; a Ray that this process uses already is used.
 
-    `address` is `HOST:PORT` or "auto". Without it, `cpus` says how many cores our own Ray offers
-    instead of all, and `dashboard` whether it has one; it listens on 127.0.0.1 unless
-    `dashboard_host` says where. Raises `ClusterError`.
+    Args:
+        address: `HOST:PORT` or "auto" to join a cluster; None to start a Ray of our own.
+        cpus: Cores that our own Ray offers; by default all.
+        dashboard: Whether our own Ray has a dashboard.
+        dashboard_host: Where it listens; by default 127.0.0.1.
+
+    Raises:
+        ClusterError: Ray cannot be started or joined.
     """
     if ray.is_initialized():
         yield _describe(None, address)

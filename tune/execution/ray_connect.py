@@ -81,8 +81,13 @@ def _loopback(host: str) -> bool:
 def configure_ray(address: str | None, dashboard_host: str | None = None) -> None:
     """Set Ray's switches; with an address, find out whether and how the cluster can be joined.
 
-    A dashboard on a host that is named asks for a token, whatever Ray's own default is. Raises
-    `ClusterError` within 30 s, saying why the cluster cannot be joined.
+    Args:
+        address: `HOST:PORT` or "auto" to join a cluster; None to start a Ray of our own.
+        dashboard_host: A host for our own dashboard; it then asks for a token, whatever Ray's own
+            default is.
+
+    Raises:
+        ClusterError: The cluster cannot be joined; raised within 30 s, with the reason.
     """
     if dashboard_host is not None:
         check_dashboard(dashboard_host, address)

@@ -67,10 +67,18 @@ class ResourcePlan:
 def plan_resources(
     cpu: float, gpu: float, nodes: Sequence[Node], max_concurrent: int | None = None
 ) -> ResourcePlan:
-    """Fit trials of `cpu` cores and `gpu` GPUs onto the nodes.
+    """Fit trials onto the nodes.
 
-    Without a GPU in the cluster, trials run on their cores alone and the plan says so. Raises
-    `ClusterError` when not even one trial fits.
+    Without a GPU in the cluster, trials run on their cores alone and the plan says so.
+
+    Args:
+        cpu: Cores of a trial.
+        gpu: GPUs of a trial, or a share of one.
+        nodes: The machines of the cluster.
+        max_concurrent: Trials at a time, at most; by default as many as fit.
+
+    Raises:
+        ClusterError: Not even one trial fits.
     """
     notice = None
     if gpu > 0 and not any(node.gpus > 0 for node in nodes):

@@ -134,9 +134,19 @@ def run_objective(
     report: Callable[[dict[str, Any]], None],
     gpu: float = 0.0,
 ) -> tuple[State, str] | None:
-    """Report each rung; what went wrong, if anything did.
+    """Run an objective and report each rung.
 
-    Raises OSError when the run folder cannot be written: no other trial would fare better.
+    Args:
+        objective: Yields the metrics of a trial at each rung.
+        task: The trial.
+        report: Called with the metrics of each rung.
+        gpu: The trial's share of a card, for the message when its memory runs out.
+
+    Returns:
+        The state and the message of a trial that went wrong, else None.
+
+    Raises:
+        OSError: The run folder cannot be written: no other trial would do better.
     """
     rungs = 0
     try:

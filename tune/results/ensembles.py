@@ -34,7 +34,14 @@ class ExportedEnsemble:
 def form_ensemble(
     records: Sequence[TrialRecord], config: SearchFile, corpora: Corpora, folder: RunFolder
 ) -> ExportedEnsemble:
-    """Write `ensemble/` with a classifier for each trial, and read each split once."""
+    """Write `ensemble/` with a classifier for each trial, and evaluate it on each split once.
+
+    Args:
+        records: The trials, best first.
+        config: The search.
+        corpora: The corpora of its trials.
+        folder: The run folder.
+    """
     from textcls import bundle, ensemble
     from textcls.training import trainer
 

@@ -54,11 +54,22 @@ def rerun_best(
     stop: StopSignal,
     say: Callable[[str], None],
 ) -> Confirmed | None:
-    """Train the first of `records` with fresh seeds; what an earlier call has trained is kept.
+    """Train the best trials again with fresh seeds; runs of an earlier call are kept.
 
     Seeds go before configurations, so that a budget that ends early leaves all with as many. One
     checkpoint of each configuration is kept, that of its best seed. A run that diverges counts as
-    the worst value. None when the search was told to stop before anything was trained.
+    the worst value.
+
+    Args:
+        config: The search; its section `confirm` says how many trials and seeds.
+        records: The trials, best first.
+        workload: What all trials of the search share.
+        plan: The resources of a run and how many run at a time.
+        stop: Says when to stop.
+        say: Called with a sentence before each stage.
+
+    Returns:
+        The winner; None where the search was stopped before anything was trained.
     """
     asked, folder = config.search.confirm, workload.folder
     chosen = {record.number: record for record in records[: asked.top]}

@@ -76,7 +76,18 @@ def export_best(
     folder: RunFolder,
     confirmed: Confirmation | None = None,
 ) -> Winner:
-    """Write the best trial's classifier to `best/` and read the test split if nobody has yet."""
+    """Write the best trial's classifier to `best/` and evaluate it on the test split.
+
+    The test split is not read again where the trials were compared on it.
+
+    Args:
+        record: The best trial.
+        trained: The run whose weights are exported.
+        config: The search.
+        corpora: The corpora of its trials.
+        folder: The run folder.
+        confirmed: The results with fresh seeds, where there are any.
+    """
     params = optuna_space.decode_params(optuna_space.searched(config), record.params)
     corpus = export_trial(record, trained, config, corpora, folder, folder.best)
     accuracies = _accuracies(trained, corpus, folder)

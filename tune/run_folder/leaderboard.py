@@ -20,6 +20,12 @@ def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, r
 
     The metrics are those of the trial's best rung; `rung` counts the rungs that it reached, out of
     `rungs`; `epoch` and `seconds` are those of the last one.
+
+    Args:
+        path: The file to write, as CSV.
+        records: All trials.
+        metric: The metric of the search, whose column comes first.
+        rungs: Number of rungs of the search.
     """
     standing = ranked(list(records))
     ranks = {record.number: rank for rank, record in enumerate(standing, start=1)}
@@ -42,7 +48,15 @@ def result_json(
     best: Mapping[str, Any] | None,
     seconds: float,
 ) -> dict[str, Any]:
-    """Return the content of result.json."""
+    """Return the content of result.json.
+
+    Args:
+        state: State of the search: complete, interrupted or failed.
+        metric: The metric of the search.
+        records: All trials.
+        best: The winner; None without one.
+        seconds: Duration of the search.
+    """
     return {
         "state": state,
         "metric": metric,

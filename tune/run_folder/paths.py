@@ -1,4 +1,4 @@
-"""Every file of a run folder, named once.
+"""Name every file of a run folder, once.
 
 `runs/NAME/` is what a search leaves behind. Everything that another process may read while the
 search runs is written beside and renamed, so that a reader sees the old file or the new one.
@@ -45,11 +45,11 @@ class RunFolder:
     """Where it is kept as well; of a run in an object store, `root` is the copy here."""
 
     def here(self) -> "RunFolder":
-        """The same folder for the machine that asks: a copy lies elsewhere on another one."""
+        """Return the same folder for the machine that asks, where a copy may lie elsewhere."""
         return RunFolder(*self.store.here(self.root))
 
     def local(self, path: Path) -> Path:
-        """A file of this folder, fetched from the store if need be."""
+        """Return a file of this folder, fetched from the store if need be."""
         self.store.fetch(path)
         return path
 
@@ -94,7 +94,7 @@ class RunFolder:
             self.remove(self.stop)
 
     def asked_to_stop(self) -> bool:
-        """Whether running trials have to end."""
+        """Tell whether running trials have to end."""
         return self.stop.exists() or self.store.asked_to_stop()
 
     @property
@@ -165,7 +165,7 @@ class RunFolder:
         return self.root / "confirm" / "runs.json"
 
     def rerun(self, number: int, seed: int) -> TrialFolder:
-        """The folder of a trial's configuration trained with another seed."""
+        """Return the folder of a trial's configuration trained with another seed."""
         return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.store)
 
     @property
@@ -204,18 +204,19 @@ class RunFolder:
         return self.root / ".stop"
 
     def heartbeat(self, number: int) -> Path:
-        """Where a running trial says how far it is."""
+        """Return the file in which a running trial writes how far it is."""
         return self.scratch / "heartbeats" / str(number)
 
     def trial(self, number: int) -> TrialFolder:
-        """The folder of one trial."""
+        """Return the folder of one trial."""
         return TrialFolder(self.root / "trials" / str(number), self.store)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep a second search out of this folder; a holder that died holds it no longer.
+        """Lock this folder against a second search; a holder that died holds it no longer.
 
-        Raises `RunFolderError`, naming the process, when another one holds it.
+        Raises:
+            RunFolderError: Another process holds it; the message names the process.
         """
         lock = self.root / ".lock"
         with lock.open("a+") as file:
@@ -241,7 +242,7 @@ class RunFolder:
 
 
 def default_name(space: Path, now: datetime) -> str:
-    """A run's name when none is given: the space's name and the time, to the second."""
+    """Return a run's name when none is given: the space's name and the time, to the second."""
     return f"{space.stem}-{now:%Y%m%d-%H%M%S}"
 
 
@@ -250,14 +251,15 @@ RunsDir = Path | str
 
 
 def runs_dir(text: str) -> RunsDir:
-    """What `--runs-dir` says."""
+    """Parse `--runs-dir`."""
     return text if is_address(text) else Path(text)
 
 
 def create(runs_dir: RunsDir, name: str) -> RunFolder:
-    """Make the folder of a new run.
+    """Create the folder of a new run.
 
-    Raises `RunFolderError` when the name is not a plain name, is taken, or cannot be written.
+    Raises:
+        RunFolderError: The name is not a plain name, is taken, or cannot be written.
     """
     store: Store = LOCAL
     if isinstance(runs_dir, str):
@@ -285,9 +287,10 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
 
 
 def named(runs_dir: RunsDir, name: str) -> RunFolder:
-    """The folder of a run of that name, whether it exists or not.
+    """Return the folder of a run of that name, whether it exists or not.
 
-    Raises `RunFolderError` when the name is not a plain name.
+    Raises:
+        RunFolderError: The name is not a plain name.
     """
     if isinstance(runs_dir, str):
         return _taken(object_store.joined(runs_dir, _checked(name)))
@@ -295,9 +298,10 @@ def named(runs_dir: RunsDir, name: str) -> RunFolder:
 
 
 def find(runs_dir: RunsDir, run: str) -> RunFolder:
-    """An existing run, by its folder or by its name within `runs_dir`.
+    """Find an existing run by its folder or by its name within `runs_dir`.
 
-    Raises `RunFolderError` when there is no such run.
+    Raises:
+        RunFolderError: There is no such run.
     """
     if is_address(run) or (isinstance(runs_dir, str) and _NAME.fullmatch(run)):
         address = run if is_address(run) else object_store.joined(str(runs_dir), run)
@@ -334,7 +338,7 @@ def _remote(address: str) -> RemoteStore:
 
 
 def _taken(address: str) -> RunFolder:
-    """A run in a store, its copy brought up to date unless this machine searches there."""
+    """Return a run in a store, its copy brought up to date unless this machine searches there."""
     remote = _remote(address)
     folder = RunFolder(remote.root, remote)
     try:
@@ -346,7 +350,7 @@ def _taken(address: str) -> RunFolder:
 
 
 def _held(folder: RunFolder) -> bool:
-    """Whether a process of this machine searches there."""
+    """Tell whether a process of this machine searches there."""
     if not (folder.root / ".lock").exists():
         return False
     try:
@@ -358,13 +362,13 @@ def _held(folder: RunFolder) -> bool:
 
 
 def shown(path: Path) -> str:
-    """A path as a person would type it here: relative where it lies below."""
+    """Return a path as a person would type it here: relative where it lies below."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def began(folder: RunFolder) -> bool:
-    """Whether a run has a complete study: one with its format (`tune.study.study.create`)."""
+    """Tell whether a run has a complete study: one with its format (`study.create_study`)."""
     if folder.database.is_file():  # written once the study is complete
         return True
     try:
@@ -375,7 +379,7 @@ def began(folder: RunFolder) -> bool:
 
 
 def _never_began(root: Path) -> bool:
-    """Whether a folder is what a search leaves that was killed before its first trial."""
+    """Tell whether a folder is that of a search which was killed before its first trial."""
     return (
         root.is_dir()
         and not began(RunFolder(root))

@@ -31,11 +31,11 @@ class TrialFolder:
         return self.root / "curve.json"
 
     def checkpoint(self, rung: int) -> Path:
-        """The checkpoint written at a rung, counted from 0."""
+        """Return the path of the checkpoint of a rung, counted from 0."""
         return self.root / f"rung-{rung}.safetensors"
 
     def checkpoints(self) -> dict[int, Path]:
-        """The checkpoints that exist, by rung, in ascending order."""
+        """Return the checkpoints that exist, by rung, in ascending order."""
         found = {}
         for path in self.root.glob("rung-*"):
             if match := _RUNG.fullmatch(path.name):
@@ -112,7 +112,7 @@ class TrialFolder:
 
 
 def is_kept(name: str, keep: Mapping[int, set[int] | None]) -> bool:
-    """Whether a stored file, such as `trials/3/rung-0.safetensors`, is to stay."""
+    """Tell whether a stored file, such as `trials/3/rung-0.safetensors`, is to stay."""
     _, number, file = name.split("/", 2)
     if not number.isdecimal():
         return True

@@ -46,7 +46,7 @@ class SearchStudy:
 
     @property
     def metric(self) -> str:
-        """The metric that the search raises."""
+        """The metric that the search maximises."""
         return str(self._study.user_attrs["metric"])
 
     @property
@@ -74,9 +74,12 @@ class SearchStudy:
         milestones: Sequence[float],
         distributions: Mapping[str, optuna.distributions.BaseDistribution],
     ) -> None:
-        """Show the sampler trials of another search; `records` and the rest leave them out.
+        """Show the sampler trials of another search, which `records` and other methods leave out.
 
-        milestones: the epochs of that search's rungs.
+        Args:
+            records: The trials.
+            milestones: Epochs of that search's rungs.
+            distributions: Optuna's distribution of each parameter.
         """
         for record in records:
             complete = record.state == State.COMPLETE
@@ -161,7 +164,7 @@ class SearchStudy:
         return State.INTERRUPTED
 
     def cut_off(self) -> list[int]:
-        """The interrupted trials whose place no other trial has taken."""
+        """Return the interrupted trials whose place no other trial has taken."""
         trials = self._study.get_trials(deepcopy=False)
         replaced = {trial.user_attrs.get("continues") for trial in trials}
         own = [trial for trial in trials if _INHERITED not in trial.user_attrs]
@@ -180,11 +183,11 @@ class SearchStudy:
         self._enqueue({**asked, **trial.params}, attrs)
 
     def record(self, number: int) -> TrialRecord:
-        """What is known of one trial."""
+        """Return the record of one trial."""
         return _record(optuna_private.read_trial(self._study, number))
 
     def records(self) -> list[TrialRecord]:
-        """All trials that were started, by number."""
+        """Return all trials that were started, by number."""
         trials = self._study.get_trials(deepcopy=False)
         return [
             _record(trial)
@@ -193,7 +196,7 @@ class SearchStudy:
         ]
 
     def waiting(self) -> int:
-        """How many enqueued trials have not been started."""
+        """Count the enqueued trials that have not been started."""
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def _next(self) -> optuna.Trial:
@@ -244,10 +247,22 @@ def create_study(
     bounded: bool = True,
     fill: Callable[[SearchStudy], None] = lambda _study: None,
 ) -> SearchStudy:
-    """Start a study in a new journal file or in a database; `fill` enqueues what comes first.
+    """Start a study in a new journal file or in a database.
 
-    A study without a format was cut off before all of that was in it, and is not gone on with; a
-    database loses it to a new one. Raises `SearchError` when the database has one of that name.
+    A study without a format was interrupted before it was complete; it cannot be resumed, and in a
+    database a new one replaces it.
+
+    Args:
+        place: The journal's path, or the URL of a database.
+        name: The name of the study.
+        metric: The metric that is maximised.
+        milestones: Epochs of the rungs.
+        sampler: Proposes the parameters.
+        bounded: Whether the metric is a share, so that a worst value is known.
+        fill: Enqueues what is tried first.
+
+    Raises:
+        SearchError: The database has a study of that name.
     """
     storage = Storage(place)
     opened = storage.open()
@@ -271,13 +286,19 @@ def create_study(
 def resume_study(
     place: Place, name: str, sampler: Callable[[int], optuna.samplers.BaseSampler]
 ) -> SearchStudy:
-    """Open a study to go on with it; the caller keeps every other writer out.
+    """Open a study to continue it; the caller keeps every other writer out.
 
-    `sampler` makes one, given the number of trials so far: the sequence of its random numbers is
-    not in the study, and starting it anew would propose the first trials once more.
-    A record of a journal that was cut off in the middle is removed: it never counted. Raises
-    `SearchError` for a journal that is damaged elsewhere, a database that does not answer, or
-    another format.
+    A record of a journal that is cut off in the middle is removed: it never counted.
+
+    Args:
+        place: The journal's path, or the URL of a database.
+        name: The name of the study.
+        sampler: Makes one, given the number of trials so far: the state of its random numbers is
+            not in the study, and starting it over would propose the first trials once more.
+
+    Raises:
+        SearchError: The journal is damaged elsewhere, the database does not answer, or the study
+            has another format.
     """
     storage = Storage(place)
     storage.mend()
@@ -287,7 +308,15 @@ def resume_study(
 
 
 def read_study(place: Place, name: str) -> SearchStudy:
-    """Open a study to look at it, without a change to it."""
+    """Open a study to read it; nothing in it is changed.
+
+    Args:
+        place: The journal's path, or the URL of a database.
+        name: The name of the study.
+
+    Raises:
+        SearchError: There is no such study, it is damaged or of another format.
+    """
     return SearchStudy(_load(Storage(place), name))
 
 
@@ -367,7 +396,7 @@ def _earlier(trial: FrozenTrial | optuna.Trial) -> int | None:
 
 
 def step_of(epoch: float) -> int:
-    """The step at which Optuna knows what was reported after so many epochs."""
+    """Return the step at which Optuna knows what was reported after so many epochs."""
     return round(1000 * epoch)
 
 

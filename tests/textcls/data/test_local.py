@@ -101,6 +101,6 @@ def test_leaving_out_bad_rows_is_not_advised_where_one_class_would_suffer(tmp_pa
     with pytest.raises(DataError) as caught:
         read_data(file)
     advice = "'spam' loses 5 of its 15 rows (33%), the other classes 0% of theirs"
-    assert str(caught.value).endswith(f"Mend them; with data.bad_rows: skip, {advice}")
+    assert str(caught.value).endswith(f"Fix them; with data.bad_rows: skip, {advice}")
     data = read_data(file, bad_rows="skip")
     assert [notice for notice in data.notices if advice in notice]

@@ -94,10 +94,15 @@ class SyntheticCorpus:
 
 
 def generate(train_size: int, test_size: int, seed: int) -> SyntheticCorpus:
-    """Write a corpus of the given numbers of texts; the two splits draw from separate streams.
+    """Write a corpus; the two splits draw from separate streams.
 
-    The sizes and the seed are not negative. Each split holds each class equally often before the
-    noise, up to what a multiple of four leaves over.
+    Each split holds each class equally often before the noise, up to what a multiple of four leaves
+    over.
+
+    Args:
+        train_size: Texts in train, 0 or more.
+        test_size: Texts in test, 0 or more.
+        seed: 0 or more; the same seed gives the same texts on every machine.
     """
     train_texts, train_labels = _split(train_size, (seed, 0))
     test_texts, test_labels = _split(test_size, (seed, 1))
