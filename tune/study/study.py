@@ -192,6 +192,14 @@ class SearchStudy:
             if trial.state != TrialState.WAITING and _INHERITED not in trial.user_attrs
         ]
 
+    def proposed(self) -> int:
+        """Return how many trials were enqueued or started, without those that continue one."""
+        trials = self._study.get_trials(deepcopy=False)
+        return sum(
+            _INHERITED not in trial.user_attrs and "continues" not in trial.user_attrs
+            for trial in trials
+        )
+
     def waiting(self) -> int:
         """How many enqueued trials have not been started."""
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
