@@ -289,6 +289,7 @@ def resume_study(
     """
     storage = Storage(place)
     storage.mend()
+    storage.secure()  # a killed process may not have; from here on checkpoints are deleted
     found = _load(storage, name)
     found.sampler = sampler(len(found.get_trials(deepcopy=False)))
     return SearchStudy(found, storage.secure)
