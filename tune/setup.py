@@ -103,7 +103,9 @@ def _enqueue_grid(made: SearchStudy, config: SearchFile) -> None:
 
 def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
     """Open the study of an earlier run and enqueue the trials that were cut off."""
-    found = study.resume_study(folder.study, folder.name, lambda trials: _sampler(config, trials))
+    found = study.resume_study(
+        folder.study, folder.study_name, lambda trials: _sampler(config, trials)
+    )
     found.end_cut_off()
     for number in found.cut_off():
         found.requeue(number)

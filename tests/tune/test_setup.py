@@ -6,6 +6,7 @@ from textcls.exceptions import ConfigError
 from tune import setup
 from tune.config import search_file
 from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
 
 
 def search(scheduler: str, tmp_path: Path) -> search_file.SearchFile:
@@ -65,6 +66,14 @@ def test_a_grid_gives_as_many_points_as_are_asked_for(tmp_path: Path) -> None:
     assert found.waiting() == setup.trial_count(more) == 10
     points = [found.ask(setup.suggester(more)).params for _ in range(10)]
     assert len({tuple(sorted(point.items())) for point in points}) == 10
+
+
+def test_a_run_folder_that_was_renamed_goes_on(tmp_path: Path) -> None:
+    config = search("{name: none}", tmp_path)
+    setup.new_study(config, paths.create(tmp_path, "run"), texts=1000)
+    renamed = RunFolder((tmp_path / "run").rename(tmp_path / "renamed"))
+    assert (renamed.name, renamed.study_name) == ("renamed", "run")
+    assert setup.reopen_study(config, renamed).records() == []
 
 
 def test_the_best_so_many_pass_where_the_file_says_so(tmp_path: Path) -> None:
