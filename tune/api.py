@@ -377,7 +377,7 @@ class Search:
             database = check_url(storage)
             databases.allow(database)
         if resumed:
-            study.read_study(folder.study, folder.name)  # what cannot go on is left as it is
+            study.read_study(folder.study, folder.study_name)  # what cannot go on is left as it is
             check_unchanged(search_file.load_search(folder.space), config)
         else:
             folder = paths.create(runs_dir, named)

@@ -41,15 +41,30 @@ class RunManifest:
         """Note that the run was resumed.
 
         Raises:
-            SearchError: Texts or vectors have changed since.
+            SearchError: Texts or vectors have changed since, or nobody knows whether they have.
         """
-        described = json.loads(self.folder.environment.read_text(encoding="utf-8"))
+        described = self._read()
         self._check(described["corpora"], _provenance(corpora))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         resumed = {"at": now, "command": list(self.command)}
         described.setdefault("resumed", []).append(resumed)
         atomic.write_text(self.folder.space, search_file.dump_search(self.config))
         atomic.write_json(self.folder.environment, described)
+
+    def _read(self) -> dict[str, Any]:
+        path = self.folder.environment
+        try:
+            described = json.loads(path.read_text(encoding="utf-8"))
+            if not all(isinstance(each, dict) for each in described["corpora"]):
+                raise TypeError("corpora are no objects")
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise SearchError(
+                f"{path}: missing or damaged ({type(error).__name__}: {error}), so nobody knows "
+                "whether texts and vectors are still the same; bring back a whole copy of it, or "
+                "begin a new search"
+            ) from error
+        found: dict[str, Any] = described
+        return found
 
     def _check(self, before: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:
         changed = [

@@ -190,7 +190,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
 
         if database not in (None, folder.study):
             raise ConfigError(f"--storage {database}: but the run's study lies at {folder.study}")
-        study.read_study(folder.study, folder.name)  # what cannot go on is left as it is
+        study.read_study(folder.study, folder.study_name)  # what cannot go on is left as it is
         space = folder.space if options.space is None else spaces.find_space(options.space)
         search = search_file.load_search(space, overrides)
         check_unchanged(search_file.load_search(folder.space), search)

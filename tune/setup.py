@@ -1,5 +1,7 @@
 """Set up a search's study: a new one, or that of a run that is resumed."""
 
+from itertools import islice
+
 from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
@@ -18,13 +20,25 @@ from tune.warm_start import WarmStart
 
 
 def rung_epochs(config: SearchFile, texts: int) -> tuple[float, ...]:
-    """Return the epochs at which each trial reports; `texts` is the size of the train split."""
+    """Return the epochs at which each trial reports; `texts` is the size of the train split.
+
+    Raises:
+        ConfigError: Two of them are one step of the study, which counts thousandths of an epoch.
+    """
     scheduler = config.search.scheduler
     grace_period = scheduler.grace_period
     if scheduler.grace_texts is not None:
         grace_period = scheduler.grace_texts / texts
     epochs = config.train.epochs_on(texts)
-    return schedulers.rung_milestones(grace_period, scheduler.reduction_factor, epochs)
+    rungs = schedulers.rung_milestones(grace_period, scheduler.reduction_factor, epochs)
+    steps = [study.step_of(epoch) for epoch in (0.0, *rungs)]
+    if len(set(steps)) < len(steps):
+        raise ConfigError(
+            f"search.scheduler: the rungs lie at {rungs[0]:.3g}, {rungs[1]:.3g}, ... epochs, but "
+            f"must be at least a thousandth of an epoch apart; with {texts:,} texts, raise "
+            "grace_period or grace_texts"
+        )
+    return rungs
 
 
 def scheduler_of(config: SearchFile, count: int) -> Scheduler | None:
@@ -72,18 +86,30 @@ def _fill(made: SearchStudy, config: SearchFile, earlier: WarmStart | None) -> N
     names: list[str | None] = [*config.configurations] or [None] * len(first)
     for name, params in zip(names, first, strict=True):
         made.enqueue(optuna_space.encode_params(params), name=name)
-    if config.search.sampler == "grid" and not config.configurations:
-        for params in grid.shuffled(optuna_space.searched(config), config.search.seed):
-            if params not in first:
-                made.enqueue(optuna_space.encode_params(params))
+    _enqueue_grid(made, config)
+
+
+def _enqueue_grid(made: SearchStudy, config: SearchFile) -> None:
+    """Enqueue as many of the grid's points as the search has trials and the study lacks."""
+    if config.search.sampler != "grid" or config.configurations:
+        return
+    first = optuna_space.initial_points(config)
+    points = grid.shuffled(optuna_space.searched(config), config.search.seed)
+    rest = (params for params in points if params not in first)
+    known = made.proposed() - len(first)
+    for params in islice(rest, known, max(known, trial_count(config) - len(first))):
+        made.enqueue(optuna_space.encode_params(params))
 
 
 def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
     """Open the study of an earlier run and enqueue the trials that were cut off."""
-    found = study.resume_study(folder.study, folder.name, lambda trials: _sampler(config, trials))
+    found = study.resume_study(
+        folder.study, folder.study_name, lambda trials: _sampler(config, trials)
+    )
     found.end_cut_off()
     for number in found.cut_off():
         found.requeue(number)
+    _enqueue_grid(found, config)
     return found
 
 
@@ -109,7 +135,7 @@ def trial_count(config: SearchFile) -> int:
     if config.configurations:
         return len(config.configurations)
     if config.search.sampler == "grid":
-        return min(config.search.samples, len(grid.shuffled(config.space, 0)))
+        return grid.size(config.space, config.search.samples)
     return config.search.samples
 
 

@@ -85,3 +85,12 @@ def test_a_revision_of_git_or_none(tmp_path: Path) -> None:
     assert environment.revision(tmp_path) is None
     here = environment.revision(Path(__file__).parent)
     assert here is None or len(here.removesuffix("+")) == 40
+
+
+@pytest.mark.parametrize("content", [None, "", '{"corpora": [', "[]", '{"corpora": [1]}', "{}"])
+def test_what_a_run_ran_on_must_be_readable_to_go_on(tmp_path: Path, content: str | None) -> None:
+    made = record(tmp_path)
+    if content is not None:
+        made.folder.environment.write_text(content)
+    with pytest.raises(SearchError, match=r"environment\.json: missing or damaged .* whole copy"):
+        made.append_resume(corpora())

@@ -2,8 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from textcls.exceptions import ConfigError
 from tune import setup
 from tune.config import search_file
+from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
 
 
 def search(scheduler: str, tmp_path: Path) -> search_file.SearchFile:
@@ -32,6 +35,45 @@ def test_the_last_rung_lies_where_small_data_ends(tmp_path: Path) -> None:
     asked = search("{grace_period: 0.5, reduction_factor: 2}", tmp_path)
     train = asked.train.model_copy(update={"least_texts": 5_001})
     assert setup.rung_epochs(asked.model_copy(update={"train": train}), 1000) == (0.5, 1, 2, 4, 6)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "texts"),
+    [("{grace_period: 0.0004}", 1000), ("{grace_texts: 20, reduction_factor: 2}", 100_000)],
+)
+def test_rungs_that_are_one_step_of_the_study_are_refused(
+    scheduler: str, texts: int, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"search\.scheduler: the rungs lie at .*raise grace"):
+        setup.rung_epochs(search(scheduler, tmp_path), texts)
+
+
+def test_a_grid_gives_as_many_points_as_are_asked_for(tmp_path: Path) -> None:
+    folder = paths.create(tmp_path, "run")
+    (tmp_path / "space.yaml").write_text(
+        "space:\n  dropout: {type: float, low: 0.0, high: 0.5}\n"
+        "  layers: {type: int, low: 1, high: 2}\n"
+        "points: [{dropout: 0.1, layers: 1}]\n"
+        "search: {sampler: grid, samples: 4}\n"
+    )
+    config = search_file.load_search(tmp_path / "space.yaml")
+    made = setup.new_study(config, folder, texts=1000)
+    assert made.waiting() == 4
+    made.ask(setup.suggester(config))
+    assert setup.reopen_study(config, folder).waiting() == 4  # the one that was cut off and three
+    more = search_file.load_search(tmp_path / "space.yaml", ["search.samples=99"])
+    found = setup.reopen_study(more, folder)
+    assert found.waiting() == setup.trial_count(more) == 10
+    points = [found.ask(setup.suggester(more)).params for _ in range(10)]
+    assert len({tuple(sorted(point.items())) for point in points}) == 10
+
+
+def test_a_run_folder_that_was_renamed_goes_on(tmp_path: Path) -> None:
+    config = search("{name: none}", tmp_path)
+    setup.new_study(config, paths.create(tmp_path, "run"), texts=1000)
+    renamed = RunFolder((tmp_path / "run").rename(tmp_path / "renamed"))
+    assert (renamed.name, renamed.study_name) == ("renamed", "run")
+    assert setup.reopen_study(config, renamed).records() == []
 
 
 def test_the_best_so_many_pass_where_the_file_says_so(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ IN_MEMORY = "memory"
 CORPUS_VECTORS = "corpus"
 RANDOM_VECTORS = "random"
 
+MOST_SEED = 2**31 - 1
+"""numpy and gensim take seeds below 2**32, and each trial counts its own on from the one given."""
+
 ModelName = Literal["cnn", "rnn", "gru"]
 
 
@@ -95,7 +98,7 @@ class DataConfig(Section):
     """Texts in the train split of the embedded corpus; local and hub data ignore it."""
     test_size: int = Field(default=4_000, ge=8)
     """Texts in the test split of the embedded corpus; local and hub data ignore it."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of the splits and of the embedded corpus."""
 
     @field_validator("encoding")
@@ -122,7 +125,7 @@ class EmbeddingConfig(Section):
     """Numbers per vector of "corpus" and "random"; vectors that are loaded bring their own."""
     scale: float = Field(default=1.0, gt=0.0)
     """Factor on all vectors; "random" ones have a standard deviation of 0.1 times this."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of "corpus", "random" and the rows of words that the vectors lack."""
 
 
@@ -199,7 +202,7 @@ class TrainConfig(Section):
     """Steps at the start during which the embeddings stay as they are."""
     freeze_fraction: float = Field(default=0.0, ge=0.0, le=1.0)
     """The same as a share of all steps of the run; excludes freeze_iters."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of the initial weights, the order of the batches and dropout."""
     threads: int | None = Field(default=None, ge=1)
     """Torch's threads; by default the trial's cores, or torch's own choice outside a search."""

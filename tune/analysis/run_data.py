@@ -151,24 +151,11 @@ def load_run(folder: RunFolder) -> RunData:
 
 def _read_trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
     try:
-        made = study.read_study(folder.study, _study_name(folder))
+        made = study.read_study(folder.study, folder.study_name)
         return made.milestones, made.records()
     except (KeyError, ValueError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise SearchError(f"{folder.study}: damaged, or incomplete ({reason})") from error
-
-
-def _study_name(folder: RunFolder) -> str:
-    """Return the study's name as it was given: the folder may have been renamed or copied since."""
-    if folder.database.exists():
-        line = folder.database.read_bytes()
-    else:
-        with folder.journal.open("rb") as file:
-            line = file.readline()
-    try:
-        return str(json.loads(line)["study_name"])
-    except (ValueError, KeyError, TypeError):
-        return folder.name
 
 
 def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, Any] | None) -> str:

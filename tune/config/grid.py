@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from tune.config.conditions import Params, Space, holds, in_order
 from tune.config.distributions import AnyDistribution, Value
@@ -10,11 +11,36 @@ VALUES = 5
 """Values of a range that has no step, evenly spaced on its own scale, both bounds among them."""
 
 
-def shuffled(space: Space, seed: int) -> list[Params]:
-    """Return all points of the grid in random order, so that a part of them covers the space."""
-    found = list(_points(space, in_order(space), {}))
-    random.Random(seed).shuffle(found)
-    return found
+LISTED = 20_000
+"""Points up to which a grid is listed; of a larger one, points are drawn."""
+
+
+def shuffled(space: Space, seed: int) -> Iterator[Params]:
+    """Yield all points of the grid in random order, so that a part of them covers the space.
+
+    A grid of ten parameters has millions of points, so of a large one they are drawn one by one,
+    each once: take as many as are needed.
+    """
+    draw = random.Random(seed)
+    if size(space, LISTED + 1) <= LISTED:
+        found = list(_points(space, in_order(space), {}))
+        draw.shuffle(found)
+        yield from found
+        return
+    seen = set()
+    while True:
+        point: Params = {}
+        for name in in_order(space):
+            if holds(space[name], point):
+                point[name] = draw.choice(values(space[name]))
+        if (key := tuple(point.items())) not in seen:
+            seen.add(key)
+            yield point
+
+
+def size(space: Space, most: int) -> int:
+    """Return the number of points of the grid, counted up to `most`."""
+    return sum(1 for _ in islice(_points(space, in_order(space), {}), most))
 
 
 def values(known: AnyDistribution) -> Sequence[Value]:

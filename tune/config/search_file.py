@@ -23,7 +23,14 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 
 from textcls.config import loader
 from textcls.config.messages import Problem, describe, did_you_mean, shown
-from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
+from textcls.config.models import (
+    MOST_SEED,
+    DataConfig,
+    EmbeddingConfig,
+    ModelConfig,
+    Section,
+    TrainConfig,
+)
 from textcls.exceptions import ConfigError
 from tune.config import _checks
 from tune.config._valid_sections import keep_valid
@@ -130,7 +137,7 @@ class SearchConfig(Section):
     """What is maximised."""
     samples: int = Field(default=32, ge=1)
     """Trials."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of the sampler; each trial has a seed of its own, counted from train.seed."""
     sampler: SamplerName = "tpe"
     """What proposes the parameters of a trial: tpe (densities of good and of other trials), gp (a

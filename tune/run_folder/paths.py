@@ -140,6 +140,19 @@ class RunFolder:
         return url
 
     @property
+    def study_name(self) -> str:
+        """The study's name as it was given: the folder may have been renamed or copied since."""
+        try:
+            if self.database.exists():
+                line = self.database.read_bytes()
+            else:
+                with self.journal.open("rb") as file:
+                    line = file.readline()
+            return str(json.loads(line)["study_name"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+            return self.name
+
+    @property
     def leaderboard(self) -> Path:
         """A row per trial."""
         return self.root / "leaderboard.csv"

@@ -133,7 +133,7 @@ class _Syncer:
         """
         from tune.study import study
 
-        records = study.read_study(self._folder.study, self._folder.name).records()
+        records = study.read_study(self._folder.study, self._folder.study_name).records()
         known = {record.number for record in records}
         for name in self._remote.names("trials"):
             if (match := _TRIAL.match(name)) and int(match[1]) not in known:

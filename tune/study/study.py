@@ -195,6 +195,14 @@ class SearchStudy:
             if trial.state != TrialState.WAITING and _INHERITED not in trial.user_attrs
         ]
 
+    def proposed(self) -> int:
+        """Return how many trials were enqueued or started, without those that continue one."""
+        trials = self._study.get_trials(deepcopy=False)
+        return sum(
+            _INHERITED not in trial.user_attrs and "continues" not in trial.user_attrs
+            for trial in trials
+        )
+
     def waiting(self) -> int:
         """Count the enqueued trials that have not been started."""
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
@@ -302,6 +310,7 @@ def resume_study(
     """
     storage = Storage(place)
     storage.mend()
+    storage.secure()  # a killed process may not have; from here on checkpoints are deleted
     found = _load(storage, name)
     found.sampler = sampler(len(found.get_trials(deepcopy=False)))
     return SearchStudy(found, storage.secure)

@@ -1,3 +1,5 @@
+from itertools import islice
+
 import optuna
 import pytest
 
@@ -79,12 +81,22 @@ def test_a_grid_respects_conditions_and_its_seed() -> None:
         "model": CategoricalDistribution(type="categorical", choices=("cnn", "gru")),
         "blocks": IntDistribution(type="int", low=1, high=3, when={"model": "cnn"}),
     }
-    points = grid.shuffled(space, seed=0)
+    points = list(grid.shuffled(space, seed=0))
     assert sorted(map(str, points)) == [
         "{'model': 'cnn', 'blocks': 1}",
         "{'model': 'cnn', 'blocks': 2}",
         "{'model': 'cnn', 'blocks': 3}",
         "{'model': 'gru'}",
     ]
-    assert points == grid.shuffled(space, seed=0)
-    assert points != grid.shuffled(space, seed=1)
+    assert points == list(grid.shuffled(space, seed=0))
+    assert points != list(grid.shuffled(space, seed=1))
+
+
+def test_points_of_a_grid_too_large_to_list_are_drawn_once_each() -> None:
+    rate = FloatDistribution(type="float", low=0.0, high=1.0)
+    space: dict[str, AnyDistribution] = {f"rate_{number}": rate for number in range(12)}
+    points = list(islice(grid.shuffled(space, seed=0), 500))
+    assert len({tuple(point.items()) for point in points}) == 500
+    assert points[:100] == list(islice(grid.shuffled(space, seed=0), 100))
+    assert {point["rate_7"] for point in points} == {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert grid.size(space, 1_000) == 1_000
