@@ -26,7 +26,7 @@ SHORT_TEXT_NAMES = ("title", "headline", "subject", "summary")
 """Taken for the text where there is no longer one."""
 LABEL_NAMES = (
     *("label", "class", "category", "target", "sentiment", "topic", "intent", "queue", "polarity"),
-    *("emotion", "genre", "tag", "v1", "labels"),
+    *("emotion", "genre", "tag", "v1", "labels", "stars", "rating"),
 )
 KNOWN_NAMES = frozenset((*TEXT_NAMES, *SHORT_TEXT_NAMES, *LABEL_NAMES))
 

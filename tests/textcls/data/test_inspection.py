@@ -110,7 +110,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "read with a semicolon between the columns" in out
     assert "train: 32 texts of 12 to 14 characters" in out
     assert '  "neg": 16 (50.0%)' in out
-    assert "data.max_length 128 cuts 0.0% of the texts" in out
+    assert "data.max_length 128 cuts 0.0% of them and leaves out 0.0% of the tokens" in out
     assert "nothing looks wrong" in out
     assert main([str(file), "--label", "nothing"]) == 1
     assert "no column 'nothing' (data.label_column)" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from classifier_parts import VOCABULARY, split
+from safetensors.numpy import save_file
 from scipy.optimize import minimize
 
 from textcls import bundle
@@ -208,7 +209,7 @@ def test_one_for_other_classes_is_refused(exported: tuple[Path, Training]) -> No
     made = bundle.load_bundle(folder).linear
     assert made is not None
     other = LinearClassifier(made.keys, made.idf, made.weights[:, :-1])
-    bundle.save_arrays(
+    save_file(
         {name: np.ascontiguousarray(a) for name, a in other.arrays().items()},
         folder / "linear.safetensors",
     )

@@ -6,6 +6,7 @@ quote is a character of the text there.
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ NAMES = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a vertical bar
 
 _END = ("\0end", "\0end")  # follows the last line; a quote that is never closed swallows it
 _LONGEST_FIELD = 2**31 - 1  # csv stops at 128 KiB unless told otherwise
+_EXCEL = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _RECORDS = 200
 _LONGEST_RECORD = 1 << 20  # characters of a sample record; a quote that is never closed ends here
 
@@ -32,6 +34,8 @@ class Dialect:
 
     separator: str = ","
     quoted: bool = True
+    skipped: int = 0
+    """Lines before the first record: Excel writes `sep=;` there."""
 
     @property
     def end(self) -> str:
@@ -55,6 +59,8 @@ def detect_dialect(path: Path, known: Collection[str], asked: str | None) -> Dia
     separator where it is set.
     """
     lines = _first_lines(path)
+    if lines and (excel := _EXCEL.fullmatch(lines[0])):
+        return Dialect(asked or excel[1], _is_quoted(lines[1:], excel[1]), skipped=1)
     if asked is not None:
         return Dialect(asked, _is_quoted(lines, asked))
     for separator in SEPARATORS:
@@ -70,7 +76,8 @@ def records_of(path: Path, dialect: Dialect) -> Iterator[Iterator[tuple[int, lis
     limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            yield _numbered(chain(file, [dialect.end]), dialect)
+            lines = islice(file, dialect.skipped, None)
+            yield _numbered(chain(lines, [dialect.end]), dialect)
     finally:
         csv.field_size_limit(limit)
 
@@ -87,11 +94,11 @@ def _numbered(lines: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, lis
     # Pandas skips a line of blanks, and one of tabs where tabs separate nothing.
     blank = " \r\n" if dialect.separator == "\t" else " \t\r\n"
     reader = dialect.reader(noted())
-    start = 1
+    start = 1 + dialect.skipped
     for fields in reader:
         if last.strip(blank) and tuple(fields) != _END:
             yield start, fields
-        start = reader.line_num + 1
+        start = reader.line_num + 1 + dialect.skipped
 
 
 def _first_lines(path: Path) -> list[str]:

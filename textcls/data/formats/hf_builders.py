@@ -69,6 +69,7 @@ def load_csv(
         index_col=False,  # else pandas takes the first column for an index when fields abound
         na_filter=False,  # "NA", "null" and "None" are words
         sep=dialect.separator,
+        skiprows=dialect.skipped,
         quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
     )
     *arrays, rest = columns_of(dataset, wanted)

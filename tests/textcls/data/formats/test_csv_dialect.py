@@ -75,3 +75,12 @@ def test_a_comma_is_taken_where_nothing_speaks_for_another(tmp_path: Path) -> No
     file = tmp_path / "rows.csv"
     file.write_text("text,label\na; b | c,x\nd,y\n")
     assert detect_dialect(file, {"text", "label"}, None).separator == ","
+
+
+def test_the_line_that_excel_puts_first_is_skipped(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("sep=;\n" + lines(";", header="text;label\n"))
+    assert rows_of(read_data(file)) == sorted(ROWS)
+    file.write_text("sep=;\n" + lines(";", header="text;label\n") + ";pos\n")
+    with pytest.raises(DataError, match=r"1 row has an empty text \(line 43\)"):
+        read_data(file)
