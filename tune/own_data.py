@@ -1,4 +1,4 @@
-"""Fit the search that comes with the package to somebody's own texts.
+"""Fit the search that comes with the package to a user's own texts.
 
 `python -m tune.search --data tickets.csv`, without `--space`, searches with `SPACE`; what depends
 on the data (which metric, how long a text may be, how much is set apart, how often few texts are
