@@ -288,7 +288,7 @@ def test_five_trials_that_fail_alike_end_the_search(root: Path) -> None:
     overrides = ["search.samples=20", "search.scheduler.name=none"]
     request = Request(search_file.load_search(root / "space.yaml", overrides), folder, ("python",))
     with pytest.raises(SearchError, match=r"the last 5 trials failed alike.*the set-up is wrong"):
-        run(request, Progress(quiet=True), broken)
+        run(request, Progress(quiet=True), broken).check()
     result = json.loads(folder.result.read_text())
     assert (result["state"], result["best"]) == ("failed", None)
     assert 5 <= result["trials"]["failed"] <= 6
