@@ -97,8 +97,11 @@ def hold(dashboard_port: str, *cpus: str) -> None:
     dashboard: dict[str, Any] = {"include_dashboard": dashboard_port != "0"}
     if dashboard_port != "0":
         dashboard["dashboard_port"] = int(dashboard_port)
-    running = Cluster(initialize_head=True, head_node_args={"num_cpus": int(cpus[0]), **dashboard})
-    workers = [running.add_node(num_cpus=int(number)) for number in cpus[1:]]
+    # Any port: the usual one belongs to another Ray of this machine, and no agent means no jobs.
+    ports = {"dashboard_agent_listen_port": 0}
+    head = {"num_cpus": int(cpus[0]), **dashboard, **ports}
+    running = Cluster(initialize_head=True, head_node_args=head)
+    workers = [running.add_node(num_cpus=int(number), **ports) for number in cpus[1:]]
     running.wait_for_nodes()
     print("ready", running.address, flush=True)
     for _line in sys.stdin:

@@ -31,6 +31,11 @@ LINES = [
 """What is typed after `textcls-tune`, and what has to be offered for the last word."""
 
 
+def name(words: list[str] | set[str]) -> str:
+    """Name a case alike in every process: sets have no order."""
+    return " ".join(sorted(words) if isinstance(words, set) else words)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("completion")
@@ -68,7 +73,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 """
 
 
-@pytest.mark.parametrize(("typed", "offered"), LINES, ids=lambda each: " ".join(each))
+@pytest.mark.parametrize(("typed", "offered"), LINES, ids=name)
 def test_bash(typed: list[str], offered: set[str], folder: Path) -> None:
     found = printed("bash", IN_BASH, folder, "bash", *typed)
     assert found - {"runs"} == offered
@@ -79,7 +84,7 @@ def test_bash_takes_an_equals_sign_for_a_word(folder: Path) -> None:
         assert "strong" in printed("bash", IN_BASH, folder, "bash", *typed)
 
 
-@pytest.mark.parametrize(("typed", "offered"), LINES, ids=lambda each: " ".join(each))
+@pytest.mark.parametrize(("typed", "offered"), LINES, ids=name)
 def test_fish(typed: list[str], offered: set[str], folder: Path) -> None:
     program = "source script.fish; complete -C (string join -- ' ' textcls-tune $argv)"
     found = {
@@ -115,7 +120,7 @@ cat $1 2>/dev/null; true
 """A zsh with a terminal of its own, whose `compadd` also writes what it adds to the file $1."""
 
 
-@pytest.mark.parametrize(("typed", "offered"), LINES, ids=lambda each: " ".join(each))
+@pytest.mark.parametrize(("typed", "offered"), LINES, ids=name)
 def test_zsh(typed: list[str], offered: set[str], folder: Path, tmp_path: Path) -> None:
     found = printed("zsh", IN_ZSH, folder, "zsh", str(tmp_path / "offers"), *typed)
     assert found - {"runs"} == offered
