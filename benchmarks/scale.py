@@ -45,6 +45,7 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
     from tune.execution.worker import Workload
     from tune.monitor import log_capture
     from tune.monitor.progress import Progress
+    from tune.monitor.search_state import SearchPlan, SearchState
     from tune.run_folder import paths
     from tune.study.records import TrialRecord
 
@@ -81,7 +82,8 @@ def search(trials: int, sampler: str, root: Path) -> list[tuple[float, float]]:
         load.arrays.update({made.embeddings: load.arrays[EmbeddingConfig()]})
         fit = plan_resources(1, 0, joined.nodes)
         metric = made.search.metric
-        progress.begin(metric, trials, milestones=study.milestones, slots=fit.concurrent)
+        plan = SearchPlan(metric, trials, study.milestones, slots=fit.concurrent)
+        progress.begin(SearchState(plan))
         run_trials(controller, StopSignal(), load, fit)
         progress.end()
     assert len(ends) == trials

@@ -28,6 +28,7 @@ from tune.manifest import RunManifest
 from tune.monitor import log_capture
 from tune.monitor.callback import Monitor
 from tune.monitor.progress import Progress
+from tune.monitor.search_state import SearchPlan, SearchState
 from tune.monitor.trackers import Tracked
 from tune.report import writer
 from tune.results import ensembles
@@ -212,16 +213,17 @@ def _run_trials(
             gpu=parts.plan.gpu,
         )
         imports.add(_EXPORT_NEEDS, after_s=_BUSY_START_S)
-        monitor.begin(
+        plan = SearchPlan(
             metric,
             setup.trial_count(request.config),
-            parts.study.records(),
-            milestones=parts.study.milestones,
+            parts.study.milestones,
             slots=parts.plan.concurrent,
             budget_s=None if stop.deadline is None else stop.deadline - time.monotonic(),
             capacity=parts.plan.capacity(joined.nodes),
-            heartbeats=HeartbeatReader(folder.heartbeat),
         )
+        state = SearchState(plan, heartbeats=HeartbeatReader(folder.heartbeat).read)
+        state.recall(parts.study.records())
+        monitor.begin(state)
         with stop_on_signals(stop, monitor.say):
             try:
                 timeout_s = request.config.search.trial_timeout_s

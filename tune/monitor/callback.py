@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Protocol
 
-from tune.execution.resources import Capacity
-from tune.monitor.search_state import SearchPlan
-from tune.run_folder.heartbeat import HeartbeatReader
+from tune.monitor.search_state import SearchPlan, SearchState
 from tune.study.callback import TrialCallback
 from tune.study.records import Proposal, TrialRecord
 
@@ -24,29 +22,12 @@ class Monitor(TrialCallback, Protocol):
     def facts(self, rows: Facts) -> None:
         """Show labelled lines."""
 
-    def begin(
-        self,
-        metric: str,
-        samples: int,
-        earlier: Sequence[TrialRecord] = (),
-        *,
-        milestones: Sequence[float] = (),
-        slots: int = 1,
-        budget_s: float | None = None,
-        capacity: Capacity | None = None,
-        heartbeats: HeartbeatReader | None = None,
-    ) -> None:
+    def begin(self, state: SearchState) -> None:
         """Show that trials come and go from here on.
 
         Args:
-            metric: What is maximised.
-            samples: How many trials are asked for.
-            earlier: Trials of the run before it was resumed.
-            milestones: The epochs of the rungs.
-            slots: How many trials run side by side.
-            budget_s: Seconds that are left of the time budget.
-            capacity: What the cluster has and a trial takes of it.
-            heartbeats: How far trials are between rungs.
+            state: The search as it stands, with the trials of a run that is resumed; the monitor
+                brings it up to date with each event.
         """
 
     def end(self) -> None:
@@ -106,32 +87,11 @@ class CallbackMonitor:
         named = {label: text for label, text in told if label}
         self._tell(lambda callback: callback.on_facts(named))
 
-    def begin(
-        self,
-        metric: str,
-        samples: int,
-        earlier: Sequence[TrialRecord] = (),
-        *,
-        milestones: Sequence[float] = (),
-        slots: int = 1,
-        budget_s: float | None = None,
-        capacity: Capacity | None = None,
-        heartbeats: HeartbeatReader | None = None,
-    ) -> None:
-        """Pass on that trials begin; the arguments are those of `Monitor.begin`."""
+    def begin(self, state: SearchState) -> None:
+        """Pass on that trials begin."""
         if self._display is not None:
-            self._display.begin(
-                metric,
-                samples,
-                earlier,
-                milestones=milestones,
-                slots=slots,
-                budget_s=budget_s,
-                capacity=capacity,
-                heartbeats=heartbeats,
-            )
-        plan = SearchPlan(metric, samples, tuple(milestones), slots, budget_s, capacity)
-        self._tell(lambda callback: callback.on_search_start(plan))
+            self._display.begin(state)
+        self._tell(lambda callback: callback.on_search_start(state.plan))
 
     def end(self) -> None:
         """Pass on that no more trials come."""

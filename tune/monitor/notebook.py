@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from tune.execution.resources import Capacity
 from tune.formatting import format_params, rounded_duration
 from tune.monitor.callback import Facts
-from tune.monitor.search_state import SearchPlan, SearchState, TrialView
+from tune.monitor.search_state import SearchState, TrialView
 from tune.monitor.terminal import time_left
-from tune.run_folder.heartbeat import HeartbeatReader
 from tune.study.records import Proposal, State, TrialRecord
 
 if TYPE_CHECKING:
@@ -62,24 +60,8 @@ class NotebookDisplay:
         self._facts = list(rows)
         self._draw(now=True)
 
-    def begin(
-        self,
-        metric: str,
-        samples: int,
-        earlier: Sequence[TrialRecord] = (),
-        *,
-        milestones: Sequence[float] = (),
-        slots: int = 1,
-        budget_s: float | None = None,
-        capacity: Capacity | None = None,
-        heartbeats: HeartbeatReader | None = None,
-    ) -> None:
-        """Follow the trials; the arguments are those of `Monitor.begin`."""
-        plan = SearchPlan(metric, samples, tuple(milestones), slots, budget_s, capacity)
-        state = SearchState(plan)
-        if heartbeats is not None:
-            state = SearchState(plan, heartbeats=heartbeats.read)
-        state.recall(earlier)
+    def begin(self, state: SearchState) -> None:
+        """Follow the trials of a search."""
         self._state = state
         self._over.clear()
         self._thread = threading.Thread(target=self._redraw, name="notebook", daemon=True)

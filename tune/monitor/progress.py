@@ -9,11 +9,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tune.execution.resources import Capacity
 from tune.formatting import format_params
 from tune.monitor.search_state import SearchPlan, SearchState
 from tune.monitor.terminal import COLOURS, Display, labelled, summary_line
-from tune.run_folder.heartbeat import HeartbeatReader
 from tune.study.records import Proposal, State, TrialRecord
 
 _PLAIN_WIDTH = 240  # a log file has no margin; lines are for grep
@@ -61,36 +59,13 @@ class Progress:
         if not self._quiet:
             self._above = self._print_labelled(self._facts)
 
-    def begin(
-        self,
-        metric: str,
-        samples: int,
-        earlier: Sequence[TrialRecord] = (),
-        *,
-        milestones: Sequence[float] = (),
-        slots: int = 1,
-        budget_s: float | None = None,
-        capacity: Capacity | None = None,
-        heartbeats: HeartbeatReader | None = None,
-    ) -> None:
+    def begin(self, state: SearchState) -> None:
         """Start the display: trials are about to begin.
 
         Args:
-            metric: The metric that the search maximises.
-            samples: Number of trials, earlier ones included.
-            earlier: Trials of the run that is resumed.
-            milestones: Epochs of the rungs.
-            slots: Trials at a time.
-            budget_s: Seconds left of the time budget; None without one.
-            capacity: The resources of the cluster.
-            heartbeats: Where running trials say how far they are between rungs.
+            state: The search as it stands, with the trials of a run that is resumed.
         """
-        plan = SearchPlan(metric, samples, tuple(milestones), slots, budget_s, capacity)
-        if heartbeats is None:
-            self._state = SearchState(plan)
-        else:
-            self._state = SearchState(plan, heartbeats=heartbeats.read)
-        self._state.recall(earlier)
+        self._state = state
         self._best = max((each.value or 0.0 for each in self._state.best(1)), default=None)
         if self._quiet:
             return

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from tune.formatting import duration
 from tune.monitor.progress import Progress
+from tune.monitor.search_state import SearchPlan, SearchState
 from tune.study.records import Proposal, State
 
 
@@ -16,7 +17,7 @@ def watch(*, terminal: bool, quiet: bool = False) -> str:
     progress = Progress(quiet=quiet, console=console)
     progress.say("No GPU in the cluster.")
     progress.facts([("Dashboard", "http://127.0.0.1:8265")])
-    progress.begin("test_accuracy", 2)
+    progress.begin(SearchState(SearchPlan("test_accuracy", 2)))
     for number in range(2):
         progress.on_trial_start(Proposal(number, {}, None, None, number))
         progress.on_trial_report(number, 0, {"test_accuracy": 0.5})
@@ -59,7 +60,7 @@ def test_a_long_label_keeps_its_distance_and_the_columns_align() -> None:
 def test_a_log_sums_up_while_something_happens_and_only_then() -> None:
     file = io.StringIO()
     progress = Progress(console=Console(file=file, width=200), summary_every_s=0.02)
-    progress.begin("test_accuracy", 8, milestones=(1.0,), slots=2)
+    progress.begin(SearchState(SearchPlan("test_accuracy", 8, (1.0,), slots=2)))
     time.sleep(0.1)
     assert file.getvalue() == ""
     progress.on_trial_start(Proposal(0, {}, None, None, 0))
