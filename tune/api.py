@@ -361,9 +361,8 @@ class Search:
     ) -> Any:
         from tune.monitor import trackers
         from tune.run_search import Request
-        from tune.setup import check_unchanged
-        from tune.study import databases, study
-        from tune.study.journal import check_url
+        from tune.setup import check_resumable
+        from tune.study import databases
 
         if track:
             trackers.check_trackers(track)
@@ -372,13 +371,9 @@ class Search:
         named = name or paths.default_name(Path(self._name), datetime.now().astimezone())
         folder = paths.named(runs_dir, named)
         resumed = resume and paths.began(folder)
-        database = None
-        if storage is not None:
-            database = check_url(storage)
-            databases.allow(database)
+        database = databases.allow_named(storage)
         if resumed:
-            study.read_study(folder.study, folder.study_name)  # what cannot go on is left as it is
-            check_unchanged(search_file.load_search(folder.space), config)
+            check_resumable(folder, config, database)
         else:
             folder = paths.create(runs_dir, named)
         return Request(

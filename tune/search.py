@@ -148,6 +148,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from tune.config import search_file, spaces
     from tune.execution import ray_connect
     from tune.run_folder import paths
+    from tune.study import databases
 
     runs_dir = paths.runs_dir(options.runs_dir)
     address = options.address or os.environ.get("RAY_ADDRESS")
@@ -166,13 +167,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     if options.epochs is not None:  # who names a number gets it, however small the data
         overrides.append(Override("train.least_texts", 0, "--epochs"))
     overrides += options.set
-    database = None
-    if options.storage is not None:
-        from tune.study import databases
-        from tune.study.journal import check_url
-
-        database = check_url(options.storage)
-        databases.allow(database)
+    database = databases.allow_named(options.storage)
     warm_start = None
     if options.warm_start is not None:
         if options.resume not in (None, _AUTO):
@@ -185,15 +180,11 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     elif resumed:
         folder = paths.find(runs_dir, options.resume)
     if resumed:
-        from tune.setup import check_unchanged
-        from tune.study import study
+        from tune.setup import check_resumable
 
-        if database not in (None, folder.study):
-            raise ConfigError(f"--storage {database}: but the run's study lies at {folder.study}")
-        study.read_study(folder.study, folder.study_name)  # what cannot go on is left as it is
         space = folder.space if options.space is None else spaces.find_space(options.space)
         search = search_file.load_search(space, overrides)
-        check_unchanged(search_file.load_search(folder.space), search)
+        check_resumable(folder, search, database)
     else:
         space = spaces.find_space(options.space or own_data.SPACE)
         search = search_file.load_search(space, overrides)

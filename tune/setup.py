@@ -6,7 +6,7 @@ from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
 from tune import schedulers
-from tune.config import grid, optuna_space
+from tune.config import grid, optuna_space, search_file
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.controller import SearchController
 from tune.run_folder import atomic
@@ -143,6 +143,24 @@ def suggester(config: SearchFile) -> Suggest:
     """Return the function that draws a trial's parameters."""
     searched = optuna_space.searched(config)
     return lambda trial: optuna_space.suggest(trial, searched)
+
+
+def check_resumable(folder: RunFolder, config: SearchFile, database: str | None) -> None:
+    """Check that a run can go on with a search; a run that cannot is left as it is.
+
+    Args:
+        folder: The run.
+        config: The search that is asked for.
+        database: The database that was named for its study; None where none was.
+
+    Raises:
+        ConfigError: The search differs, or the study lies elsewhere.
+        SearchError: The study cannot be read.
+    """
+    if database not in (None, folder.study):
+        raise ConfigError(f"--storage {database}: but the run's study lies at {folder.study}")
+    study.read_study(folder.study, folder.study_name)
+    check_unchanged(search_file.load_search(folder.space), config)
 
 
 def check_unchanged(recorded: SearchFile, asked: SearchFile) -> None:

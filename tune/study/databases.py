@@ -29,16 +29,22 @@ def allow(url: str) -> None:
             file.write(f"{url}\n")
 
 
-def allow_named(storage: str | None) -> None:
+def allow_named(storage: str | None) -> str | None:
     """Let run folders name the database that `--storage` says; do nothing without one.
+
+    Returns:
+        Its URL as a run folder keeps it.
 
     Raises:
         SearchError: It is no URL of a database, or holds a password.
     """
     from tune.study.journal import check_url  # late: a module of Optuna's
 
-    if storage is not None:
-        allow(check_url(storage))
+    if storage is None:
+        return None
+    url = check_url(storage)
+    allow(url)
+    return url
 
 
 def check_allowed(url: str, named_by: Path) -> None:
