@@ -83,6 +83,7 @@ def test_a_file_is_searched_without_a_space(
     write(tmp_path, (SPORT + MONEY) * 12, (["sport"] * 4 + ["money"] * 4) * 12)
     (tmp_path / "all.csv").rename(data)
     given = ["--data", str(data), "--samples", "2", "--set", "data.max_length=9"]
+    given += ["--max-concurrent", "1"]
     assert search.main([*given, "--runs-dir", str(tmp_path / "runs")]) == 0
     printed = capsys.readouterr().out
     assert "No --space is given: searching strong, fitted to the data." in printed

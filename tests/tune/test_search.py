@@ -83,6 +83,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+ONE_AT_A_TIME = ("--max-concurrent", "1")  # where it is not about trials side by side: one worker
+
+
 def start(root: Path, *options: str) -> tuple[int, str]:
     printed = io.StringIO()
     with redirect_stdout(printed):
@@ -175,7 +178,7 @@ def test_the_run_folder(finished: Finished) -> None:
 
 def test_a_finished_search_is_extended(finished: Finished, root: Path) -> None:
     before = finished.records
-    code, printed = start(root, "--resume", "first", "--samples", "8")
+    code, printed = start(root, "--resume", "first", "--samples", "8", *ONE_AT_A_TIME)
     assert code == 0, printed
     after = finished.records
     assert after[:6] == before
@@ -199,7 +202,7 @@ def test_a_command_hears_of_the_end_and_changes_nothing(
 
 def test_a_warm_start_counts_only_its_own_trials(finished: Finished, root: Path) -> None:
     space = ["--space", str(root / "space.yaml"), "--name", "warm", "--samples", "2"]
-    code, printed = start(root, *space, "--warm-start", "first")
+    code, printed = start(root, *space, "--warm-start", "first", *ONE_AT_A_TIME)
     assert code == 0, printed
     assert "Warm start from first: " in printed
     warm = Finished(code, RunFolder(root / "runs" / "warm"), printed)
@@ -261,7 +264,7 @@ def test_one_clear_message_and_nothing_left_behind(
 @pytest.mark.usefixtures("two_cpus")
 def test_named_configurations_on_a_hidden_test_split(root: Path) -> None:
     space = str(root / "named.yaml")
-    code, printed = start(root, "--space", space, "--name", "named", "--quiet")
+    code, printed = start(root, "--space", space, "--name", "named", "--quiet", *ONE_AT_A_TIME)
     assert code == 0
     named = Finished(code, RunFolder(root / "runs" / "named"), printed)
     by_name = {record.name: record for record in named.records}
@@ -311,7 +314,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_fills_up(
     root: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["--runs-dir", str(small_disk), "--quiet"]
+    given = ["--runs-dir", str(small_disk), "--quiet", *ONE_AT_A_TIME]
     filler = small_disk / "filler"
     filler.write_bytes(bytes(33_000_000))
     code = search.main(["--space", str(root / "space.yaml"), "--name", "full", *given])
@@ -351,7 +354,7 @@ def test_a_run_of_another_format_is_refused_and_left_alone(
 
 def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> None:  # noqa: ARG001
     options = ["--space", str(root / "space.yaml"), "--name", "stopped"]
-    long = ["--samples", "3", "--epochs", "20", "--set", "search.scheduler.grace_period=0.5"]
+    long = ["--samples", "2", "--epochs", "8", "--set", "search.scheduler.grace_period=0.5"]
     command = [sys.executable, "-m", "tune.search", *options, *long]
     where = ["--runs-dir", str(root / "runs")]
     with subprocess.Popen([*command, *where], stdout=subprocess.PIPE, text=True) as driver:
@@ -372,7 +375,7 @@ def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> Non
     after = study.read_study(stopped.journal, "stopped").records()
     assert after[: len(before)] == before
     ends = [record.state for record in after if record.state != State.INTERRUPTED]
-    assert len(ends) == 3
+    assert len(ends) == 2
     for record in after:
         if record.continues is not None:
             start_of = before[record.continues]
@@ -400,6 +403,7 @@ def test_epochs_that_are_named_are_had_however_small_the_data(
 @pytest.mark.usefixtures("two_cpus")
 def test_one_command_line_begins_a_run_and_goes_on_with_it(root: Path) -> None:
     given = ["--resume", "auto", "--space", str(root / "space.yaml"), "--name", "auto", "--quiet"]
+    given += ONE_AT_A_TIME
     code, printed = start(root, *given, "--samples", "1")
     assert code == 0, printed
     folder = RunFolder(root / "runs" / "auto")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster_parts import TOKENLESS, cluster, nodes, trivial_search
+from cluster_parts import TOKENLESS, Nodes, cluster, nodes, trivial_search
 
 from tune.run_folder.paths import RunFolder
 from tune.study import study
@@ -53,33 +53,38 @@ def job(running: Running, what: str, *arguments: str) -> list[str]:
     return [ray, "job", what, "--address", running.dashboard, *arguments]
 
 
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Nodes]:
+    """One CPU each; the test that loses the second node comes last."""
+    with nodes(1, 1) as running:
+        yield running
+
+
 def test_trials_run_on_both_nodes_and_the_arrays_reach_each_once(
-    tmp_path: Path,
+    two_nodes: Nodes, tmp_path: Path
 ) -> None:
-    with cluster(1, 1) as address:
-        found = trivial_search(address, tmp_path, trials=16, array_bytes=ARRAY_BYTES)
+    found = trivial_search(two_nodes.address, tmp_path, trials=16, array_bytes=ARRAY_BYTES)
     assert sum(found["trials"].values()) == 16
     assert len(found["trials"]) == 2
     for taken_in in found["moved"].values():
         assert ARRAY_BYTES <= taken_in < 1.5 * ARRAY_BYTES
 
 
-def test_a_node_that_is_lost_gives_its_trial_to_another(tmp_path: Path) -> None:
+def test_a_node_that_is_lost_gives_its_trial_to_another(two_nodes: Nodes, tmp_path: Path) -> None:
     script = str(ROOT / "tests" / "support" / "cluster_parts.py")
-    with nodes(1, 1) as running:
-        command = [sys.executable, script, "outlive", running.address, str(tmp_path), "5"]
-        with subprocess.Popen(
-            command,
-            env={**os.environ, **TOKENLESS},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as driver:
-            while not (tmp_path / "waits").exists():
-                assert driver.poll() is None, driver.communicate()
-                time.sleep(0.1)
-            running.lose_one()
-            printed, complaints = driver.communicate()
+    command = [sys.executable, script, "outlive", two_nodes.address, str(tmp_path), "5"]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **TOKENLESS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as driver:
+        while not (tmp_path / "waits").exists():
+            assert driver.poll() is None, driver.communicate()
+            time.sleep(0.1)
+        two_nodes.lose_one()
+        printed, complaints = driver.communicate()
     assert driver.returncode == 0, complaints
     found = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
     assert [number for number, *_ in found] == list(range(5))

@@ -177,7 +177,7 @@ def test_a_search_in_a_database_is_resumed_shown_and_reported(
 ) -> None:
     monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "space.yaml").write_text(SPACE)
-    runs = ["--runs-dir", str(tmp_path / "runs"), "--quiet"]
+    runs = ["--runs-dir", str(tmp_path / "runs"), "--quiet", "--max-concurrent", "1"]
     given = ["--space", str(tmp_path / "space.yaml"), "--name", "run", "--storage", url]
     assert search.main([*given, *runs, "--samples", "2"]) == 0, capsys.readouterr().err
     folder = RunFolder(tmp_path / "runs" / "run")
