@@ -25,7 +25,7 @@ FLOORS = {
         ["textcls._corpus_entries"],
         ["textcls.corpus"],
         ["textcls.bundle"],
-        ["textcls.ensemble"],
+        ["textcls.ensemble", "textcls.linear_bundle"],
         ["textcls.estimator"],
         ["textcls.train", "textcls.predict", "textcls.inspect"],
     ],

@@ -31,14 +31,14 @@ from tune.monitor.progress import Progress
 from tune.monitor.search_state import SearchPlan, SearchState
 from tune.monitor.trackers import Tracked
 from tune.report import writer
-from tune.results import ensembles
+from tune.results import ensembles, fallback
 from tune.results import winner as winners
 from tune.results.ensembles import ExportedEnsemble
 from tune.results.winner import Winner
 from tune.run_folder import atomic, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
-from tune.study.records import TrialRecord, ranked
+from tune.study.records import TrialRecord, ranked, without_continued
 from tune.study.study import SearchStudy
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Request:
     track: tuple[str, ...] = ()
     """Tools that are to see the trials as well: names of `tune.monitor.trackers`."""
     resumed: bool = False
+    changed_data: bool = False
+    """Whether a run that is resumed may go on with texts or vectors that have changed."""
     warm_start: RunFolder | None = None
     """An earlier run whose trials the sampler is to know."""
     source: "Source | None" = None
@@ -144,7 +146,7 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         kernels.compile_ahead(request.config, monitor.say),
     ):
         parts, confirmed = _run_trials(request, monitor, objective, stop, imports)
-        winner = _export_best(request, parts, confirmed)
+        winner = _export_best(request, parts, confirmed, stop)
         ensemble = _form_ensemble(request, parts, monitor)
         seconds = time.monotonic() - began
         records = parts.study.records()
@@ -163,9 +165,10 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
         progress.table(*winners.configurations_table(request.config, outcome.records))
     if outcome.winner is None:
         return
-    counts = leaderboard.count_states(outcome.records)
+    records = without_continued(outcome.records)
+    counts = leaderboard.count_states(records)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-    trials = f"{len(outcome.records)} ({ends}) in {duration(outcome.seconds)}"
+    trials = f"{len(records)} ({ends}) in {duration(outcome.seconds)}"
     rows = winners.winner_lines(outcome.winner, request.config, request.folder)
     if outcome.ensemble is not None:
         rows += ensembles.ensemble_lines(outcome.ensemble, request.folder)
@@ -301,7 +304,8 @@ def _prepare(
         monitor.say(plan.notice)
     record = RunManifest(request.folder, search, request.command)
     if request.resumed:
-        record.append_resume(prepared)
+        for change in record.append_resume(prepared, changed_data=request.changed_data):
+            monitor.say(f"This run goes on although something has changed: {change}.")
         study = setup.reopen_study(search, request.folder)
     else:
         record.write(prepared, plan)
@@ -331,11 +335,11 @@ def _smallest_card() -> int:
 
 
 def _export_best(
-    request: Request, parts: _Prepared, confirmed: "Confirmed | None"
+    request: Request, parts: _Prepared, confirmed: "Confirmed | None", stop: StopSignal
 ) -> Winner | None:
     best, folder = parts.controller.best, request.folder
     if best is None:
-        return None
+        return _fall_back(request, parts, stop)
     if isinstance(request.config, ObjectiveSearchFile):
         standings = None
         if confirmed is not None:
@@ -345,6 +349,14 @@ def _export_best(
     if confirmed is not None:
         best, trained, standings = confirmed.record, confirmed.trained, confirmed.confirmation
     return winners.export_best(best, trained, request.config, parts.corpora, folder, standings)
+
+
+def _fall_back(request: Request, parts: _Prepared, stop: StopSignal) -> Winner | None:
+    """Return a winner without a rung where the time budget has left no other."""
+    config, other_end = request.config, stop.signal is not None or stop.given_up is not None
+    if not stop.out_of_time or other_end or isinstance(config, ObjectiveSearchFile):
+        return None
+    return fallback.fallback_winner(parts.study.records(), config, parts.corpora, request.folder)
 
 
 def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> ExportedEnsemble | None:
@@ -420,6 +432,11 @@ def _writable(request: Request) -> Iterator[None]:
             f"({error.__cause__ or error}); --resume {root.name} goes on once it does"
         ) from error
     except OSError as error:
+        if not root.exists():
+            raise RunFolderError(
+                f"{root}: the run folder was deleted while the search ran, and what the search had "
+                "found with it; begin a new search"
+            ) from error
         if error.errno in paths.CANNOT_WRITE or str(root) in str(error.filename):
             raise RunFolderError(
                 f"{root}: cannot be written ({error.strerror or error}); "

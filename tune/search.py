@@ -205,6 +205,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         database=database,
         track=tuple(dict.fromkeys(options.track)),
         resumed=resumed,
+        changed_data=options.changed_data,
         warm_start=warm_start,
     )
 
@@ -255,6 +256,11 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     add("--data", metavar="DATA", help="a hub name, a local file or folder, or synthetic")
     add("--text", metavar="COLUMNS", help="columns that make the text, such as subject,body")
     add("--label", metavar="COLUMN", help="the column that holds the label")
+    add(
+        "--changed-data",
+        action="store_true",
+        help="with --resume: go on although texts or vectors have changed since",
+    )
     add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
 
 

@@ -95,7 +95,14 @@ class RunData:
         """The winner; while there is no result, the trial that leads."""
         winner = (self.result.get("best") or {}).get("number")
         leading = self.ranked[0] if self.ranked else None
-        return next((record for record in self.records if record.number == winner), leading)
+        named = (each for each in self.records if each.number == winner and each.values)
+        return next(named, leading)
+
+    @property
+    def fallback(self) -> Mapping[str, Any] | None:
+        """The winner as `result.json` has it where no trial had reached a rung; else None."""
+        best: Mapping[str, Any] = self.result.get("best") or {}
+        return best if isinstance(best.get("fallback"), dict) else None
 
     @property
     def corpus(self) -> Mapping[str, Any]:

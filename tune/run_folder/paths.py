@@ -25,13 +25,16 @@ from tune.run_folder._store import LOCAL, Store
 from tune.run_folder.trial_folder import TrialFolder, is_kept
 from tune.study import databases
 
-CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """Errors of the disk: what failed with one fails again."""
-
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 _LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 """Errors of flock that mean that another process holds the lock."""
 _EARLY = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
 """What a search leaves that is killed before its first trial, temporary files apart."""
+
+EVALUATE = "evaluate"
+"""Content of the stop file that has trials without a rung evaluated before they end."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -82,10 +85,17 @@ class RunFolder:
             if not is_kept(path.relative_to(self.root).as_posix(), keep):
                 self.store.remove_later(path)
 
-    def ask_to_stop(self) -> None:
-        """Have all trials that run end; they look now and then."""
+    def ask_to_stop(self, *, evaluate: bool = False) -> None:
+        """Have all trials that run end; they look now and then.
+
+        Args:
+            evaluate: Whether a trial that has reached no rung is evaluated where it stands.
+        """
         if not self.stop.exists():
-            self.stop.touch()
+            if evaluate:
+                atomic.write_text(self.stop, EVALUATE)
+            else:
+                self.stop.touch()
             self.publish(self.stop)
 
     def go_on(self) -> None:
@@ -252,6 +262,21 @@ class RunFolder:
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
             yield
+
+
+def forbids_writing(error: OSError, root: Path) -> bool:
+    """Tell whether an error means that a run folder cannot be written, whoever tries next.
+
+    Args:
+        error: What an objective or the search itself has met.
+        root: The run folder.
+    """
+    inside = str(root) in str(error.filename)
+    return (
+        error.errno in CANNOT_WRITE
+        or (inside and error.errno in _NOT_ALLOWED)
+        or (inside and not root.exists())
+    )
 
 
 def default_name(space: Path, now: datetime) -> str:

@@ -30,6 +30,16 @@ class TrialFolder:
         """The reports of the trial so far, as its worker wrote them."""
         return self.root / "curve.json"
 
+    @property
+    def unfinished(self) -> Path:
+        """The metrics of a trial that the time budget ended before its first rung."""
+        return self.root / "unfinished.json"
+
+    @property
+    def unfinished_checkpoint(self) -> Path:
+        """The weights that `unfinished` was measured with."""
+        return self.root / "unfinished.safetensors"
+
     def checkpoint(self, rung: int) -> Path:
         """Return the path of the checkpoint of a rung, counted from 0."""
         return self.root / f"rung-{rung}.safetensors"
@@ -84,6 +94,8 @@ class TrialFolder:
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
+        for path in (self.unfinished, self.unfinished_checkpoint):
+            path.unlink(missing_ok=True)
         atomic.remove_temporaries(self.root)
         kept = {self.checkpoint(rung).name for rung in rungs}
         self.store.prune_later(self.root, lambda name: name in kept or not _RUNG.match(name))
