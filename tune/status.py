@@ -57,14 +57,18 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     from tune.analysis import run_data
     from tune.formatting import rounded_duration
     from tune.run_folder import paths
+    from tune.study.records import without_continued
 
     running = found.state == run_data.RUNNING
     yield "Run", paths.shown(found.folder.root)
     yield "State", found.state + (f", {_holder(found)}" if running else "")
     asked = setup.trial_count(found.config)
-    counts = Counter(str(record.state) for record in found.records)
+    latest = without_continued(found.records)
+    counts = Counter(str(record.state) for record in latest)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items())
-    yield "Trials", f"{len(found.records)} of {asked}" + (f": {ends}" if ends else "")
+    again = len(found.records) - len(latest)
+    more = f" ({again} interrupted before and taken up again)" if again else ""
+    yield "Trials", f"{len(latest)} of {asked}" + (f": {ends}" if ends else "") + more
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
     seconds = _elapsed_s(found, now)
@@ -87,8 +91,11 @@ def _holder(found: "RunData") -> str:
 
 def _rungs(found: "RunData") -> str:
     """Say how many trials reached each rung."""
+    from tune.study.records import chains_of
+
+    chains = chains_of(found.records)
     reached = [
-        f"{sum(len(record.values) > rung for record in found.records)} at {epoch:.3g}"
+        f"{sum(len(chain.values) > rung for chain in chains)} at {epoch:.3g}"
         for rung, epoch in enumerate(found.milestones)
     ]
     return ", ".join(reached) + " epochs"

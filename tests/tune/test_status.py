@@ -49,6 +49,22 @@ def test_a_killed_search_says_how_to_go_on(
     assert told["Go on with"] == f"python -m tune.search --resume {tmp_path / 'run'}"
 
 
+def test_a_trial_that_was_taken_up_again_counts_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = [
+        trial(SEARCH, State.COMPLETE, [0.8, 0.9, 0.91], PARAMS),
+        trial(SEARCH, State.INTERRUPTED, [0.7], PARAMS),
+        trial(SEARCH, State.INTERRUPTED, [], PARAMS, continues=1, origin=1),
+        trial(SEARCH, State.PRUNED, [0.7, 0.72], PARAMS, continues=2, origin=1),
+    ]
+    write_run(tmp_path / "run", SEARCH, trials, number=0)
+    told = shown(tmp_path / "run", capsys)
+    again = "(2 interrupted before and taken up again)"
+    assert told["Trials"] == f"2 of 32: 1 complete, 1 pruned {again}"
+    assert told["Rungs"] == "2 at 0.25, 2 at 0.75, 1 at 2 epochs"
+
+
 def test_a_running_search_names_its_process(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,16 +112,45 @@ class _Journal(JournalFileBackend):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), lock_obj=_NoLock(str(path)))
         self._path = path
+        self._broken: OSError | None = None
+        """The error that kept records from the file: none that follows may be in it."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write a line per record, for other processes to read."""
+        """Write a line per record, for other processes to read.
+
+        Raises:
+            OSError: They cannot be written; none of them is then in the file.
+            SearchError: The file was deleted.
+        """
+        if self._broken is not None:
+            raise self._broken
         lines = [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
-        with self._path.open("ab") as file:
-            file.write("".join(lines).encode())
+        size = None
+        try:
+            with self._path.open("r+b") as file:  # "ab" would make a file anew that was deleted
+                size = file.seek(0, os.SEEK_END)
+                file.write("".join(lines).encode())
+        except FileNotFoundError:
+            raise self._gone() from None
+        except OSError as error:
+            self._broken = error
+            if size is not None:
+                with suppress(OSError):  # else the next process removes the part of a line
+                    os.truncate(self._path, size)
+            raise
 
     def secure(self) -> None:
-        with self._path.open("ab") as file:
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("r+b") as file:
+                os.fsync(file.fileno())
+        except FileNotFoundError:
+            raise self._gone() from None
+
+    def _gone(self) -> SearchError:
+        return SearchError(
+            f"{self._path}: the journal was deleted or moved while the search ran; bring it back "
+            f"and go on with --resume {self._path.parent.name}, or begin a new search"
+        )
 
     def drop_cut_off_line(self) -> None:
         with self._path.open("rb+") as file:

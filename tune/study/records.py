@@ -145,6 +145,14 @@ def chains_of(records: Iterable[TrialRecord]) -> list[Chain]:
     return [Chain(tuple(found)) for found in members.values()]
 
 
+def without_continued(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the records without those that another trial has continued: one for each chain.
+
+    So many trials were asked for, and so they are counted for people.
+    """
+    return [chain.latest for chain in chains_of(records)]
+
+
 def ranked_chains(chains: Iterable[Chain]) -> list[Chain]:
     """Return the chains that may win, best first: by value, complete ones, then by origin."""
 
