@@ -1,16 +1,16 @@
 """Write `space.yaml` and `environment.json`: what a search is and what it ran on."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tune.config import search_file
-from tune.exceptions import SearchError
+from tune.exceptions import RunFolderError, SearchError
 from tune.execution.data import Corpora
 from tune.execution.resources import ResourcePlan
-from tune.run_folder import atomic, environment
+from tune.formatting import without_password
+from tune.run_folder import atomic, documents, environment
 from tune.run_folder.paths import RunFolder
 
 _FINGERPRINTS = {"data_fingerprint": "the data", "vectors_fingerprint": "the word vectors"}
@@ -71,7 +71,8 @@ class RunManifest:
                 "before and after are then compared on different texts"
             )
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        resumed: dict[str, Any] = {"at": now, "command": list(self.command)}
+        command = [without_password(each) for each in self.command]
+        resumed: dict[str, Any] = {"at": now, "command": command}
         if changes:
             resumed |= {"changed": changes, "corpora_before": described["corpora"]}
             described["corpora"] = found
@@ -83,10 +84,11 @@ class RunManifest:
     def _read(self) -> dict[str, Any]:
         path = self.folder.environment
         try:
-            described = json.loads(path.read_text(encoding="utf-8"))
-            if not all(isinstance(each, dict) for each in described["corpora"]):
-                raise TypeError("corpora are no objects")
-        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as error:
+            documents.read_environment(path)  # checks it; what is in it beside is kept
+            described = documents.read_json(path)
+            if not described.get("corpora"):
+                raise RunFolderError(f"{path}: damaged (no corpora)")
+        except (FileNotFoundError, RunFolderError) as error:
             raise SearchError(
                 f"{path}: missing or damaged ({type(error).__name__}: {error}), so nobody knows "
                 "whether texts and vectors are still the same; bring back a whole copy of it, or "

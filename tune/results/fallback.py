@@ -5,7 +5,6 @@ Of the trials that had begun to train, each was evaluated once where it stood
 of words and pairs of words is trained, which takes seconds, and wins alone.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from tune.config.search_file import SearchFile
 from tune.execution.data import Corpora
 from tune.results import winner
 from tune.results.winner import Trained, Winner
+from tune.run_folder import documents
 from tune.run_folder.paths import RunFolder
 from tune.study.records import State, TrialRecord
 
@@ -88,7 +88,7 @@ def _unfinished(
             best = max(rungs, key=lambda rung: curve[rung][metric])
             yield record, Trained(trial.checkpoint(best), curve[best])
         elif folder.local(trial.unfinished).exists():
-            metrics = json.loads(trial.unfinished.read_text(encoding="utf-8"))
+            metrics = documents.read_metrics(trial.unfinished)
             yield record, Trained(folder.local(trial.unfinished_checkpoint), metrics)
 
 

@@ -19,7 +19,8 @@ from tune.execution.worker import CannotWrite, Workload
 from tune.results import _rerun_stats
 from tune.results._rerun_stats import FIRST_SEED, Confirmation, Rerun
 from tune.results.winner import Trained
-from tune.run_folder.paths import RunFolder, forbids_writing
+from tune.run_folder.disk_errors import forbids_writing
+from tune.run_folder.paths import RunFolder
 from tune.study.records import TrialRecord
 from tune.study.study import WORST
 

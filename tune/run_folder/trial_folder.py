@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tune.run_folder import atomic
+from tune.run_folder import atomic, documents
 from tune.run_folder._store import LOCAL, Store
 
 _RUNG = re.compile(r"rung-(\d+)\.safetensors")
@@ -53,12 +53,15 @@ class TrialFolder:
         return dict(sorted(found.items()))
 
     def read_curve(self) -> list[dict[str, Any]]:
-        """Return the reports of the trial so far, one a rung; none before the first."""
+        """Return the reports of the trial so far, one a rung; none before the first.
+
+        Raises:
+            RunFolderError: The file is damaged.
+        """
         try:
-            curve: list[dict[str, Any]] = json.loads(self.curve.read_text(encoding="utf-8"))
+            return documents.read_curve(self.curve)
         except FileNotFoundError:
             return []
-        return curve
 
     def rungs(self) -> int:
         """Count the rungs that a trial can go on from: up to its latest checkpoint."""

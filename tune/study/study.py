@@ -353,8 +353,11 @@ def _load(storage: Storage, name: str) -> optuna.Study:
     what = "journal" if isinstance(place, Path) else "database"
     try:
         study = optuna.load_study(study_name=name, storage=storage.open())
-    except (KeyError, ValueError, TypeError, AssertionError) as error:
-        message = f"{place}: not the {what} of the search {name!r}, or damaged ({error})"
+    except (
+        KeyError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError,
+        IndexError, RecursionError,
+    ) as error:  # fmt: skip
+        message = f"{place}: not the {what} of the search {name!r}, or damaged ({error!s:.300})"
         raise SearchError(message) from error
     if "format" not in study.user_attrs:
         message = "killed before its first trial: delete the folder, and search anew"
