@@ -140,7 +140,7 @@ def without_ray() -> Iterator[None]:
 
     with ExitStack() as stack:
         for place, name, stand_in in (
-            (ray_connect, "configure_ray", lambda *_given: None),
+            (ray_connect, "configure_ray", lambda *_given, **_options: []),
             (ray_cluster, "session", session),
             (ray_runner, "run_trials", _run_trials),
             (rerun, "ray", _RAY),
