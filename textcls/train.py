@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from textcls.command_line import CommandParser, typed
+from textcls.command_line import CommandParser, printable, typed
 from textcls.config import loader
 from textcls.config.models import TrainFile
 from textcls.exceptions import TextclsError
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         file = loader.load_config(TrainFile, options.config, [*given, *options.set])
         _train_and_export(file, options)
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     return 0
 

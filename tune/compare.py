@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser
+from textcls.command_line import CommandParser, printable
 
 if TYPE_CHECKING:
     from tune.analysis.comparison import Contender
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             atomic.write_text(options.html, comparison_page.render_comparison(found))
             print(options.html)
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
@@ -53,18 +53,18 @@ def show(found: "Sequence[Contender]") -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("")
     for each in found:
-        table.add_column(Text(each.name), overflow="fold")
+        table.add_column(Text(printable(each.name)), overflow="fold")
     for title, rows in comparison.comparison_sections(found):
         if rows:
             table.add_row(Text(title, style="bold"))
         for label, cells in rows:
-            table.add_row(Text(f"  {label}"), *map(Text, cells))
+            table.add_row(*(Text(printable(cell)) for cell in (f"  {label}", *cells)))
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=30 + 50 * len(found))
     console.print(table)
     for remark in comparison.comparison_remarks(found):
-        console.print(Text(remark))
+        console.print(Text(printable(remark)))
 
 
 def make_parser() -> CommandParser:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from optuna.exceptions import StorageInternalError
 
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
 from tune import setup, warm_start
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
-from tune.exceptions import RunFolderError, SearchError
+from tune.exceptions import SearchError
 from tune.execution import data, gpu_share, kernels, ray_connect, resources
 from tune.execution.controller import SAME_FAILURES, SearchController
 from tune.execution.data import Corpora
@@ -35,7 +34,7 @@ from tune.results import ensembles, fallback
 from tune.results import winner as winners
 from tune.results.ensembles import ExportedEnsemble
 from tune.results.winner import Winner
-from tune.run_folder import atomic, leaderboard, paths, sync
+from tune.run_folder import atomic, disk_errors, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
 from tune.study.records import TrialRecord, ranked, without_continued
@@ -62,6 +61,8 @@ class Request:
     """`HOST:PORT` or "auto" to join a Ray cluster; None to start one."""
     dashboard_host: str | None = None
     """Where our own Ray's dashboard listens; None for this machine alone."""
+    without_token: bool = False
+    """Whether our own Ray asks for no token."""
     database: str | None = None
     """The URL of a database for a new study; None for a journal in the folder."""
     track: tuple[str, ...] = ()
@@ -137,7 +138,7 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         stop.deadline = began + request.config.search.time_budget_s
     folder = request.folder
     with (
-        _writable(request),
+        disk_errors.told_in_a_message(folder),
         folder.held(),
         _nothing_left_unless_begun(request),
         sync.synchronised(folder, monitor.say),
@@ -188,7 +189,10 @@ def _run_trials(
     preparation = None
     if not isinstance(request.config, ObjectiveSearchFile):
         preparation = data.Preparation(request.config, monitor.say, request.source)
-    ray_connect.configure_ray(request.address, request.dashboard_host)
+    for sentence in ray_connect.configure_ray(
+        request.address, request.dashboard_host, without_token=request.without_token
+    ):
+        monitor.say(sentence)
     from tune.execution import ray_cluster
 
     imports.add("tune.execution.ray_runner")
@@ -397,7 +401,9 @@ def _facts(
     yield "Trials", f"{plan.concurrent} at a time, {share} each"
     yield "Folder", request.folder.store.describe(paths.shown(request.folder.root))
     if dashboard_url is not None:
-        yield "Dashboard", f"{dashboard_url} (its token: ray get-auth-token)"
+        open_to_all = request.without_token and request.address is None
+        token = "without a token" if open_to_all else "its token: ray get-auth-token"
+        yield "Dashboard", f"{dashboard_url} ({token})"
 
 
 def _data(prepared: Corpora) -> str:
@@ -418,31 +424,6 @@ def _reason(stop: StopSignal) -> str:
     if stop.out_of_time:
         return "the time budget was spent"
     return "the search was stopped"
-
-
-@contextmanager
-def _writable(request: Request) -> Iterator[None]:
-    """Turn a failure to write into a message."""
-    root = request.folder.root
-    try:
-        yield
-    except StorageInternalError as error:
-        raise SearchError(
-            f"{root}: the database of its study no longer answers "
-            f"({error.__cause__ or error}); --resume {root.name} goes on once it does"
-        ) from error
-    except OSError as error:
-        if not root.exists():
-            raise RunFolderError(
-                f"{root}: the run folder was deleted while the search ran, and what the search had "
-                "found with it; begin a new search"
-            ) from error
-        if error.errno in paths.CANNOT_WRITE or str(root) in str(error.filename):
-            raise RunFolderError(
-                f"{root}: cannot be written ({error.strerror or error}); "
-                f"what is there stays readable, and --resume {root.name} goes on from it"
-            ) from error
-        raise
 
 
 @contextmanager

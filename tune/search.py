@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from textcls.command_line import CommandParser, typed
+from textcls.command_line import CommandParser, printable, typed
 
 if TYPE_CHECKING:
     from textcls.config.loader import Override
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome.check()
             return outcome.exit_code
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -157,7 +157,9 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
 
         trackers.check_trackers(options.track)
     if options.dashboard_host is not None:
-        ray_connect.check_dashboard(options.dashboard_host, address)
+        ray_connect.check_dashboard(
+            options.dashboard_host, address, without_token=options.without_token
+        )
     overrides: list[str | Override] = [
         Override(key, value, f"--{option.replace('_', '-')}")
         for option, keys in _KEYS.items()
@@ -202,6 +204,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         command=(*typed("tune.search").split(), *given),
         address=address,
         dashboard_host=options.dashboard_host,
+        without_token=options.without_token,
         database=database,
         track=tuple(dict.fromkeys(options.track)),
         resumed=resumed,
@@ -283,6 +286,11 @@ def _add_resource_options(group: argparse._ArgumentGroup) -> None:
     add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
     add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
     add("--dashboard-host", metavar="IP", help="show the dashboard to other machines, with a token")
+    add(
+        "--without-token",
+        action="store_true",
+        help="start Ray without its token: whoever reaches its ports on this machine can run code",
+    )
 
 
 def _add_result_options(group: argparse._ArgumentGroup) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser, typed
+from textcls.command_line import CommandParser, printable, typed
 
 if TYPE_CHECKING:
     from tune.analysis.run_data import RunData
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         databases.allow_named(options.storage)
         show(run_data.load_run(paths.find(paths.runs_dir(options.runs_dir), options.run)))
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     return 0
 
@@ -44,7 +44,7 @@ def show(found: "RunData") -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for label, text in rows(found, datetime.now()):  # as Optuna's own times
-        table.add_row(Text(label), Text(text))
+        table.add_row(Text(label), Text(printable(text)))
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=240)

@@ -6,13 +6,14 @@ it. `ray_connect.configure_ray` comes first, before this file and with it Ray is
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 
 from tune.exceptions import ClusterError
+from tune.execution import _ray_private
 from tune.execution.ray_connect import DEFAULTS
 from tune.execution.resources import Node
 
@@ -52,11 +53,12 @@ def session(
     if ray.is_initialized():
         yield _describe(None, address)
         return
-    dashboard_url = _join(address) if address else _start(cpus, dashboard, dashboard_host)
-    try:
-        yield _describe(dashboard_url, address)
-    finally:
-        ray.shutdown()
+    with nullcontext() if address else _ray_private.loopback_only():
+        dashboard_url = _join(address) if address else _start(cpus, dashboard, dashboard_host)
+        try:
+            yield _describe(dashboard_url, address)
+        finally:
+            ray.shutdown()
 
 
 def card_bytes() -> list[int]:

@@ -8,9 +8,11 @@ import ipaddress
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tune.exceptions import ClusterError
@@ -53,7 +55,7 @@ print(json.dumps(ray.get(found, timeout=float(sys.argv[2]))))
 _COMPARED = ("python", "ray", "torch", "textcls-tune")
 
 
-def check_dashboard(host: str, address: str | None) -> None:
+def check_dashboard(host: str, address: str | None, *, without_token: bool = False) -> None:
     """Raise `ClusterError` when the dashboard may not be put on a host.
 
     Anyone who reaches it without a token can run code here, so away from this machine it must ask
@@ -62,6 +64,11 @@ def check_dashboard(host: str, address: str | None) -> None:
     if address is not None:
         raise ClusterError(
             f"--dashboard-host {host}: the cluster at {address} has a dashboard of its own"
+        )
+    if not _loopback(host) and without_token:
+        raise ClusterError(
+            f"--dashboard-host {host}: other machines reach it there, so it has to ask for a "
+            "token: leave out --without-token, or leave the dashboard on 127.0.0.1"
         )
     mode = os.environ.get(_AUTH_MODE, "token")
     if not _loopback(host) and mode != "token":
@@ -78,25 +85,76 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def configure_ray(address: str | None, dashboard_host: str | None = None) -> None:
+def configure_ray(
+    address: str | None, dashboard_host: str | None = None, *, without_token: bool = False
+) -> list[str]:
     """Set Ray's switches; with an address, find out whether and how the cluster can be joined.
+
+    A Ray of our own asks for a token, whatever `RAY_AUTH_MODE` says: without one, whoever reaches
+    its ports runs code as this user.
 
     Args:
         address: `HOST:PORT` or "auto" to join a cluster; None to start a Ray of our own.
-        dashboard_host: A host for our own dashboard; it then asks for a token, whatever Ray's own
-            default is.
+        dashboard_host: A host for our own dashboard.
+        without_token: Whether our own Ray is to ask for none.
+
+    Returns:
+        Sentences about what is open, or other than the environment says.
 
     Raises:
         ClusterError: The cluster cannot be joined; raised within 30 s, with the reason.
     """
     if dashboard_host is not None:
-        check_dashboard(dashboard_host, address)
-        os.environ.setdefault(_AUTH_MODE, "token")
+        check_dashboard(dashboard_host, address, without_token=without_token)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     if address is not None:
         _check_reachable(address)
         os.environ.update(_first_that_joins(address))
+        return []
+    if _runs_already():  # as its owner has set it up
+        return []
+    return list(_protect(without_token=without_token))
+
+
+def _runs_already() -> bool:
+    """Tell whether this process uses a Ray already; Ray is not imported for that."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+def _protect(*, without_token: bool) -> Iterator[str]:
+    """Have the Ray that is about to be started ask for its token, or not; yield what to say."""
+    if without_token:
+        os.environ[_AUTH_MODE] = "disabled"
+        yield (
+            "The search's Ray asks for no token (--without-token): every user and program of this "
+            "machine that reaches its ports can run code as you."
+        )
+        return
+    said = os.environ.get(_AUTH_MODE, "token")
+    if said != "token":
+        yield (
+            f"{_AUTH_MODE} is {said}, but the Ray that a search starts asks for a token all the "
+            "same; --without-token turns that off."
+        )
+    os.environ[_AUTH_MODE] = "token"
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if _others_read(path):
+        yield (
+            f"{path}, the token of Ray, can be read by other users of this machine, who can run "
+            f"code as you with it: chmod 600 {path}"
+        )
+
+
+def _others_read(path: Path) -> bool:
+    """Tell whether other users may read a file: Ray writes its token so that they may."""
+    try:
+        file = path.resolve(strict=True)
+        reached = all(folder.stat().st_mode & stat.S_IXOTH for folder in file.parents)
+        return reached and bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def _check_reachable(address: str) -> None:

@@ -19,7 +19,8 @@ from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
 from textcls.text.encoding import concatenated
 from tune.execution.task import Arrays, Objective, Task, check_finite
-from tune.run_folder.paths import RunFolder, forbids_writing
+from tune.run_folder.disk_errors import forbids_writing
+from tune.run_folder.paths import RunFolder
 from tune.run_folder.trial_folder import TrialFolder
 from tune.study.records import OUT_OF_MEMORY, Interrupted, State
 

@@ -27,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tune.exceptions import RunFolderError
+from tune.formatting import without_password
 from tune.run_folder import atomic
 
 LEASE = ".lease"
@@ -275,7 +276,8 @@ def check_store(address: str) -> None:
         store.get_file_info(base)
     except Exception as error:  # pyarrow has an exception for each layer
         reason = str(error).strip().splitlines()[0]
-        raise RunFolderError(f"{address}: cannot be reached ({reason})") from error
+        message = f"{address}: cannot be reached ({reason})"
+        raise RunFolderError(without_password(message)) from error
 
 
 @functools.lru_cache

@@ -25,9 +25,6 @@ from tune.run_folder._store import LOCAL, Store
 from tune.run_folder.trial_folder import TrialFolder, is_kept
 from tune.study import databases
 
-CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-"""Errors of the disk: what failed with one fails again."""
-_NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 _LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 """Errors of flock that mean that another process holds the lock."""
 _EARLY = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
@@ -79,7 +76,8 @@ class RunFolder:
                 shutil.rmtree(path)
             elif (rungs := keep[int(path.name)]) is not None:
                 TrialFolder(path).tidy(rungs)
-        for folder in (self.root, *self.root.glob("trials/*/"), self.reruns.parent):
+        inside = [*self.root.glob("trials/*/"), *self.root.glob("confirm/*/")]
+        for folder in (self.root, self.reruns.parent, *inside):
             atomic.remove_temporaries(folder)
         for path in self.store.stored_below(self.root / "trials"):
             if not is_kept(path.relative_to(self.root).as_posix(), keep):
@@ -262,21 +260,6 @@ class RunFolder:
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
             yield
-
-
-def forbids_writing(error: OSError, root: Path) -> bool:
-    """Tell whether an error means that a run folder cannot be written, whoever tries next.
-
-    Args:
-        error: What an objective or the search itself has met.
-        root: The run folder.
-    """
-    inside = str(root) in str(error.filename)
-    return (
-        error.errno in CANNOT_WRITE
-        or (inside and error.errno in _NOT_ALLOWED)
-        or (inside and not root.exists())
-    )
 
 
 def default_name(space: Path, now: datetime) -> str:

@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from tune.exceptions import SearchError
+from tune.formatting import without_password
 
 Place = Path | str
 """The path of a journal file, or the URL of a database."""
@@ -58,8 +59,8 @@ def check_url(url: str) -> str:
         found = make_url(url)
     except ArgumentError:
         raise SearchError(
-            f"--storage {url}: no URL of a database, such as sqlite:///study.db or "
-            "postgresql+psycopg://user@host/name"
+            f"--storage{'' if ':' in url else f' {url}'}: no URL of a database, such as "
+            "sqlite:///study.db or postgresql+psycopg://user@host/name"
         ) from None
     secret = found.password is not None or any("pass" in key.lower() for key in found.query)
     if secret:  # without the URL: what is printed may be kept
@@ -83,7 +84,7 @@ def check_file(url: str) -> None:
     try:
         found = make_url(url)
     except ArgumentError:
-        raise SearchError(f"{url!r}: no URL of a database") from None
+        raise SearchError(f"{without_password(url)!r}: no URL of a database") from None
     if found.get_backend_name() == "sqlite" and not Path(found.database or "").is_file():
         raise SearchError(f"{url}: no such file; it holds the trials, so bring it back there")
 
@@ -93,6 +94,7 @@ def _answering(url: str) -> Iterator[None]:
     """Turn whatever a database says into `SearchError`."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    url = without_password(url)
     try:
         yield
     except ImportError as error:
@@ -100,7 +102,7 @@ def _answering(url: str) -> Iterator[None]:
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
         reason = (str(cause).strip().splitlines() or [type(error).__name__])[0]
-        raise SearchError(f"{url}: cannot be used ({reason})") from error
+        raise SearchError(f"{url}: cannot be used ({without_password(reason)})") from error
 
 
 class _Journal(JournalFileBackend):
