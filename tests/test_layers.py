@@ -16,7 +16,7 @@ FLOORS = {
         ["textcls.exceptions", "textcls.cache"],
         ["textcls._kernel_files"],
         ["textcls.config", "textcls.compilation"],
-        ["textcls.command_line"],
+        ["textcls.command_line", "textcls.output"],
         ["textcls.data.synthetic"],
         ["textcls.data"],
         ["textcls.text"],

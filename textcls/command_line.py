@@ -4,23 +4,12 @@ Loads nothing heavy, so that `--help` and a mistyped option are answered at once
 """
 
 import argparse
-import re
 import sys
 import tomllib
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
-
-_ESCAPE = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, the cursor
-    "|(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x07|\x1b\\\\|\x9c|$)"  # titles, links, clipboards
-    "|\x1b[ -/]*[0-~]?",
-    re.DOTALL,
-)
-"""Escape sequences of terminals (ECMA-48)."""
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but tab and newline, and those that turn the direction of writing."""
 
 DISTRIBUTION = "textcls-tune"
 """The name under which both packages are installed, and that of the console script."""
@@ -118,26 +107,3 @@ def typed(module: str) -> str:
     if Path(sys.argv[0]).name == DISTRIBUTION:
         return f"{DISTRIBUTION} {module.rpartition('.')[2]}"
     return f"python -m {module}"
-
-
-def printable(text: str) -> str:
-    r"""Return a text without what a terminal would obey: escape sequences and control characters.
-
-    Texts, labels, names of files and messages of other programs may hold them. Newlines and tabs
-    stay; so do letters of every script.
-
-    Example:
-        >>> printable("\x1b[31mred\x1b[0m\x07 alert")
-        'red alert'
-    """
-    return _CONTROL.sub("", _ESCAPE.sub("", text))
-
-
-def one_line(text: str) -> str:
-    r"""Return a text as `printable` does, with a blank wherever there are newlines or blanks.
-
-    Example:
-        >>> one_line("two\nlines")
-        'two lines'
-    """
-    return " ".join(printable(text).split())

@@ -6,9 +6,10 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser, printable
+from textcls.command_line import CommandParser
 from textcls.config.models import DataConfig, Section
 from textcls.exceptions import TextclsError
+from textcls.output import printable
 
 if TYPE_CHECKING:
     from textcls.data.dataset import TextDataset

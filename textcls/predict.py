@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from textcls.command_line import CommandParser, one_line, printable
+from textcls.command_line import CommandParser
 from textcls.exceptions import TextclsError
+from textcls.output import one_line, printable
 
 LINES_AT_ONCE = 1024
 

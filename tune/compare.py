@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser, printable
+from textcls.command_line import CommandParser
+from textcls.output import make_console, printable
 
 if TYPE_CHECKING:
     from tune.analysis.comparison import Contender
@@ -44,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def show(found: "Sequence[Contender]") -> None:
     """Print the comparison as a table, one column for each search."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -59,9 +59,7 @@ def show(found: "Sequence[Contender]") -> None:
             table.add_row(Text(title, style="bold"))
         for label, cells in rows:
             table.add_row(*(Text(printable(cell)) for cell in (f"  {label}", *cells)))
-    console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=30 + 50 * len(found))
+    console = make_console(30 + 50 * len(found))
     console.print(table)
     for remark in comparison.comparison_remarks(found):
         console.print(Text(printable(remark)))

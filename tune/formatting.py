@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from textcls.command_line import printable
+from textcls.output import printable
 
 _STEPS = ((1, 10), (5, 120), (15, 600), (60, 3600), (300, 4 * 3600), (1800, math.inf))
 """To how many seconds a duration is rounded, up to how many."""

@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from textcls.command_line import CommandParser, printable, typed
+from textcls.command_line import CommandParser, typed
+from textcls.output import flush_all, printable
 
 if TYPE_CHECKING:
     from textcls.config.loader import Override
@@ -339,11 +340,12 @@ def run_and_exit(argv: Sequence[str] | None = None) -> NoReturn:
     """
     try:
         code = main(argv)
+    except BrokenPipeError:  # `--list | head` has seen enough
+        code = 0
     except Exception:
         traceback.print_exc()
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_all()
     os._exit(code)
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser, printable, typed
+from textcls.command_line import CommandParser, typed
+from textcls.output import make_console, printable
 
 if TYPE_CHECKING:
     from tune.analysis.run_data import RunData
@@ -36,7 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def show(found: "RunData") -> None:
     """Print a search's state as a table of two columns."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -45,10 +45,7 @@ def show(found: "RunData") -> None:
     table.add_column(overflow="fold")
     for label, text in rows(found, datetime.now()):  # as Optuna's own times
         table.add_row(Text(label), Text(printable(text)))
-    console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=240)
-    console.print(table)
+    make_console(240).print(table)
 
 
 def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:

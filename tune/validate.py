@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from textcls.command_line import CommandParser, printable
+from textcls.command_line import CommandParser
 from textcls.exceptions import ConfigError
+from textcls.output import printable
 from tune.config import json_schema, reference
 from tune.config.search_file import load_search, summarise_search
 from tune.config.spaces import find_space

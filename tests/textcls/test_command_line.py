@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from textcls import command_line
-from textcls.command_line import CommandParser, one_line, printable, typed, version
+from textcls.command_line import CommandParser, typed, version
 
 MODULES = [
     "textcls.predict",
@@ -114,21 +114,3 @@ def test_windows_is_refused_with_one_message(module: str, argv: list[str]) -> No
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("textcls-tune runs on Linux and macOS, but this is Windows")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("\x1b[31mred\x1b[0m", "red"),
-        ("\x1b]0;title\x07rest", "rest"),
-        ("\x1b]52;c;aGVsbG8=\x1b\\rest", "rest"),
-        ("\x9b2Jrest", "rest"),
-        ("a\rb\x08c\x00d\x7f", "abcd"),
-        ("\u202eturned", "turned"),
-        ("naïve 日本語 \U0001f600 tab\tline\n", "naïve 日本語 \U0001f600 tab\tline\n"),
-        ("[31m is no escape", "[31m is no escape"),
-    ],
-)
-def test_what_a_terminal_would_obey_is_left_out(text: str, expected: str) -> None:
-    assert printable(text) == expected
-    assert not {"\x1b", "\x9b", "\r"} & set(one_line(text))

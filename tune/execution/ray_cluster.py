@@ -97,8 +97,17 @@ def _start(cpus: int | None, dashboard: bool, dashboard_host: str | None) -> str
             **_quiet(),
         )
     except (OSError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"Ray could not be started: {error}") from error
+        raise ClusterError(f"Ray could not be started: {error}{_remedy(error)}") from error
     return _url(context)
+
+
+def _remedy(error: Exception) -> str:
+    if "AF_UNIX" not in str(error):
+        return ""
+    return (
+        ". The path of its temporary folder is too long for a socket: set RAY_TMPDIR to a short "
+        "one, such as /tmp"
+    )
 
 
 def _join(address: str) -> str | None:

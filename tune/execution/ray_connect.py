@@ -7,6 +7,7 @@ has gone, so joining is tried first in processes of their own, with a time limit
 import ipaddress
 import json
 import os
+import secrets
 import socket
 import stat
 import subprocess
@@ -21,6 +22,13 @@ from tune.run_folder.environment import versions
 LIMIT_S = 25.0
 _CONNECT_LIMIT_S = 4.0
 _AUTH_MODE = "RAY_AUTH_MODE"
+
+_OTHER_KINDS = {
+    "http": "is where `ray job submit` reaches a cluster",
+    "https": "is where `ray job submit` reaches a cluster",
+    "ray": "is Ray Client's, over which a search cannot run",
+}
+"""Addresses of a cluster that are no use to a search, by how they begin."""
 
 DEFAULTS = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a table however quiet it is asked to be
@@ -139,12 +147,33 @@ def _protect(*, without_token: bool) -> Iterator[str]:
             "same; --without-token turns that off."
         )
     os.environ[_AUTH_MODE] = "token"
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if not _has_token() and not _has_place_for_token():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # for this search alone
+        return
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or _token_file())
     if _others_read(path):
         yield (
             f"{path}, the token of Ray, can be read by other users of this machine, who can run "
             f"code as you with it: chmod 600 {path}"
         )
+
+
+def _has_place_for_token() -> bool:
+    """Tell whether Ray can write the token that it makes, which a user without a home cannot."""
+    folder = _token_file().parent
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _token_file() -> Path:
+    """Return where Ray keeps its token; it takes / for the home of a user who has none."""
+    try:
+        return Path.home() / ".ray" / "auth_token"
+    except RuntimeError:
+        return Path("/.ray/auth_token")
 
 
 def _others_read(path: Path) -> bool:
@@ -158,8 +187,14 @@ def _others_read(path: Path) -> bool:
 
 
 def _check_reachable(address: str) -> None:
-    """Fail at once when nothing listens at HOST:PORT."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    """Fail at once for another kind of address, and when nothing listens at HOST:PORT."""
+    kind, mark, rest = address.partition("://")
+    if mark and kind in _OTHER_KINDS:
+        raise ClusterError(
+            f"{address}: {_OTHER_KINDS[kind]}; a search joins a cluster at HOST:PORT, where PORT "
+            "is that of `ray start`, by default 6379 (--address, or RAY_ADDRESS)"
+        )
+    host, _, port = (rest if mark else address).rpartition(":")
     if not (host and port.isdigit()):
         return
     try:
@@ -206,7 +241,7 @@ def _environments() -> list[dict[str, str]]:
 
 def _has_token() -> bool:
     named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return named or (Path.home() / ".ray" / "auth_token").exists()
+    return named or _token_file().exists()
 
 
 def _probe(address: str, environment: dict[str, str]) -> subprocess.Popen[str]:

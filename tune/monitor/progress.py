@@ -1,6 +1,5 @@
 """Print the progress of a search at the terminal."""
 
-import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from textcls.command_line import one_line, printable
+from textcls.output import make_console, one_line, printable
 from tune.formatting import format_params
 from tune.monitor.search_state import SearchPlan, SearchState
 from tune.monitor.terminal import COLOURS, Display, labelled, summary_line
@@ -172,5 +171,4 @@ def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
 
 def _console() -> Console:
     # The stream of now: while a search runs, what libraries print goes to its log.
-    console = Console(file=sys.stdout)
-    return console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH)
+    return make_console(_PLAIN_WIDTH)

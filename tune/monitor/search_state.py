@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from textcls.command_line import one_line, printable
+from textcls.output import one_line, printable
 from tune.execution.resources import Capacity
 from tune.monitor import eta
 from tune.study.records import Proposal, State, TrialRecord

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from textcls.command_line import printable
+from textcls.output import printable
 from tune.formatting import duration_range, format_params, format_value, rounded_duration
 from tune.monitor.search_state import SearchState, TrialView
 from tune.study.records import State

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from textcls.command_line import CommandParser, printable
+from textcls.command_line import CommandParser
+from textcls.output import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -55,9 +55,11 @@ def told_in_a_message(folder: "RunFolder") -> Iterator[None]:
                 f"{root}: the run folder was deleted while the search ran, and what the search had "
                 "found with it; begin a new search"
             ) from error
-        if error.errno in CANNOT_WRITE or str(root) in str(error.filename):
+        inside = str(root) in str(error.filename)
+        if error.errno in CANNOT_WRITE or inside:
+            where = root if inside or error.filename is None else error.filename
             raise RunFolderError(
-                f"{root}: cannot be written ({error.strerror or error}); "
+                f"{where}: cannot be written ({error.strerror or error}); "
                 f"what is there stays readable, and --resume {root.name} goes on from it"
             ) from error
         raise

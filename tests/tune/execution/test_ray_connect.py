@@ -119,6 +119,18 @@ def test_the_refusal_leaves_no_run_folder(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://10.0.0.1:8265", "is where `ray job submit` reaches a cluster"),
+        ("ray://10.0.0.1:10001", "is Ray Client's, over which a search cannot run"),
+    ],
+)
+def test_an_address_of_another_kind_is_named_as_such(address: str, why: str) -> None:
+    with pytest.raises(ClusterError, match=f"{address}: {why}; a search joins a cluster at HOST"):
+        ray_connect.configure_ray(address)
+
+
 @pytest.fixture
 def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that uses no Ray and whose environment comes back afterwards."""
@@ -141,6 +153,21 @@ def test_our_own_ray_asks_for_a_token_whatever_the_environment_says(
     assert os.environ["RAY_AUTH_MODE"] == "disabled"
     with pytest.raises(ClusterError, match="leave out --without-token"):
         ray_connect.configure_ray(None, "0.0.0.0", without_token=True)  # noqa: S104
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_a_user_without_a_home_has_a_token_for_this_search(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HOME", str(tmp_path / "absent"))
+    assert ray_connect.configure_ray(None) == []
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ray_connect.configure_ray(None)
+    assert not os.environ["RAY_AUTH_TOKEN"]  # Ray writes one there
 
 
 @pytest.mark.usefixtures("no_ray")
@@ -188,7 +215,7 @@ with ray_cluster.session(cpus=1, dashboard_host="0.0.0.0") as joined:
     ours = {me.pid, *(child.pid for child in me.children(recursive=True))}
     listening = [each for each in psutil.net_connections("inet") if each.status == "LISTEN"]
     open_to_all = sorted({each.laddr.port for each in listening if each.pid in ours
-                          and each.laddr.ip not in ("127.0.0.1", "::1")})
+                          and each.laddr.ip.removeprefix("::ffff:") not in ("127.0.0.1", "::1")})
     port = joined.dashboard_url.rpartition(":")[2]
     open_to_all = [each for each in open_to_all if each != int(port)]
     url = f"http://127.0.0.1:{port}/api/jobs/"
