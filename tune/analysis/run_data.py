@@ -193,8 +193,8 @@ def _check_trial(record: TrialRecord, known: Space) -> None:
         for number in numbers:
             if not isinstance(number, int | float) or not abs(number) < _MOST:
                 raise ValueError(f"trial {record.number}: a rung has {number!r:.50} for a number")
-    for name, value in spaces.decode_params(known, record.params).items():
-        if name in known and (wrong := known[name].refusal(value)):
+    for name, chosen in spaces.decode_params(known, record.params).items():
+        if name in known and (wrong := known[name].refusal(chosen)):
             raise ValueError(f"trial {record.number}: {name} {wrong}")
 
 
