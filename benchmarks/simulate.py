@@ -12,11 +12,14 @@ With `--every-operation` a whole small search, with confirmation, retraining, en
 is played once for each of its operations on the disk and each way in which that can go wrong: the
 process is killed before it or amid it, the disk is full from then on, broken, or forbids it
 (`tests/support/whole_search.py`). Then the search goes on, and nothing may be lost or left over.
+The same search in an object store is played for each of its requests, which is lost, unanswered or
+repeated, or after which the machine or the store is gone (`tests/support/faulty_store.py`).
 `--first` and `--step` choose the operations; some two plays a second.
 """
 
 import argparse
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -45,6 +48,7 @@ def main() -> int:
     count = 0
     told = began = time.monotonic()
     with tempfile.TemporaryDirectory() as here:
+        os.environ["TEXTCLS_CACHE"] = str(Path(here) / "cache")
         place = Path(here) / "play"
         if options.every_operation:
             found = _operations(place, options.first, options.step)
@@ -79,16 +83,21 @@ def _seeds(place: Path, seeds: range) -> Iterator[str | None]:
 
 def _operations(place: Path, first: int, step: int) -> Iterator[str | None]:
     """Play a whole search for each operation and each fault; yield what does not hold."""
+    import faulty_store
     import whole_search
     from faulty_disk import FAULTS
 
-    operations = whole_search.count_operations(place)
-    for at in range(first, operations, step):
-        for fault in FAULTS:
-            fails = whole_search.play(place, fault, at)
-            if fails is not None:
-                print(fails, flush=True)
-            yield None if fails is None else f"{at}:{fault}"
+    kinds = (
+        (FAULTS, whole_search.count_operations(place), whole_search.play),
+        (faulty_store.FAULTS, faulty_store.count_requests(place), faulty_store.play),
+    )
+    for faults, operations, play in kinds:
+        for at in range(first, operations, step):
+            for fault in faults:
+                fails = play(place, fault, at)
+                if fails is not None:
+                    print(fails, flush=True)
+                yield None if fails is None else f"{at}:{fault.replace(' ', '-')}"
 
 
 if __name__ == "__main__":

@@ -160,8 +160,13 @@ class Ended:
     """Of an error; empty where there was none."""
 
 
-def run_once(root: Path, disk: FaultyDisk | None = None) -> Ended:
+def run_once(root: Path, disk: FaultyDisk | None = None, runs_dir: str | None = None) -> Ended:
     """Be one process of the search: it begins the run, or goes on with it.
+
+    Args:
+        root: Where the run folder is.
+        disk: Where something may go wrong.
+        runs_dir: The address of an object store instead.
 
     Raises:
         Killed: The disk has killed it.
@@ -170,10 +175,10 @@ def run_once(root: Path, disk: FaultyDisk | None = None) -> Ended:
     config = SearchFile.model_validate(SEARCH)
     with without_ray(), (disk or FaultyDisk(root / "none")).mounted():
         try:
-            folder = paths.named(root, "run")
+            folder = paths.named(runs_dir or root, "run")
             resumed = paths.began(folder)
             if not resumed:
-                folder = paths.create(root, "run")
+                folder = paths.create(runs_dir or root, "run")
             request = Request(config, folder, ("python",), resumed=resumed)
             progress = Progress(quiet=True, console=Console(file=io.StringIO()))
             outcome = run_search.run(request, progress, train_classifier)
@@ -225,7 +230,7 @@ def play(root: Path, fault: str, at: int) -> str | None:
         ended = run_once(root)
         if ended.outcome is None:
             return f"{_operation(disk)}: does not go on: {ended.message}"
-        _check(folder, ended.outcome, before, told)
+        check(folder, ended.outcome, before, told)
     except Exception as error:
         return f"{_operation(disk)}: {type(error).__name__}: {error}"
     return None
@@ -237,7 +242,7 @@ def _operation(disk: FaultyDisk) -> str:
     return f"{disk.fault} at {disk.at}"
 
 
-def _check(
+def check(
     folder: RunFolder, outcome: Outcome, before: list[TrialRecord], reruns: list[dict[str, Any]]
 ) -> None:
     """Check what must hold in the end."""

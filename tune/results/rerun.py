@@ -173,6 +173,8 @@ def _train(workload: Workload, job: _Job) -> dict[str, float] | CannotWrite | st
     try:
         task = workload.rerun(job.number, job.seed, job.params, everything=job.everything)
         task.folder.root.mkdir(parents=True, exist_ok=True)
+        if task.folder.curve.exists():  # of a process that ended before it had stored all of it
+            task.folder.publish(*task.folder.checkpoints())
         *_, last = workload.objective(task)
         check_finite(last, len(task.milestones) - 1)
     except DivergedError as error:

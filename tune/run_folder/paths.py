@@ -285,15 +285,7 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
     store: Store = LOCAL
     if isinstance(runs_dir, str):
         remote = _remote(object_store.joined(runs_dir, _checked(name)))
-        if remote.exists():
-            message = (
-                f"{remote} exists already: choose another --name, or go on with --resume {name}"
-            )
-            raise RunFolderError(message)
-        known = {*_EARLY, object_store.LEASE, object_store.STOP}
-        if strange := [each for each in remote.names() if each.partition("/")[0] not in known]:
-            message = f"{remote} holds what is no run, such as {strange[0]}: choose another --name"
-            raise RunFolderError(message)
+        _check_free(remote, name)
         runs_dir, store = remote.root.parent, remote
     root = (runs_dir / _checked(name)).absolute()
     try:
@@ -305,6 +297,21 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
     except OSError as error:
         raise RunFolderError(f"{root}: cannot be written ({error.strerror})") from error
     return RunFolder(root, store)
+
+
+def _check_free(remote: RemoteStore, name: str) -> None:
+    """Raise `RunFolderError` where a store has a run of that name, something else, or no answer."""
+    try:
+        taken, names = remote.exists(), remote.names()
+    except OSError as error:
+        raise RunFolderError(f"{remote}: cannot be read ({error})") from error
+    if taken:
+        message = f"{remote} exists already: choose another --name, or go on with --resume {name}"
+        raise RunFolderError(message)
+    known = {*_EARLY, object_store.LEASE, object_store.STOP}
+    if strange := [each for each in names if each.partition("/")[0] not in known]:
+        message = f"{remote} holds what is no run, such as {strange[0]}: choose another --name"
+        raise RunFolderError(message)
 
 
 def named(runs_dir: RunsDir, name: str) -> RunFolder:

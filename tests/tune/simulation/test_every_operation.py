@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import faulty_store
 import optuna
 import pytest
 import whole_search
@@ -15,7 +16,8 @@ from faulty_disk import FAULTS, FaultyDisk
 
 from tune.study import journal
 
-PLAYS = 10
+PLAYS = 5
+REQUESTS = 2
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +72,12 @@ def test_a_search_that_loses_something_is_found_out(
     assert whole_search.play(disk.root, "broken", at) is None
     monkeypatch.setattr(journal._Journal, "append_logs", spoilt)
     assert whole_search.play(disk.root, "broken", at) is not None
+
+
+def test_nothing_is_lost_whichever_request_to_an_object_store_goes_wrong(tmp_path: Path) -> None:
+    requests = faulty_store.count_requests(tmp_path / "play")
+    assert requests > 50
+    drawn = random.Random(0)
+    for fault in faulty_store.FAULTS:
+        for at in sorted(drawn.sample(range(requests), REQUESTS)):
+            assert faulty_store.play(tmp_path / "play", fault, at) is None
