@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textcls.command_line import CommandParser, typed
@@ -68,7 +67,7 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     yield "Trials", f"{len(latest)} of {asked}" + (f": {ends}" if ends else "") + more
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
-    seconds = _elapsed_s(found, now)
+    seconds = _elapsed_s(found)
     yield "Elapsed", "no trial yet" if seconds is None else rounded_duration(seconds)
     if running:
         from tune.monitor.terminal import time_left
@@ -108,23 +107,13 @@ def _best(found: "RunData") -> str:
     return f"trial {found.best.number}, {found.metric} {found.best.value:.4f}  {params}".rstrip()
 
 
-def _elapsed_s(found: "RunData", now: datetime) -> float | None:
-    """Return the seconds from the first trial's start to now, or to the end of an ended search."""
-    from tune.analysis import run_data
+def _elapsed_s(found: "RunData") -> float | None:
+    """Return the seconds in which the search ran, pauses before a resume left out."""
+    from tune.analysis import timeline
 
-    begun = [record.started for record in found.records if record.started is not None]
-    if not begun:
+    if all(record.started is None for record in found.records):
         return None
-    last = now
-    if found.state != run_data.RUNNING:
-        latest = max(found.folder.journal, found.folder.database, key=_changed)
-        last = datetime.fromtimestamp(_changed(latest))
-        last = max([each.ended for each in found.records if each.ended] or [last])
-    return max(0.0, (last - min(begun)).total_seconds())
-
-
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime if path.exists() else 0.0
+    return timeline.build_timeline(found).seconds
 
 
 def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":

@@ -20,7 +20,7 @@ from tune.exceptions import RunFolderError, SearchError
 from tune.run_folder import documents, paths
 from tune.run_folder.paths import RunFolder
 from tune.study import study
-from tune.study.records import State, TrialRecord, ranked
+from tune.study.records import CUT_OFF_MESSAGE, State, TrialRecord, ranked
 
 _MOST_EPOCHS, _MOST_RUNGS, _MOST = 1e9, 1000, 1e15
 RUNNING, CUT_OFF = "running", "cut off"
@@ -226,7 +226,7 @@ def _held_by_another(folder: RunFolder) -> bool:
 def _closed(record: TrialRecord) -> TrialRecord:
     if record.state != State.RUNNING:
         return record
-    return replace(record, state=State.INTERRUPTED, message="the search was cut off")
+    return replace(record, state=State.INTERRUPTED, message=CUT_OFF_MESSAGE)
 
 
 def _readable(read: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any] | None:

@@ -10,6 +10,10 @@ OUT_OF_MEMORY = "out of memory"
 """Start of the message of a failure that is the configuration's own fault."""
 
 
+CUT_OFF_MESSAGE = "the search was cut off"
+"""Message of a trial that a killed search left running, which ended at an unknown time."""
+
+
 class State(StrEnum):
     """State of a trial; all but RUNNING are ends."""
 
