@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textcls.command_line import CommandParser
 from textcls.config.models import DataConfig, Section
 from textcls.exceptions import TextclsError
+from textcls.output import printable
 
 if TYPE_CHECKING:
     from textcls.data.dataset import TextDataset
@@ -30,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = make_parser().parse(argv)
     try:
         for line in _describe(_configuration(options)):
-            print(line)
+            print(printable(line))
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     except BrokenPipeError:
         return 0  # `head` has seen enough

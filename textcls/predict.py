@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textcls.command_line import CommandParser
 from textcls.exceptions import TextclsError
+from textcls.output import one_line, printable
 
 LINES_AT_ONCE = 1024
 
@@ -18,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _print_predictions(options.folder, texts)
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     except BrokenPipeError:
         return 0  # `head` has seen enough
@@ -51,7 +52,7 @@ def _print_predictions(folder: Path, texts: Iterable[str]) -> None:
     while some := list(islice(stream, LINES_AT_ONCE)):
         for text, row in zip(some, loaded.probabilities(some), strict=True):
             label = loaded.label_names[row.argmax()]
-            print(f"{label}\t{row.max():.4f}\t{' '.join(text.split())}", flush=True)
+            print(f"{one_line(label)}\t{row.max():.4f}\t{one_line(text)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from textcls.command_line import CommandParser, typed
 from textcls.config import loader
 from textcls.config.models import TrainFile
 from textcls.exceptions import TextclsError
+from textcls.output import make_console, printable
 
+_PLAIN_WIDTH = 240  # a log file has no margin
 _ABOUT = (
     "Train one configuration and keep it. Sections and keys are those of a search space: data, "
     "embeddings, model and train. Anything in them is set by --set KEY=VALUE or in a YAML file."
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         file = loader.load_config(TrainFile, options.config, [*given, *options.set])
         _train_and_export(file, options)
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     return 0
 
@@ -86,16 +88,19 @@ def make_parser() -> CommandParser:
 
 def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
     import torch
-    from rich.console import Console
     from rich.progress import Progress
 
     from textcls import bundle, corpus
     from textcls.training.trainer import Training
 
-    console = Console(highlight=False)
+    console = make_console(_PLAIN_WIDTH)
+
+    def say(sentence: str) -> None:
+        console.print(printable(sentence))
+
     rungs = _rungs(options.rungs)
     linear = file.model.linear_weight > 0
-    prepared = corpus.prepare_corpus(file.data, file.embeddings, linear=linear, say=console.print)
+    prepared = corpus.prepare_corpus(file.data, file.embeddings, linear=linear, say=say)
     epochs = file.train.epochs_on(len(prepared.splits["train"]))
     rungs = rungs or [float(epoch) for epoch in range(1, int(epochs) + 1)]
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -11,7 +11,7 @@ import os
 import signal
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +43,8 @@ Rows = tuple[Any, Any]
 class BestTrial:
     """The winner of a search."""
 
-    number: int
+    number: int | None
+    """Its trial; None where the time budget ended first and the linear classifier wins alone."""
     params: dict[str, Any]
     """Its parameters as a configuration means them."""
     value: float
@@ -102,7 +103,11 @@ class SearchResult:
         Raises:
             SearchError: Where no trial has reached a rung.
         """
-        record = self.data.best
+        record, instead = self.data.best, self.data.fallback
+        if instead is not None:
+            metrics = {name: value for name, value in instead.items() if isinstance(value, float)}
+            value = metrics.pop("value")
+            return BestTrial(instead["number"], dict(instead["params"]), value, metrics)
         if record is None or record.value is None:
             raise SearchError(
                 f"{self.folder}: no trial has reached a rung, so there is no best one"
@@ -253,6 +258,7 @@ class Search:
         name: str | None = None,
         runs_dir: str | os.PathLike[str] = "runs",
         resume: bool = False,
+        changed_data: bool = False,
         warm_start: str | os.PathLike[str] | None = None,
         address: str | None = None,
         storage: str | None = None,
@@ -278,6 +284,7 @@ class Search:
             name: The run's name; by default the space's name and the time.
             runs_dir: Where run folders lie.
             resume: Go on with the run of that name if it exists.
+            changed_data: Let a run that is resumed go on although texts or vectors have changed.
             warm_start: An earlier run whose trials the sampler knows from the start.
             address: A Ray cluster to join, `HOST:PORT` or "auto"; by default `RAY_ADDRESS`, else
                 the Ray that this process uses already, else one of our own.
@@ -302,6 +309,7 @@ class Search:
         request = self._request(
             config, source, name, Path(runs_dir), resume, warm_start, address, storage, track
         )
+        request = replace(request, changed_data=changed_data)
         outcome = run_search.run(
             request, _make_monitor(callbacks, verbose=verbose), _as_objective(objective)
         )
@@ -312,6 +320,8 @@ class Search:
         for corpus in result.data.environment.get("corpora", ()):
             for sentence in corpus.get("substitutions", ()):
                 warnings.warn(sentence, stacklevel=2)
+        if outcome.winner is not None and outcome.winner.fallback is not None:
+            warnings.warn(outcome.winner.fallback.reason, stacklevel=2)
         return result
 
     def _with_data(

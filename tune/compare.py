@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textcls.command_line import CommandParser
+from textcls.output import make_console, printable
 
 if TYPE_CHECKING:
     from tune.analysis.comparison import Contender
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             atomic.write_text(options.html, comparison_page.render_comparison(found))
             print(options.html)
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
@@ -44,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def show(found: "Sequence[Contender]") -> None:
     """Print the comparison as a table, one column for each search."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -53,18 +53,16 @@ def show(found: "Sequence[Contender]") -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("")
     for each in found:
-        table.add_column(Text(each.name), overflow="fold")
+        table.add_column(Text(printable(each.name)), overflow="fold")
     for title, rows in comparison.comparison_sections(found):
         if rows:
             table.add_row(Text(title, style="bold"))
         for label, cells in rows:
-            table.add_row(Text(f"  {label}"), *map(Text, cells))
-    console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=30 + 50 * len(found))
+            table.add_row(*(Text(printable(cell)) for cell in (f"  {label}", *cells)))
+    console = make_console(30 + 50 * len(found))
     console.print(table)
     for remark in comparison.comparison_remarks(found):
-        console.print(Text(remark))
+        console.print(Text(printable(remark)))
 
 
 def make_parser() -> CommandParser:

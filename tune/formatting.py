@@ -1,14 +1,31 @@
 """Format durations and parameters for people."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from textcls.output import printable
 
 _STEPS = ((1, 10), (5, 120), (15, 600), (60, 3600), (300, 4 * 3600), (1800, math.inf))
 """To how many seconds a duration is rounded, up to how many."""
 
 NONE = "\N{EN DASH}"
 """Shown for a value that a trial does not have."""
+
+
+_USER_INFO = re.compile(r"(?<=://)([^/@:\s]*):[^@\s]*@")
+_SECRET_KEY = re.compile(r"(?i)([?&][^=&\s]*(?:pass|secret|token|key)[^=&\s]*=)[^&\s]*")
+
+
+def without_password(text: str) -> str:
+    """Return a text whose addresses keep no password, as a user's or as an option.
+
+    Example:
+        >>> without_password("postgresql://ada:secret@host/db?sslpassword=x")
+        'postgresql://ada:***@host/db?sslpassword=***'
+    """
+    return _SECRET_KEY.sub(r"\1***", _USER_INFO.sub(r"\1:***@", text))
 
 
 def duration(seconds: float) -> str:
@@ -45,7 +62,7 @@ def format_params(params: Mapping[str, Any]) -> str:
 
 def format_value(value: Any) -> str:
     """Format a parameter's value, a number to four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 
 def value_text(value: object) -> str:

@@ -1,19 +1,27 @@
 """Write `space.yaml` and `environment.json`: what a search is and what it ran on."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tune.config import search_file
-from tune.exceptions import SearchError
+from tune.exceptions import RunFolderError, SearchError
 from tune.execution.data import Corpora
 from tune.execution.resources import ResourcePlan
-from tune.run_folder import atomic, environment
+from tune.formatting import without_password
+from tune.run_folder import atomic, documents, environment
 from tune.run_folder.paths import RunFolder
 
 _FINGERPRINTS = {"data_fingerprint": "the data", "vectors_fingerprint": "the word vectors"}
+_FIGURES = {
+    "texts": "the number of texts that are read",
+    "texts_per_class": "the labels that are read",
+    "tokenizer": "the tokenizer that is chosen",
+    "tokens": "the number of tokens that are read",
+    "vocabulary": "the number of words that are read",
+}
+"""What a program of another version may read from the same files in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +45,50 @@ class RunManifest:
         )
         atomic.write_json(self.folder.environment, described)
 
-    def append_resume(self, corpora: Corpora) -> None:
+    def append_resume(self, corpora: Corpora, *, changed_data: bool = False) -> list[str]:
         """Note that the run was resumed.
 
+        Args:
+            corpora: What its trials are trained on from now on.
+            changed_data: Whether it may go on with other texts or vectors than it began with; what
+                has changed is then recorded.
+
+        Returns:
+            Sentences about what has changed.
+
         Raises:
-            SearchError: Texts or vectors have changed since, or nobody knows whether they have.
+            SearchError: Texts or vectors have changed since and may not, or nobody knows whether
+                they have.
         """
         described = self._read()
-        self._check(described["corpora"], _provenance(corpora))
+        found = _provenance(corpora)
+        changes = list(_changes(described["corpora"], found))
+        if changes and not changed_data:
+            raise SearchError(
+                f"{self.folder.root} cannot be resumed, because something has changed: "
+                + "; ".join(changes)
+                + "; bring back what it began with, or go on with --changed-data, and trials from "
+                "before and after are then compared on different texts"
+            )
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        resumed = {"at": now, "command": list(self.command)}
+        command = [without_password(each) for each in self.command]
+        resumed: dict[str, Any] = {"at": now, "command": command}
+        if changes:
+            resumed |= {"changed": changes, "corpora_before": described["corpora"]}
+            described["corpora"] = found
         described.setdefault("resumed", []).append(resumed)
         atomic.write_text(self.folder.space, search_file.dump_search(self.config))
         atomic.write_json(self.folder.environment, described)
+        return changes
 
     def _read(self) -> dict[str, Any]:
         path = self.folder.environment
         try:
-            described = json.loads(path.read_text(encoding="utf-8"))
-            if not all(isinstance(each, dict) for each in described["corpora"]):
-                raise TypeError("corpora are no objects")
-        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as error:
+            documents.read_environment(path)  # checks it; what is in it beside is kept
+            described = documents.read_json(path)
+            if not described.get("corpora"):
+                raise RunFolderError(f"{path}: damaged (no corpora)")
+        except (FileNotFoundError, RunFolderError) as error:
             raise SearchError(
                 f"{path}: missing or damaged ({type(error).__name__}: {error}), so nobody knows "
                 "whether texts and vectors are still the same; bring back a whole copy of it, or "
@@ -66,18 +97,19 @@ class RunManifest:
         found: dict[str, Any] = described
         return found
 
-    def _check(self, before: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:
-        changed = [
-            f"{what}: {old.get('data')}, {old.get('vectors')}"
-            for key, what in _FINGERPRINTS.items()
-            for old, new in zip(before, now, strict=False)
-            if old.get(key) != new.get(key)
-        ]
+
+def _changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what differs: files by their fingerprints, and what is read from the same files."""
+    for old, new in zip(before, now, strict=False):
+        where = f"{old.get('data')}, {old.get('vectors')}"
+        changed = [what for key, what in _FINGERPRINTS.items() if old.get(key) != new.get(key)]
+        yield from (f"{what}: {where}" for what in changed)
         if changed:
-            raise SearchError(
-                f"{self.folder.root} cannot be resumed, because something has changed: "
-                + "; ".join(changed)
-            )
+            continue
+        for key, what in _FIGURES.items():
+            if key in old and old[key] != new.get(key):
+                yield f"{what}, though the files are the same: {where}"
+                break
 
 
 def _provenance(corpora: Corpora) -> list[dict[str, Any]]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from optuna.exceptions import StorageInternalError
 
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
 from tune import setup, warm_start
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
-from tune.exceptions import RunFolderError, SearchError
+from tune.exceptions import SearchError
 from tune.execution import data, gpu_share, kernels, ray_connect, resources
 from tune.execution.controller import SAME_FAILURES, SearchController
 from tune.execution.data import Corpora
@@ -31,14 +30,14 @@ from tune.monitor.progress import Progress
 from tune.monitor.search_state import SearchPlan, SearchState
 from tune.monitor.trackers import Tracked
 from tune.report import writer
-from tune.results import ensembles
+from tune.results import ensembles, fallback
 from tune.results import winner as winners
 from tune.results.ensembles import ExportedEnsemble
 from tune.results.winner import Winner
-from tune.run_folder import atomic, leaderboard, paths, sync
+from tune.run_folder import atomic, disk_errors, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
-from tune.study.records import TrialRecord, ranked
+from tune.study.records import TrialRecord, ranked, without_continued
 from tune.study.study import SearchStudy
 
 if TYPE_CHECKING:
@@ -62,11 +61,15 @@ class Request:
     """`HOST:PORT` or "auto" to join a Ray cluster; None to start one."""
     dashboard_host: str | None = None
     """Where our own Ray's dashboard listens; None for this machine alone."""
+    without_token: bool = False
+    """Whether our own Ray asks for no token."""
     database: str | None = None
     """The URL of a database for a new study; None for a journal in the folder."""
     track: tuple[str, ...] = ()
     """Tools that are to see the trials as well: names of `tune.monitor.trackers`."""
     resumed: bool = False
+    changed_data: bool = False
+    """Whether a run that is resumed may go on with texts or vectors that have changed."""
     warm_start: RunFolder | None = None
     """An earlier run whose trials the sampler is to know."""
     source: "Source | None" = None
@@ -135,7 +138,7 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         stop.deadline = began + request.config.search.time_budget_s
     folder = request.folder
     with (
-        _writable(request),
+        disk_errors.told_in_a_message(folder),
         folder.held(),
         _nothing_left_unless_begun(request),
         sync.synchronised(folder, monitor.say),
@@ -144,7 +147,7 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         kernels.compile_ahead(request.config, monitor.say),
     ):
         parts, confirmed = _run_trials(request, monitor, objective, stop, imports)
-        winner = _export_best(request, parts, confirmed)
+        winner = _export_best(request, parts, confirmed, stop)
         ensemble = _form_ensemble(request, parts, monitor)
         seconds = time.monotonic() - began
         records = parts.study.records()
@@ -163,9 +166,10 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
         progress.table(*winners.configurations_table(request.config, outcome.records))
     if outcome.winner is None:
         return
-    counts = leaderboard.count_states(outcome.records)
+    records = without_continued(outcome.records)
+    counts = leaderboard.count_states(records)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-    trials = f"{len(outcome.records)} ({ends}) in {duration(outcome.seconds)}"
+    trials = f"{len(records)} ({ends}) in {duration(outcome.seconds)}"
     rows = winners.winner_lines(outcome.winner, request.config, request.folder)
     if outcome.ensemble is not None:
         rows += ensembles.ensemble_lines(outcome.ensemble, request.folder)
@@ -185,7 +189,10 @@ def _run_trials(
     preparation = None
     if not isinstance(request.config, ObjectiveSearchFile):
         preparation = data.Preparation(request.config, monitor.say, request.source)
-    ray_connect.configure_ray(request.address, request.dashboard_host)
+    for sentence in ray_connect.configure_ray(
+        request.address, request.dashboard_host, without_token=request.without_token
+    ):
+        monitor.say(sentence)
     from tune.execution import ray_cluster
 
     imports.add("tune.execution.ray_runner")
@@ -301,7 +308,8 @@ def _prepare(
         monitor.say(plan.notice)
     record = RunManifest(request.folder, search, request.command)
     if request.resumed:
-        record.append_resume(prepared)
+        for change in record.append_resume(prepared, changed_data=request.changed_data):
+            monitor.say(f"This run goes on although something has changed: {change}.")
         study = setup.reopen_study(search, request.folder)
     else:
         record.write(prepared, plan)
@@ -331,11 +339,11 @@ def _smallest_card() -> int:
 
 
 def _export_best(
-    request: Request, parts: _Prepared, confirmed: "Confirmed | None"
+    request: Request, parts: _Prepared, confirmed: "Confirmed | None", stop: StopSignal
 ) -> Winner | None:
     best, folder = parts.controller.best, request.folder
     if best is None:
-        return None
+        return _fall_back(request, parts, stop)
     if isinstance(request.config, ObjectiveSearchFile):
         standings = None
         if confirmed is not None:
@@ -345,6 +353,14 @@ def _export_best(
     if confirmed is not None:
         best, trained, standings = confirmed.record, confirmed.trained, confirmed.confirmation
     return winners.export_best(best, trained, request.config, parts.corpora, folder, standings)
+
+
+def _fall_back(request: Request, parts: _Prepared, stop: StopSignal) -> Winner | None:
+    """Return a winner without a rung where the time budget has left no other."""
+    config, other_end = request.config, stop.signal is not None or stop.given_up is not None
+    if not stop.out_of_time or other_end or isinstance(config, ObjectiveSearchFile):
+        return None
+    return fallback.fallback_winner(parts.study.records(), config, parts.corpora, request.folder)
 
 
 def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> ExportedEnsemble | None:
@@ -385,7 +401,9 @@ def _facts(
     yield "Trials", f"{plan.concurrent} at a time, {share} each"
     yield "Folder", request.folder.store.describe(paths.shown(request.folder.root))
     if dashboard_url is not None:
-        yield "Dashboard", f"{dashboard_url} (its token: ray get-auth-token)"
+        open_to_all = request.without_token and request.address is None
+        token = "without a token" if open_to_all else "its token: ray get-auth-token"
+        yield "Dashboard", f"{dashboard_url} ({token})"
 
 
 def _data(prepared: Corpora) -> str:
@@ -406,26 +424,6 @@ def _reason(stop: StopSignal) -> str:
     if stop.out_of_time:
         return "the time budget was spent"
     return "the search was stopped"
-
-
-@contextmanager
-def _writable(request: Request) -> Iterator[None]:
-    """Turn a failure to write into a message."""
-    root = request.folder.root
-    try:
-        yield
-    except StorageInternalError as error:
-        raise SearchError(
-            f"{root}: the database of its study no longer answers "
-            f"({error.__cause__ or error}); --resume {root.name} goes on once it does"
-        ) from error
-    except OSError as error:
-        if error.errno in paths.CANNOT_WRITE or str(root) in str(error.filename):
-            raise RunFolderError(
-                f"{root}: cannot be written ({error.strerror or error}); "
-                f"what is there stays readable, and --resume {root.name} goes on from it"
-            ) from error
-        raise
 
 
 @contextmanager

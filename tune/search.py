@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from textcls.command_line import CommandParser, typed
+from textcls.output import flush_all, printable
 
 if TYPE_CHECKING:
     from textcls.config.loader import Override
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome.check()
             return outcome.exit_code
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -157,7 +158,9 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
 
         trackers.check_trackers(options.track)
     if options.dashboard_host is not None:
-        ray_connect.check_dashboard(options.dashboard_host, address)
+        ray_connect.check_dashboard(
+            options.dashboard_host, address, without_token=options.without_token
+        )
     overrides: list[str | Override] = [
         Override(key, value, f"--{option.replace('_', '-')}")
         for option, keys in _KEYS.items()
@@ -202,9 +205,11 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         command=(*typed("tune.search").split(), *given),
         address=address,
         dashboard_host=options.dashboard_host,
+        without_token=options.without_token,
         database=database,
         track=tuple(dict.fromkeys(options.track)),
         resumed=resumed,
+        changed_data=options.changed_data,
         warm_start=warm_start,
     )
 
@@ -255,6 +260,11 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     add("--data", metavar="DATA", help="a hub name, a local file or folder, or synthetic")
     add("--text", metavar="COLUMNS", help="columns that make the text, such as subject,body")
     add("--label", metavar="COLUMN", help="the column that holds the label")
+    add(
+        "--changed-data",
+        action="store_true",
+        help="with --resume: go on although texts or vectors have changed since",
+    )
     add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
 
 
@@ -277,6 +287,11 @@ def _add_resource_options(group: argparse._ArgumentGroup) -> None:
     add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
     add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
     add("--dashboard-host", metavar="IP", help="show the dashboard to other machines, with a token")
+    add(
+        "--without-token",
+        action="store_true",
+        help="start Ray without its token: whoever reaches its ports on this machine can run code",
+    )
 
 
 def _add_result_options(group: argparse._ArgumentGroup) -> None:
@@ -325,11 +340,12 @@ def run_and_exit(argv: Sequence[str] | None = None) -> NoReturn:
     """
     try:
         code = main(argv)
+    except BrokenPipeError:  # `--list | head` has seen enough
+        code = 0
     except Exception:
         traceback.print_exc()
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_all()
     os._exit(code)
 
 

@@ -4,10 +4,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textcls.command_line import CommandParser, typed
+from textcls.output import make_console, printable
 
 if TYPE_CHECKING:
     from tune.analysis.run_data import RunData
@@ -29,14 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         databases.allow_named(options.storage)
         show(run_data.load_run(paths.find(paths.runs_dir(options.runs_dir), options.run)))
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     return 0
 
 
 def show(found: "RunData") -> None:
     """Print a search's state as a table of two columns."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -44,11 +43,8 @@ def show(found: "RunData") -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for label, text in rows(found, datetime.now()):  # as Optuna's own times
-        table.add_row(Text(label), Text(text))
-    console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=240)
-    console.print(table)
+        table.add_row(Text(label), Text(printable(text)))
+    make_console(240).print(table)
 
 
 def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
@@ -57,17 +53,21 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     from tune.analysis import run_data
     from tune.formatting import rounded_duration
     from tune.run_folder import paths
+    from tune.study.records import without_continued
 
     running = found.state == run_data.RUNNING
     yield "Run", paths.shown(found.folder.root)
     yield "State", found.state + (f", {_holder(found)}" if running else "")
     asked = setup.trial_count(found.config)
-    counts = Counter(str(record.state) for record in found.records)
+    latest = without_continued(found.records)
+    counts = Counter(str(record.state) for record in latest)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items())
-    yield "Trials", f"{len(found.records)} of {asked}" + (f": {ends}" if ends else "")
+    again = len(found.records) - len(latest)
+    more = f" ({again} interrupted before and taken up again)" if again else ""
+    yield "Trials", f"{len(latest)} of {asked}" + (f": {ends}" if ends else "") + more
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
-    seconds = _elapsed_s(found, now)
+    seconds = _elapsed_s(found)
     yield "Elapsed", "no trial yet" if seconds is None else rounded_duration(seconds)
     if running:
         from tune.monitor.terminal import time_left
@@ -87,8 +87,11 @@ def _holder(found: "RunData") -> str:
 
 def _rungs(found: "RunData") -> str:
     """Say how many trials reached each rung."""
+    from tune.study.records import chains_of
+
+    chains = chains_of(found.records)
     reached = [
-        f"{sum(len(record.values) > rung for record in found.records)} at {epoch:.3g}"
+        f"{sum(len(chain.values) > rung for chain in chains)} at {epoch:.3g}"
         for rung, epoch in enumerate(found.milestones)
     ]
     return ", ".join(reached) + " epochs"
@@ -104,23 +107,13 @@ def _best(found: "RunData") -> str:
     return f"trial {found.best.number}, {found.metric} {found.best.value:.4f}  {params}".rstrip()
 
 
-def _elapsed_s(found: "RunData", now: datetime) -> float | None:
-    """Return the seconds from the first trial's start to now, or to the end of an ended search."""
-    from tune.analysis import run_data
+def _elapsed_s(found: "RunData") -> float | None:
+    """Return the seconds in which the search ran, pauses before a resume left out."""
+    from tune.analysis import timeline
 
-    begun = [record.started for record in found.records if record.started is not None]
-    if not begun:
+    if all(record.started is None for record in found.records):
         return None
-    last = now
-    if found.state != run_data.RUNNING:
-        latest = max(found.folder.journal, found.folder.database, key=_changed)
-        last = datetime.fromtimestamp(_changed(latest))
-        last = max([each.ended for each in found.records if each.ended] or [last])
-    return max(0.0, (last - min(begun)).total_seconds())
-
-
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime if path.exists() else 0.0
+    return timeline.build_timeline(found).seconds
 
 
 def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":

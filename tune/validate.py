@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from textcls.command_line import CommandParser
 from textcls.exceptions import ConfigError
+from textcls.output import printable
 from tune.config import json_schema, reference
 from tune.config.search_file import load_search, summarise_search
 from tune.config.spaces import find_space
@@ -47,7 +48,7 @@ def _is_good(space: str) -> bool:
         path = find_space(space)
         search = load_search(path)
     except ConfigError as error:
-        print(error)
+        print(printable(str(error)))
         return False
     print(f"{path}: {summarise_search(search)}")
     return True

@@ -4,7 +4,6 @@ The earlier trials come with their values, so the sampler need not begin at rand
 trials of the new search: they count for nothing else and win nothing.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,8 @@ from tune.config import optuna_space
 from tune.config.conditions import complete
 from tune.config.parameters import SECTIONS
 from tune.config.search_file import SearchFile
-from tune.exceptions import SearchError
+from tune.exceptions import RunFolderError, SearchError
+from tune.run_folder import documents
 from tune.run_folder.paths import RunFolder
 from tune.study.records import State, TrialRecord
 
@@ -93,7 +93,7 @@ def _fits(params: dict[str, Any], config: SearchFile) -> bool:
 
 def _fingerprints(folder: RunFolder) -> list[str]:
     try:
-        content = json.loads(folder.environment.read_text(encoding="utf-8"))
+        content = documents.read_environment(folder.environment)
         return sorted({str(corpus["data_fingerprint"])[:12] for corpus in content["corpora"]})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, RunFolderError, KeyError) as error:
         raise SearchError(f"{folder.environment}: cannot be read ({error})") from error

@@ -28,6 +28,7 @@ from tune.execution.task import Task
 from tune.execution.worker import take_up
 from tune.run_folder import atomic, leaderboard, paths
 from tune.run_folder.paths import RunFolder
+from tune.study import databases
 from tune.study.records import Interrupted, Proposal, State, TrialRecord
 from tune.study.study import SearchStudy
 from tune.warm_start import WarmStart
@@ -87,7 +88,7 @@ class Simulation:
             "reduction_factor": draw.one_of((2, 3, 4)),
             "keep": 1 + draw.below(3),
         }
-        samplers = ("random", "grid", "tpe", "random", "grid", "tpe", "qmc", "cmaes")
+        samplers = ("random", "grid", "tpe", "random", "grid", "tpe", "qmc", "cmaes", "gp")
         self.config = SearchFile.model_validate(
             {
                 "space": _SPACES[kind],
@@ -103,6 +104,7 @@ class Simulation:
             }
         )
         self.earlier = _earlier(_POINTS[kind]) if draw.chance(15) else None
+        self.database = self._database() if draw.chance(2) else None
         self.salt = draw.below(1 << 30)
         self.steps = 1 + draw.below(3)
         """Values are multiples of a tenth, a hundredth or a thousandth: some are equal."""
@@ -111,6 +113,13 @@ class Simulation:
         self.truth = Truth(self.config)
         search = self.config.search
         self.say(f"{search.samples} samples, {search.sampler}, {scheduler}, {search.ensemble=}")
+        if self.database is not None:
+            self.say("the study lies in a database")
+
+    def _database(self) -> str:
+        url = f"sqlite:///{self.runs / 'studies.db'}"
+        databases.allow(url)
+        return url
 
     def say(self, line: str) -> None:
         """Add a line to what is printed of a search that breaks a rule."""
@@ -165,7 +174,9 @@ class Simulation:
         else:
             self.folder = paths.create(self.runs, "run")
             self.folder.journal.unlink(missing_ok=True)
-            self.study = setup.new_study(self.config, self.folder, 1000, self.earlier)
+            self.study = setup.new_study(
+                self.config, self.folder, 1000, self.earlier, self.database
+            )
         self.truth.reopened(self.study)
         self.controller = setup.create_controller(self.config, self.study, self.folder, Witness())
         self.folder.go_on()

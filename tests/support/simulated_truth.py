@@ -15,7 +15,7 @@ from tune.study.records import Proposal, State, TrialRecord, ranked
 from tune.study.study import SearchStudy
 
 _EXPECTED = re.compile(
-    r"study\.journal|leaderboard\.csv|result\.json|trials/\d+/(curve\.json|rung-\d+\.safetensors)"
+    r"study\.journal|study\.json|leaderboard\.csv|result\.json|trials/\d+/(curve\.json|rung-\d+\.safetensors)"
 )
 _WITH_CLASSIFIER = (State.COMPLETE, State.PRUNED, State.INTERRUPTED)
 

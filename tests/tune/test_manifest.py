@@ -94,3 +94,27 @@ def test_what_a_run_ran_on_must_be_readable_to_go_on(tmp_path: Path, content: st
         made.folder.environment.write_text(content)
     with pytest.raises(SearchError, match=r"environment\.json: missing or damaged .* whole copy"):
         made.append_resume(corpora())
+
+
+def test_files_that_are_read_differently_are_noticed(tmp_path: Path) -> None:
+    made = record(tmp_path)
+    made.write(corpora(), ResourcePlan(1, 0, 2))
+    other = corpora()
+    other[EmbeddingConfig()].provenance["texts"] = {"train": 9}
+    described = json.loads(made.folder.environment.read_text())
+    described["corpora"][0]["texts"] = {"train": 10}
+    made.folder.environment.write_text(json.dumps(described))
+    with pytest.raises(SearchError, match="number of texts that are read, though the files are"):
+        made.append_resume(other)
+
+
+def test_a_run_goes_on_with_changed_data_where_that_is_asked_for_and_says_so(
+    tmp_path: Path,
+) -> None:
+    made = record(tmp_path)
+    made.write(corpora(), ResourcePlan(1, 0, 2))
+    assert made.append_resume(corpora("9"), changed_data=True) == ["the data: ag_news, corpus"]
+    described = json.loads(made.folder.environment.read_text())
+    assert described["resumed"][0]["changed"] == ["the data: ag_news, corpus"]
+    assert described["resumed"][0]["corpora_before"][0]["data_fingerprint"] == "1"
+    assert made.append_resume(corpora("9")) == []

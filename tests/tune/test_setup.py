@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+from report_runs import make_search, write_run
 
 from textcls.exceptions import ConfigError
-from tune import setup
+from tune import Search, setup
 from tune.config import search_file
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
@@ -84,3 +85,22 @@ def test_the_best_so_many_pass_where_the_file_says_so(tmp_path: Path) -> None:
         False,
         True,
     ]
+
+
+def test_a_run_goes_on_in_the_database_that_it_began_in_only(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", make_search(), [], state=None)
+    asked = Search.load(folder.space)
+    elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
+    with pytest.raises(ConfigError, match=r"other\.db: but the run's study lies at .*journal"):
+        asked.run(name="run", runs_dir=tmp_path, resume=True, storage=elsewhere)
+    assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("key", ["search.seed", "train.seed", "data.seed", "embeddings.seed"])
+def test_a_seed_that_numpy_does_not_take_is_refused(key: str) -> None:
+    largest = 2**31 - 1
+    asked = Search.load("gru", {key: largest}).config
+    section, name = key.split(".")
+    assert getattr(getattr(asked, section), name) == largest
+    with pytest.raises(ConfigError, match=f"{key}: must be at most {largest}"):
+        Search.load("gru", {key: largest + 1})

@@ -1,10 +1,11 @@
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from report_runs import make_search, many_trials, trial, write_run
+from report_runs import BEGAN, make_search, many_trials, trial, write_run
 
 from tune import status
 from tune.run_folder.heartbeat import Heartbeat
@@ -47,6 +48,34 @@ def test_a_killed_search_says_how_to_go_on(
     assert told["State"] == "cut off"
     assert told["Trials"] == "2 of 32: 1 pruned, 1 interrupted"
     assert told["Go on with"] == f"python -m tune.search --resume {tmp_path / 'run'}"
+
+
+def test_a_pause_before_a_resume_is_not_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ten_days = 864_000.0
+    cut_off = trial(SEARCH, State.INTERRUPTED, [0.7], PARAMS, message="the search was cut off")
+    cut_off.datetime_complete = BEGAN + timedelta(seconds=ten_days)  # recorded at the resume
+    later = trial(SEARCH, State.PRUNED, [0.7], PARAMS, begin_s=ten_days, continues=0, origin=0)
+    write_run(tmp_path / "run", SEARCH, [cut_off, later], number=1)
+    told = shown(tmp_path / "run", capsys)
+    assert told["Elapsed"] == "21 s"  # 10 until the kill, 11 after the resume
+
+
+def test_a_trial_that_was_taken_up_again_counts_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = [
+        trial(SEARCH, State.COMPLETE, [0.8, 0.9, 0.91], PARAMS),
+        trial(SEARCH, State.INTERRUPTED, [0.7], PARAMS),
+        trial(SEARCH, State.INTERRUPTED, [], PARAMS, continues=1, origin=1),
+        trial(SEARCH, State.PRUNED, [0.7, 0.72], PARAMS, continues=2, origin=1),
+    ]
+    write_run(tmp_path / "run", SEARCH, trials, number=0)
+    told = shown(tmp_path / "run", capsys)
+    again = "(2 interrupted before and taken up again)"
+    assert told["Trials"] == f"2 of 32: 1 complete, 1 pruned {again}"
+    assert told["Rungs"] == "2 at 0.25, 2 at 0.75, 1 at 2 epochs"
 
 
 def test_a_running_search_names_its_process(

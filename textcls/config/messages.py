@@ -207,10 +207,10 @@ _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
     "dict_type": _always("be a mapping"),
     "model_type": _always("be a mapping"),
     "model_attributes_type": _always("be a mapping"),
-    "greater_than": lambda context: f"be above {context['gt']:g}",
-    "greater_than_equal": lambda context: f"be at least {context['ge']:g}",
-    "less_than": lambda context: f"be below {context['lt']:g}",
-    "less_than_equal": lambda context: f"be at most {context['le']:g}",
+    "greater_than": lambda context: f"be above {_bound(context['gt'])}",
+    "greater_than_equal": lambda context: f"be at least {_bound(context['ge'])}",
+    "less_than": lambda context: f"be below {_bound(context['lt'])}",
+    "less_than_equal": lambda context: f"be at most {_bound(context['le'])}",
     "too_short": lambda context: f"hold at least {context['min_length']} item(s)",
     "literal_error": lambda context: _one_of(_quoted(context["expected"])),
     "union_tag_invalid": lambda context: _one_of(_quoted(context["expected_tags"])),
@@ -246,3 +246,8 @@ def _switch_hint(found: object) -> str:
     if isinstance(found, bool):
         return " (YAML reads yes, no, on and off so; quote a text)"
     return " (quote a text)" if isinstance(found, int | float) else ""
+
+
+def _bound(value: float) -> str:
+    """Return a bound as a person writes it; a large whole number keeps all of its digits."""
+    return str(int(value)) if value == int(value) else f"{value:g}"

@@ -96,8 +96,9 @@ def locate(data: DataConfig) -> Source:
 def _substitute(hub: Unreachable, data: DataConfig) -> Source:
     if data.offline is None:
         raise HubUnreachableError(
-            f"{hub.trouble}. Name a local file or folder instead, or set data.offline to what may "
-            f"take its place, such as {SYNTHETIC}"
+            f"{hub.trouble}. No file or folder of that name is in {Path.cwd()}. Name a local file "
+            "or folder instead, or set data.offline to what may take its place, such as "
+            f"{SYNTHETIC}"
         )
     source = locate(data.model_copy(update={"name": data.offline, "offline": None}))
     notice = f"{hub.trouble}; {source.name} is used in place of {data.name}"

@@ -207,11 +207,6 @@ class Training:
             )
 
     def _result(self, tally: _Tally, began: float) -> RungResult:
-        scores: dict[str, float] = {}
-        for split, prefix in METRIC_NAMES.items():
-            if split in self.splits:
-                found = self.evaluate(self.splits[split])
-                scores |= {f"{prefix}_{name}": value for name, value in found.items()}
         return RungResult(
             epoch=self.step / self.steps_per_epoch,
             step=self.step,
@@ -220,8 +215,17 @@ class Training:
             train_loss=tally.loss.item() / tally.steps,
             texts_per_second=tally.texts / tally.seconds,
             tokens_per_second=tally.tokens / tally.seconds,
-            metrics=scores,
+            metrics=self.scores(),
         )
+
+    def scores(self) -> dict[str, float]:
+        """Evaluate on every split but train; return metrics by name, such as `test_accuracy`."""
+        found: dict[str, float] = {}
+        for split, prefix in METRIC_NAMES.items():
+            if split in self.splits:
+                measured = self.evaluate(self.splits[split])
+                found |= {f"{prefix}_{name}": value for name, value in measured.items()}
+        return found
 
     def evaluate(self, split: EncodedSplit) -> dict[str, float]:
         """Return the mean loss, accuracy and macro F1 on a split."""

@@ -13,6 +13,7 @@ from tune.config.metrics import HELD_OUT
 from tune.config.parameters import SECTIONS, Parameter, all_parameters
 from tune.formatting import NONE, duration, value_text
 from tune.run_folder import leaderboard
+from tune.study.records import without_continued
 
 _MOMENTS = (0.125, 0.25, 0.5, 1.0)  # of the time, or the texts, of the search that took least
 _TOLD = {"epochs", "offline", "threads"}  # elsewhere, or of no weight for the result
@@ -246,9 +247,10 @@ def _cost(found: Sequence[Contender]) -> Iterator[Row]:
 
 
 def _trial_rows(each: Contender) -> str:
-    counts = leaderboard.count_states(each.run.records)
+    trials = without_continued(each.run.records)
+    counts = leaderboard.count_states(trials)
     ends = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    return f"{len(each.run.records)} ({ends})" if ends else str(len(each.run.records))
+    return f"{len(trials)} ({ends})" if ends else str(len(trials))
 
 
 def _machine(each: Contender) -> str:

@@ -1,9 +1,9 @@
 """Read a search from its run folder, whether it is finished, interrupted, running or killed."""
 
 import fcntl
-import json
+import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,12 +16,13 @@ from tune.config import search_file
 from tune.config.conditions import Space
 from tune.config.metrics import parse_metric
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
-from tune.exceptions import SearchError
-from tune.run_folder import paths
+from tune.exceptions import RunFolderError, SearchError
+from tune.run_folder import documents, paths
 from tune.run_folder.paths import RunFolder
 from tune.study import study
-from tune.study.records import State, TrialRecord, ranked
+from tune.study.records import CUT_OFF_MESSAGE, State, TrialRecord, ranked
 
+_MOST_EPOCHS, _MOST_RUNGS, _MOST = 1e9, 1000, 1e15
 RUNNING, CUT_OFF = "running", "cut off"
 """States of a search beside those that `result.json` knows: complete, interrupted, failed."""
 
@@ -95,7 +96,14 @@ class RunData:
         """The winner; while there is no result, the trial that leads."""
         winner = (self.result.get("best") or {}).get("number")
         leading = self.ranked[0] if self.ranked else None
-        return next((record for record in self.records if record.number == winner), leading)
+        named = (each for each in self.records if each.number == winner and each.values)
+        return next(named, leading)
+
+    @property
+    def fallback(self) -> Mapping[str, Any] | None:
+        """The winner as `result.json` has it where no trial had reached a rung; else None."""
+        best: Mapping[str, Any] = self.result.get("best") or {}
+        return best if best.get("fallback") else None
 
     @property
     def corpus(self) -> Mapping[str, Any]:
@@ -131,8 +139,9 @@ def load_run(folder: RunFolder) -> RunData:
         TextclsError: Its search file or its study cannot be read.
     """
     search = search_file.load_search(folder.space)
-    milestones, records = _read_trials(folder)
-    result, environment = _result(folder.result), _object(folder.environment)
+    milestones, records = _read_trials(folder, search)
+    result = _readable(documents.read_result, folder.result)
+    environment = _readable(documents.read_environment, folder.environment)
     state = _state(folder, records, result)
     if state != RUNNING:
         records = [_closed(record) for record in records]
@@ -149,13 +158,44 @@ def load_run(folder: RunFolder) -> RunData:
     )
 
 
-def _read_trials(folder: RunFolder) -> tuple[tuple[float, ...], list[TrialRecord]]:
+def _read_trials(
+    folder: RunFolder, config: SearchFile
+) -> tuple[tuple[float, ...], list[TrialRecord]]:
+    """Read a study, which may be anybody's, and check every value that is used later."""
+    where = folder.study
     try:
-        made = study.read_study(folder.study, folder.study_name)
-        return made.milestones, made.records()
-    except (KeyError, ValueError, TypeError) as error:
+        made = study.read_study(where, folder.study_name)
+        milestones, records = made.milestones, made.records()
+        _check_milestones(milestones)
+        for record in records:
+            documents.check_points(list(record.curve), where)
+            _check_trial(record, spaces.searched(config))
+    except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise SearchError(f"{folder.study}: damaged, or incomplete ({reason})") from error
+        raise SearchError(f"{where}: damaged, or incomplete ({reason:.300})") from error
+    return milestones, records
+
+
+def _check_milestones(milestones: tuple[float, ...]) -> None:
+    """Raise ValueError where the rungs are no ascending epochs."""
+    ascending = all(a < b for a, b in itertools.pairwise((0.0, *milestones)))
+    if not milestones or not ascending or not milestones[-1] < _MOST_EPOCHS:
+        raise ValueError(f"milestones must be ascending epochs, but are {milestones}")
+
+
+def _check_trial(record: TrialRecord, known: Space) -> None:
+    """Raise ValueError where a trial is not one that this program records."""
+    texts = (record.message, record.name or "")
+    if not all(isinstance(text, str) for text in texts) or len(record.values) > _MOST_RUNGS:
+        raise ValueError(f"trial {record.number}: its name or message is no text")
+    for point, value in zip(record.curve, record.values, strict=True):
+        numbers = (value, point.get("epoch"), point.get("seconds"))
+        for number in numbers:
+            if not isinstance(number, int | float) or not abs(number) < _MOST:
+                raise ValueError(f"trial {record.number}: a rung has {number!r:.50} for a number")
+    for name, chosen in spaces.decode_params(known, record.params).items():
+        if name in known and (wrong := known[name].refusal(chosen)):
+            raise ValueError(f"trial {record.number}: {name} {wrong}")
 
 
 def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, Any] | None) -> str:
@@ -186,24 +226,15 @@ def _held_by_another(folder: RunFolder) -> bool:
 def _closed(record: TrialRecord) -> TrialRecord:
     if record.state != State.RUNNING:
         return record
-    return replace(record, state=State.INTERRUPTED, message="the search was cut off")
+    return replace(record, state=State.INTERRUPTED, message=CUT_OFF_MESSAGE)
 
 
-def _result(path: Path) -> dict[str, Any] | None:
-    """Return the content of result.json; None where it is missing or is something else."""
-    found = _object(path) or {}
-    whole = isinstance(found.get("state"), str) and isinstance(found.get("trials"), dict)
-    best = found.get("best")
-    return found if whole and (best is None or isinstance(best, dict)) else None
-
-
-def _object(path: Path) -> dict[str, Any] | None:
-    """Return the object in a JSON file; None where there is none to read."""
+def _readable(read: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any] | None:
+    """Return the content of a file; None where it is missing or damaged, which is said."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read(path)
+    except (OSError, RunFolderError):
         return None
-    return content if isinstance(content, dict) else None
 
 
 def _missing(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tune.analysis.run_data import RUNNING, RunData
-from tune.study.records import State, TrialRecord
+from tune.study.records import CUT_OFF_MESSAGE, State, TrialRecord
 
 PAUSE_S = 60.0  # a longer time without any trial is an interruption, not the search at work
 
@@ -107,6 +107,8 @@ def _times(record: TrialRecord, carried: int, run: RunData) -> tuple[datetime, d
     asked = (record.started or run.read_at).astimezone(UTC)
     trained = timedelta(seconds=_trained(record, carried))
     ended = record.ended.astimezone(UTC) if record.ended else asked + trained
+    if record.message == CUT_OFF_MESSAGE:  # its end was recorded when the search was resumed
+        ended = asked + trained
     if record.state == State.RUNNING and run.state == RUNNING:
         ended = max(ended, run.read_at)
     if record.state in (State.COMPLETE, State.PRUNED):

@@ -11,6 +11,7 @@ from ray.tune.search import Searcher
 
 from tune.execution.controller import SearchController
 from tune.execution.stop import StopSignal
+from tune.execution.worker import CannotWrite
 from tune.study.records import State
 
 
@@ -57,7 +58,7 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # ray has no types
         try:
             self._controller.end(number, *self._ending(last))
             if "errno" in last:  # the trial could not write, and no other one could
-                raise OSError(last["errno"], last["message"])
+                raise CannotWrite(last["errno"], last["message"], last["file"]).error()
             self._stop.given_up = self._controller.given_up
         except Exception as fault:
             self._stop.fault = fault

@@ -1,17 +1,22 @@
 """Everything of Ray's that its documentation does not promise, in one place.
 
-Ray Tune does not say in which worker a trial runs, has no name for a worker's tasks, and tells why
-a trial failed in a file for people to read.
+Ray has no setting that keeps its ports to one machine. Ray Tune does not say in which worker a
+trial runs, has no name for a worker's tasks, and tells why a trial failed in a file for people to
+read.
 
 `tests/tune/execution/test_ray_private.py` says which version of Ray changed one of these parts.
 """
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 
 _FAILURE = "Failure # "
 """Begins the first line of each failure in a trial's `error.txt`; the second begins the reason."""
@@ -29,6 +34,26 @@ class Failure:
     """One line for people, without terminal escapes."""
     text: str
     """All that Ray has to say of it, with the traceback, without terminal escapes."""
+
+
+@contextmanager
+def loopback_only() -> Iterator[None]:
+    """Have a Ray that is started within listen on 127.0.0.1, where no other machine reaches it.
+
+    On Linux its ports listen on all addresses by default. What keeps them to this machine is the
+    switch for the systems on which Ray runs on one machine only.
+    """
+    before, variable = ray_constants.ENABLE_RAY_CLUSTER, ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    said = os.environ.get(variable)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    os.environ[variable] = "0"  # for the processes that are started
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(variable)
+        if said is not None:
+            os.environ[variable] = said
 
 
 def name_tasks(trial: Any, label: str) -> None:

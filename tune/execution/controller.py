@@ -62,6 +62,11 @@ class SearchController:
         return next(iter(self.leaders), None)
 
     @property
+    def has_result(self) -> bool:
+        """Whether any trial that may win, running ones included, has reached a rung."""
+        return self.best is not None or any(self._reached.values())
+
+    @property
     def leaders(self) -> tuple[TrialRecord, ...]:
         """The best trials that have ended, best first; their checkpoints are kept."""
         best = ranked_chains([*self._leaders, *self._open.values()])[: self._places]

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from textcls.exceptions import BundleError
-from tune.execution.task import Task
+from tune.execution.task import Task, check_finite
 from tune.run_folder import atomic
 from tune.run_folder.heartbeat import Heartbeat
+from tune.study.records import Interrupted
 
 if TYPE_CHECKING:
     from textcls.training.trainer import Training
@@ -24,8 +25,12 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     rung are kept; older ones are deleted after the caller has taken the metrics, since the best
     rung that it knows of until then may be one of them.
 
+    A trial that is stopped before its first rung is evaluated where it stands if the search asks
+    for that, which it does when its time budget ends without a result.
+
     Raises:
-        DivergedError: The loss is no longer finite.
+        DivergedError: The loss of training, or a metric, is no longer finite.
+        Interrupted: The search has to stop.
     """
     import torch  # late: the process that only sends this does without
 
@@ -52,15 +57,32 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     for rung in range(len(curve), len(task.milestones)):
         # With few texts two rungs may fall on one step; the later one then has the same metrics.
         if not curve or curve[-1]["step"] < _step_at(training, task.milestones[rung]):
-            curve.append(next(results).as_dict())
+            try:
+                result = next(results)
+            except Interrupted:
+                if not curve and task.is_evaluated_on_stop():
+                    _leave_unfinished(training, task)
+                raise
+            curve.append(result.as_dict())
             curve[-1]["seconds"] += before_s
         else:
             curve.append(curve[-1])
+        check_finite(curve[-1], rung)
         atomic.write_json(task.folder.curve, curve)
         training.save(task.folder.checkpoint(rung))
         task.folder.publish(rung)
         yield curve[-1]
         task.folder.keep({rung, _best(curve, task.metric)})
+
+
+def _leave_unfinished(training: "Training", task: Task) -> None:
+    """Evaluate a trial before its first rung and leave its metrics, after its weights."""
+    metrics = {**training.scores(), "epoch": training.step / training.steps_per_epoch}
+    check_finite(metrics, 0)
+    folder = task.folder
+    training.save(folder.unfinished_checkpoint)
+    atomic.write_json(folder.unfinished, {**metrics, "step": training.step})
+    folder.store.publish(folder.unfinished_checkpoint, folder.unfinished)
 
 
 def _ticker(task: Task, steps_per_epoch: int) -> Callable[[int, int], None]:

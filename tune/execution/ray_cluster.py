@@ -6,13 +6,14 @@ it. `ray_connect.configure_ray` comes first, before this file and with it Ray is
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 
 from tune.exceptions import ClusterError
+from tune.execution import _ray_private
 from tune.execution.ray_connect import DEFAULTS
 from tune.execution.resources import Node
 
@@ -52,11 +53,12 @@ def session(
     if ray.is_initialized():
         yield _describe(None, address)
         return
-    dashboard_url = _join(address) if address else _start(cpus, dashboard, dashboard_host)
-    try:
-        yield _describe(dashboard_url, address)
-    finally:
-        ray.shutdown()
+    with nullcontext() if address else _ray_private.loopback_only():
+        dashboard_url = _join(address) if address else _start(cpus, dashboard, dashboard_host)
+        try:
+            yield _describe(dashboard_url, address)
+        finally:
+            ray.shutdown()
 
 
 def card_bytes() -> list[int]:
@@ -95,8 +97,17 @@ def _start(cpus: int | None, dashboard: bool, dashboard_host: str | None) -> str
             **_quiet(),
         )
     except (OSError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"Ray could not be started: {error}") from error
+        raise ClusterError(f"Ray could not be started: {error}{_remedy(error)}") from error
     return _url(context)
+
+
+def _remedy(error: Exception) -> str:
+    if "AF_UNIX" not in str(error):
+        return ""
+    return (
+        ". The path of its temporary folder is too long for a socket: set RAY_TMPDIR to a short "
+        "one, such as /tmp"
+    )
 
 
 def _join(address: str) -> str | None:

@@ -7,10 +7,13 @@ has gone, so joining is tried first in processes of their own, with a time limit
 import ipaddress
 import json
 import os
+import secrets
 import socket
+import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tune.exceptions import ClusterError
@@ -19,6 +22,13 @@ from tune.run_folder.environment import versions
 LIMIT_S = 25.0
 _CONNECT_LIMIT_S = 4.0
 _AUTH_MODE = "RAY_AUTH_MODE"
+
+_OTHER_KINDS = {
+    "http": "is where `ray job submit` reaches a cluster",
+    "https": "is where `ray job submit` reaches a cluster",
+    "ray": "is Ray Client's, over which a search cannot run",
+}
+"""Addresses of a cluster that are no use to a search, by how they begin."""
 
 DEFAULTS = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a table however quiet it is asked to be
@@ -53,7 +63,7 @@ print(json.dumps(ray.get(found, timeout=float(sys.argv[2]))))
 _COMPARED = ("python", "ray", "torch", "textcls-tune")
 
 
-def check_dashboard(host: str, address: str | None) -> None:
+def check_dashboard(host: str, address: str | None, *, without_token: bool = False) -> None:
     """Raise `ClusterError` when the dashboard may not be put on a host.
 
     Anyone who reaches it without a token can run code here, so away from this machine it must ask
@@ -62,6 +72,11 @@ def check_dashboard(host: str, address: str | None) -> None:
     if address is not None:
         raise ClusterError(
             f"--dashboard-host {host}: the cluster at {address} has a dashboard of its own"
+        )
+    if not _loopback(host) and without_token:
+        raise ClusterError(
+            f"--dashboard-host {host}: other machines reach it there, so it has to ask for a "
+            "token: leave out --without-token, or leave the dashboard on 127.0.0.1"
         )
     mode = os.environ.get(_AUTH_MODE, "token")
     if not _loopback(host) and mode != "token":
@@ -78,30 +93,108 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def configure_ray(address: str | None, dashboard_host: str | None = None) -> None:
+def configure_ray(
+    address: str | None, dashboard_host: str | None = None, *, without_token: bool = False
+) -> list[str]:
     """Set Ray's switches; with an address, find out whether and how the cluster can be joined.
+
+    A Ray of our own asks for a token, whatever `RAY_AUTH_MODE` says: without one, whoever reaches
+    its ports runs code as this user.
 
     Args:
         address: `HOST:PORT` or "auto" to join a cluster; None to start a Ray of our own.
-        dashboard_host: A host for our own dashboard; it then asks for a token, whatever Ray's own
-            default is.
+        dashboard_host: A host for our own dashboard.
+        without_token: Whether our own Ray is to ask for none.
+
+    Returns:
+        Sentences about what is open, or other than the environment says.
 
     Raises:
         ClusterError: The cluster cannot be joined; raised within 30 s, with the reason.
     """
     if dashboard_host is not None:
-        check_dashboard(dashboard_host, address)
-        os.environ.setdefault(_AUTH_MODE, "token")
+        check_dashboard(dashboard_host, address, without_token=without_token)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     if address is not None:
         _check_reachable(address)
         os.environ.update(_first_that_joins(address))
+        return []
+    if _runs_already():  # as its owner has set it up
+        return []
+    return list(_protect(without_token=without_token))
+
+
+def _runs_already() -> bool:
+    """Tell whether this process uses a Ray already; Ray is not imported for that."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+def _protect(*, without_token: bool) -> Iterator[str]:
+    """Have the Ray that is about to be started ask for its token, or not; yield what to say."""
+    if without_token:
+        os.environ[_AUTH_MODE] = "disabled"
+        yield (
+            "The search's Ray asks for no token (--without-token): every user and program of this "
+            "machine that reaches its ports can run code as you."
+        )
+        return
+    said = os.environ.get(_AUTH_MODE, "token")
+    if said != "token":
+        yield (
+            f"{_AUTH_MODE} is {said}, but the Ray that a search starts asks for a token all the "
+            "same; --without-token turns that off."
+        )
+    os.environ[_AUTH_MODE] = "token"
+    if not _has_token() and not _has_place_for_token():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # for this search alone
+        return
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or _token_file())
+    if _others_read(path):
+        yield (
+            f"{path}, the token of Ray, can be read by other users of this machine, who can run "
+            f"code as you with it: chmod 600 {path}"
+        )
+
+
+def _has_place_for_token() -> bool:
+    """Tell whether Ray can write the token that it makes, which a user without a home cannot."""
+    folder = _token_file().parent
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _token_file() -> Path:
+    """Return where Ray keeps its token; it takes / for the home of a user who has none."""
+    try:
+        return Path.home() / ".ray" / "auth_token"
+    except RuntimeError:
+        return Path("/.ray/auth_token")
+
+
+def _others_read(path: Path) -> bool:
+    """Tell whether other users may read a file: Ray writes its token so that they may."""
+    try:
+        file = path.resolve(strict=True)
+        reached = all(folder.stat().st_mode & stat.S_IXOTH for folder in file.parents)
+        return reached and bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def _check_reachable(address: str) -> None:
-    """Fail at once when nothing listens at HOST:PORT."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    """Fail at once for another kind of address, and when nothing listens at HOST:PORT."""
+    kind, mark, rest = address.partition("://")
+    if mark and kind in _OTHER_KINDS:
+        raise ClusterError(
+            f"{address}: {_OTHER_KINDS[kind]}; a search joins a cluster at HOST:PORT, where PORT "
+            "is that of `ray start`, by default 6379 (--address, or RAY_ADDRESS)"
+        )
+    host, _, port = (rest if mark else address).rpartition(":")
     if not (host and port.isdigit()):
         return
     try:
@@ -148,7 +241,7 @@ def _environments() -> list[dict[str, str]]:
 
 def _has_token() -> bool:
     named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return named or (Path.home() / ".ray" / "auth_token").exists()
+    return named or _token_file().exists()
 
 
 def _probe(address: str, environment: dict[str, str]) -> subprocess.Popen[str]:

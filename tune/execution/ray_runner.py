@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 from ray import tune as ray_tune
@@ -57,7 +58,7 @@ def run_trials(
             storage_path=str(workload.folder.scratch),
             search_alg=RaySearcher(controller, stop, last_rung),
             scheduler=RayScheduler(controller, stop, last_rung),
-            stop=_SignalStopper(stop, workload.folder),
+            stop=_SignalStopper(stop, workload.folder, controller),
             callbacks=[_CrashRecorder(controller, stop, trial_timeout_s)],
             num_samples=-1,  # the searcher says when there are no more
             max_concurrent_trials=plan.concurrent,
@@ -96,17 +97,24 @@ class _NoReporter(ray_tune.ProgressReporter):  # type: ignore[misc]  # ray has n
 class _SignalStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no types
     """Tell Ray Tune, which asks between any two events, whether to stop."""
 
-    def __init__(self, stop: StopSignal, folder: RunFolder) -> None:
+    def __init__(self, stop: StopSignal, folder: RunFolder, controller: SearchController) -> None:
         self._stop = stop
         self._folder = folder
+        self._controller = controller
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
         return False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave all of it out of Ray's snapshot, which is never read again."""
+        return ray_tune.stopper.NoopStopper, ()
+
     def stop_all(self) -> bool:
         if not self._stop.should_stop():
             return False
-        self._folder.ask_to_stop()
+        in_vain = self._stop.out_of_time and not self._controller.has_result
+        with suppress(OSError):  # of a full disk, which is told by now; Ray ends the trials itself
+            self._folder.ask_to_stop(evaluate=in_vain)
         return True
 
 

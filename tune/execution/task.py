@@ -1,5 +1,6 @@
 """The input of a worker and the interface of an objective."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from textcls.config.models import ModelConfig, TrainConfig
+from textcls.exceptions import DivergedError
 from textcls.text.encoding import EncodedSplit
+from tune.run_folder.paths import EVALUATE
 from tune.run_folder.trial_folder import TrialFolder
 from tune.study.records import Interrupted
 
@@ -48,6 +51,21 @@ class Task:
         """
         if self.stop.exists() or self.folder.store.asked_to_stop():
             raise Interrupted("the search was stopped")
+
+    def is_evaluated_on_stop(self) -> bool:
+        """Tell whether a trial that is stopped before its first rung is to be evaluated."""
+        try:
+            said = self.stop.read_bytes()
+        except OSError:  # on another machine, or taken back already
+            said = self.folder.store.read(self.stop) or b""
+        return said.decode(errors="replace").strip() == EVALUATE
+
+
+def check_finite(metrics: Mapping[str, Any], rung: int) -> None:
+    """Raise `DivergedError` where a metric of a rung is infinite or not a number."""
+    for name, value in metrics.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DivergedError(f"{name} at rung {rung} is {value}")
 
 
 Objective = Callable[[Task], Iterator[Mapping[str, float]]]

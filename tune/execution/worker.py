@@ -5,12 +5,12 @@ trial that goes wrong ends in a report like any other, so that its worker is kep
 goes on.
 """
 
+import errno
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ray import tune as ray_tune
@@ -18,8 +18,9 @@ from ray import tune as ray_tune
 from textcls.config.models import EmbeddingConfig, ModelConfig, TrainConfig
 from textcls.exceptions import DivergedError
 from textcls.text.encoding import concatenated
-from tune.execution.task import Arrays, Objective, Task
-from tune.run_folder.paths import CANNOT_WRITE, RunFolder
+from tune.execution.task import Arrays, Objective, Task, check_finite
+from tune.run_folder.disk_errors import forbids_writing
+from tune.run_folder.paths import RunFolder
 from tune.run_folder.trial_folder import TrialFolder
 from tune.study.records import OUT_OF_MEMORY, Interrupted, State
 
@@ -80,6 +81,25 @@ class Workload:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class CannotWrite:
+    """An error of the run folder's disk or store, as a worker tells it to the search."""
+
+    errno: int
+    message: str
+    file: str
+
+    @classmethod
+    def of(cls, error: OSError, folder: RunFolder) -> "CannotWrite":
+        """Take down an error; a store's may have neither number nor file."""
+        message = error.strerror or str(error)
+        return cls(error.errno or errno.EIO, message, str(error.filename or folder.root))
+
+    def error(self) -> OSError:
+        """Return the error to raise in the search's own process."""
+        return OSError(self.errno, self.message, self.file)
+
+
 def with_validation(arrays: Arrays) -> Arrays:
     """Return the arrays with the validation texts among those of train."""
     both = concatenated(arrays.splits["train"], arrays.splits["validation"])
@@ -89,14 +109,18 @@ def with_validation(arrays: Arrays) -> Arrays:
 
 def run_trial(config: dict[str, Any], workload: Workload) -> None:
     """Run the objective and report each rung, or how it went wrong, to Ray Tune."""
-    task = workload.task(config["number"], config["origin"], config["params"])
     try:
+        task = workload.task(config["number"], config["origin"], config["params"])
         take_up(task.folder, workload.folder.here(), config["predecessors"])
         _run_logged(task, workload)
         task.folder.publish_log()
     except OSError as error:
-        said = {"errno": error.errno, "message": error.strerror or str(error)}
-        ray_tune.report({"outcome": State.INTERRUPTED.value, **said})
+        told = CannotWrite.of(error, workload.folder)
+        ray_tune.report({"outcome": State.INTERRUPTED.value, **asdict(told)})
+    except Exception as error:  # of the same kind in every worker, so another would not help
+        _log.exception("the trial failed outside of its objective")
+        message = _message(error, workload.gpu).partition("\n")[0]
+        ray_tune.report({"outcome": State.FAILED.value, "message": message})
 
 
 def take_up(trial: TrialFolder, folder: RunFolder, predecessors: Sequence[int]) -> None:
@@ -151,7 +175,7 @@ def run_objective(
     rungs = 0
     try:
         for rung, metrics in enumerate(objective(task)):
-            _check(metrics[task.metric], task.metric, rung)
+            check_finite({task.metric: float(metrics[task.metric]), **metrics}, rung)
             _log.info("rung %d: %s", rung, dict(metrics))
             task.folder.publish_log()  # here: Ray ends a trial amid its last report
             report({"rung": rung, "reported": list(metrics), **metrics})
@@ -161,18 +185,14 @@ def run_objective(
     except Interrupted as error:
         return State.INTERRUPTED, str(error)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+        root = task.folder.root.parent.parent  # the run folder
+        if isinstance(error, OSError) and forbids_writing(error, root):
             raise
         _log.exception("the trial failed")
         return State.FAILED, _message(error, gpu)
     if rungs == len(task.milestones):
         return None
     return State.FAILED, f"ended after {rungs} of {len(task.milestones)} rungs"
-
-
-def _check(value: float, metric: str, rung: int) -> None:
-    if not math.isfinite(value):
-        raise DivergedError(f"{metric} at rung {rung} is {value}")
 
 
 def _hold_to(share: float) -> None:

@@ -12,7 +12,7 @@ from tune.formatting import format_params, rounded_duration
 from tune.monitor.callback import Facts
 from tune.monitor.search_state import SearchState, TrialView
 from tune.monitor.terminal import time_left
-from tune.study.records import Proposal, State, TrialRecord
+from tune.study.records import Proposal, State, TrialRecord, without_continued
 
 if TYPE_CHECKING:
     from tune.analysis.run_data import RunData
@@ -144,7 +144,8 @@ def result_table(run: "RunData") -> str:
         ]
         for each in run.ranked[:_SHOWN]
     ]
-    head = Markup("<b>{}</b>: {}, {} trials").format(run.folder.name, run.state, len(run.records))
+    trials = len(without_continued(run.records))
+    head = Markup("<b>{}</b>: {}, {} trials").format(run.folder.name, run.state, trials)
     report = run.folder.report
     link = (
         Markup('<br><a href="{}" target="_blank">report</a>').format(report)

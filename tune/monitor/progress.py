@@ -1,6 +1,5 @@
 """Print the progress of a search at the terminal."""
 
-import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from textcls.output import make_console, one_line, printable
 from tune.formatting import format_params
 from tune.monitor.search_state import SearchPlan, SearchState
 from tune.monitor.terminal import COLOURS, Display, labelled, summary_line
@@ -51,7 +51,9 @@ class Progress:
         """Print a sentence, such as what the search runs on."""
         if not self._quiet:
             wrap = self._console.is_terminal  # at words; a log keeps its lines whole
-            self._console.print(sentence, highlight=False, markup=False, soft_wrap=not wrap)
+            self._console.print(
+                printable(sentence), highlight=False, markup=False, soft_wrap=not wrap
+            )
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Print labelled lines, such as the dashboard's address."""
@@ -130,7 +132,7 @@ class Progress:
         """Print a table, also when quiet: it is a result."""
         table = Table(*columns, box=None, header_style="bold", pad_edge=False)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(Text(one_line(cell)) for cell in row))
         self._console.print()
         self._console.print(table)
 
@@ -153,23 +155,20 @@ def _trial_line(record: TrialRecord, *, leads: bool) -> Text:
     value = "      " if record.value is None else f"{record.value:.4f}"
     last = record.curve[-1] if record.curve else {}
     extent = f"{last.get('epoch', 0):5.2f} epochs {last.get('seconds', 0):7.1f} s"
-    what = (
-        f"{record.name}  {format_params(record.params)}"
-        if record.name
-        else format_params(record.params)
-    )
+    what = one_line(record.name) + "  " if record.name else ""
+    what += printable(format_params(record.params))
+    message = one_line(record.message)
     return Text.assemble(
         f"{record.number:4}  ",
         (f"{record.state:<11}", COLOURS.get(record.state, "")),
         (f"  {value}", "bold" if leads else ""),
         "* " if leads else "  ",
         f"{extent}  ",
-        (f"{record.message}  " if record.message else "", "italic"),  # a narrow window cuts the end
+        (f"{message}  " if message else "", "italic"),  # a narrow window cuts the end
         what,
     )
 
 
 def _console() -> Console:
     # The stream of now: while a search runs, what libraries print goes to its log.
-    console = Console(file=sys.stdout)
-    return console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH)
+    return make_console(_PLAIN_WIDTH)

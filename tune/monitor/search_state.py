@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from textcls.output import one_line, printable
 from tune.execution.resources import Capacity
 from tune.monitor import eta
 from tune.study.records import Proposal, State, TrialRecord
@@ -101,7 +102,7 @@ class SearchState:
         self.changes += 1
         self._running[proposal.number] = TrialView(
             proposal.number,
-            proposal.name,
+            _shown(proposal.name),
             proposal.params,
             continues=proposal.continues is not None,
             began=self.now(),
@@ -190,8 +191,8 @@ class SearchState:
         self.ended += 1
         epoch = record.curve[-1].get("epoch", 0.0) if record.curve else 0.0
         over = TrialView(
-            record.number, record.name, record.params, record.state, epoch=epoch,
-            values=record.values, message=record.message,
+            record.number, _shown(record.name), record.params, record.state, epoch=epoch,
+            values=record.values, message=printable(record.message),
         )  # fmt: skip
         self._over.append(over)
         if len(self._over) > 2 * _KEPT:
@@ -202,6 +203,10 @@ class SearchState:
     def _reach(self, rung: int) -> None:
         self.reached += [0] * (rung + 1 - len(self.reached))
         self.reached[rung] += 1
+
+
+def _shown(name: str | None) -> str | None:
+    return None if name is None else one_line(name)
 
 
 def _earlier(record: TrialRecord) -> Iterator[eta.Run]:

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from textcls.output import printable
 from tune.formatting import duration_range, format_params, format_value, rounded_duration
 from tune.monitor.search_state import SearchState, TrialView
 from tune.study.records import State
@@ -78,7 +79,7 @@ def labelled(rows: Iterable[tuple[str, str]], width: int | None = None) -> Text:
 
     With a `width` longer texts wrap in their column; a command stays whole, to be copied.
     """
-    pairs = list(rows)
+    pairs = [(printable(label), printable(text)) for label, text in rows]
     indent = max([LABEL_WIDTH, *(len(label) + 2 for label, _ in pairs)])
     lines = [
         Text.assemble((f"{label if first else '':<{indent}}", "bold"), part)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textcls.command_line import CommandParser
+from textcls.output import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = paths.find(paths.runs_dir(options.runs_dir), options.run)
         target = write_report(folder, options.out, with_texts=not options.without_texts)
     except TextclsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{error.filename}: cannot be written ({error.strerror})", file=sys.stderr)

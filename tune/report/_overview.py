@@ -18,6 +18,7 @@ from tune.report import _html
 from tune.report._html import Html, tag
 from tune.report._trials import leaderboard_section as standings
 from tune.run_folder import leaderboard
+from tune.study.records import without_continued
 
 _NOTHING = 0.00005  # what rounds to 0.0000
 
@@ -101,6 +102,8 @@ def _standing(standing: Mapping[str, Any]) -> list[str]:
 
 def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
     """Describe the result: how good, how certain, how it was chosen."""
+    if judged is None and run.fallback is not None:
+        return [_fallback_sentence(run.fallback)]
     if judged is None:
         reasons = dict.fromkeys(each.message for each in run.records if each.message)
         why = f" Messages of the trials: {'; '.join(list(reasons)[:3])}." if reasons else ""
@@ -118,6 +121,10 @@ def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
             "correctly; the encoder adds the rest."
         )
     return found
+
+
+def _fallback_sentence(best: Mapping[str, Any]) -> str:
+    return f"{best['fallback'].get('reason')} It labels {_shares(best)} correctly."
 
 
 def _score_sentence(judged: WinnerScore, score: Score) -> str:
@@ -221,6 +228,14 @@ def _item(each: Advice) -> Html:
 
 def _figure(run: RunData, judged: WinnerScore | None) -> Html:
     headline = judged.headline if judged else None
+    if judged is None and run.fallback is not None:
+        value = f"{run.fallback.get('value', 0.0):.4f}"
+        who = run.fallback["fallback"].get("kind")
+        return tag(
+            "div",
+            tag("p", value, class_="big"),
+            tag("p", f"{metric_words(run.metric)} of the {who}"),
+        )
     if judged is None or headline is None:
         value = f"{judged.value:.4f}" if judged else NONE
         return tag("div", tag("p", value, class_="big"), tag("p", metric_words(run.metric)))
@@ -248,8 +263,9 @@ def _interval(value: float, low: float, high: float) -> Html:
 
 
 def _numbers(run: RunData, line: Timeline) -> Html:
-    counts = {name: count for name, count in leaderboard.count_states(run.records).items() if count}
-    running = len(run.records) - sum(counts.values())
+    trials = without_continued(run.records)
+    counts = {name: count for name, count in leaderboard.count_states(trials).items() if count}
+    running = len(trials) - sum(counts.values())
     if running:
         counts["running"] = running
     asked = run.config.search.samples
@@ -260,7 +276,7 @@ def _numbers(run: RunData, line: Timeline) -> Html:
         trained += f" ({line.epochs:.1f} epochs)"
     seconds = run.result.get("seconds")
     facts = [
-        ("Trials", f"{len(run.records)}" + (f" of {asked}" if running else "")),
+        ("Trials", f"{len(trials)}" + (f" of {asked}" if running else "")),
         ("", ends),
         ("Searching", duration(line.seconds) + (
             f", {duration(seconds)} with start and end" if seconds else "")),

@@ -10,7 +10,7 @@ from tune.report import _axes, _html
 from tune.report._html import Html
 from tune.report._over_time import foot_note
 from tune.report._plots import WORDS, Layer, Place, legend, look, plot
-from tune.study.records import TrialRecord
+from tune.study.records import TrialRecord, chains_of
 
 LEADERS = 10
 
@@ -22,8 +22,10 @@ def curves_section(run: RunData) -> Html:
         metric_words(run.metric), [v for record in records for v in record.values]
     )
     x = _epochs(run, [point["epoch"] for record in records for point in record.curve])
-    reached = [sum(len(record.values) > rung for record in records)
-               for rung in range(len(run.milestones))]  # fmt: skip
+    chains = chains_of(run.records)
+    reached = [
+        sum(len(chain.values) > rung for chain in chains) for rung in range(len(run.milestones))
+    ]
     guides = [
         (x.at(epoch), f"{count} trial{'s' if count != 1 else ''}")
         for epoch, count in zip(run.milestones, reached, strict=True)

@@ -6,6 +6,7 @@ underscore is this package's own.
 
 __all__ = [
     "ensembles",
+    "fallback",
     "rerun",
     "winner",
 ]

@@ -4,7 +4,6 @@ A search's best value is the luckiest of many. Trained anew with seeds that had 
 choice, a configuration shows its mean; the one with the highest mean wins.
 """
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tune.run_folder import atomic
+from tune.run_folder import atomic, documents
 from tune.run_folder.paths import RunFolder
 
 FIRST_SEED = 1_000_000
@@ -102,12 +101,16 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
 
 
 def read_reruns(folder: RunFolder) -> list[Rerun]:
-    """Read the runs that were trained so far; empty where no confirmation was begun."""
+    """Read the runs that were trained so far; empty where no confirmation was begun.
+
+    Raises:
+        RunFolderError: The file is damaged.
+    """
     try:
-        content = json.loads(folder.reruns.read_text(encoding="utf-8"))
+        found = documents.read_reruns(folder.reruns)
     except FileNotFoundError:
         return []
-    return [Rerun(**each) for each in content]
+    return [Rerun(each.number, each.seed, each.metrics) for each in found]
 
 
 def write_reruns(folder: RunFolder, reruns: Iterable[Rerun]) -> None:

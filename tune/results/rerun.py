@@ -14,10 +14,12 @@ from tune.config import optuna_space
 from tune.config.search_file import SearchFile
 from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal
-from tune.execution.worker import Workload
+from tune.execution.task import check_finite
+from tune.execution.worker import CannotWrite, Workload
 from tune.results import _rerun_stats
 from tune.results._rerun_stats import FIRST_SEED, Confirmation, Rerun
 from tune.results.winner import Trained
+from tune.run_folder.disk_errors import forbids_writing
 from tune.run_folder.paths import RunFolder
 from tune.study.records import TrialRecord
 from tune.study.study import WORST
@@ -57,8 +59,8 @@ def rerun_best(
     """Train the best trials again with fresh seeds; runs of an earlier call are kept.
 
     Seeds go before configurations, so that a budget that ends early leaves all with as many. One
-    checkpoint of each configuration is kept, that of its best seed. A run that diverges counts as
-    the worst value.
+    checkpoint of each configuration is kept, that of its best seed. A run that diverges or fails
+    counts as the worst value.
 
     Args:
         config: The search; its section `confirm` says how many trials and seeds.
@@ -69,7 +71,11 @@ def rerun_best(
         say: Called with a sentence before each stage.
 
     Returns:
-        The winner; None where the search was stopped before anything was trained.
+        The winner; None where the search was stopped before anything was trained, or where every
+        run failed.
+
+    Raises:
+        OSError: The run folder cannot be written.
     """
     asked, folder = config.search.confirm, workload.folder
     chosen = {record.number: record for record in records[: asked.top]}
@@ -79,8 +85,8 @@ def rerun_best(
     jobs = [job for job in jobs if (job.number, job.seed) not in known]
     if jobs:
         say(f"Confirming {len(chosen)} trials with {asked.seeds} seeds each: {len(jobs)} runs.")
-    for job, metrics in _trained(jobs, workload, plan, stop):
-        reruns.append(Rerun(job.number, job.seed, metrics))
+    for job, metrics in _trained(jobs, workload, plan, stop, say):
+        reruns.append(Rerun(job.number, job.seed, metrics or {workload.metric: WORST}))
         _rerun_stats.write_reruns(folder, reruns)
         _keep_best(folder, reruns, workload.metric)
     searched = [(record.number, record.value or 0.0) for record in chosen.values()]
@@ -89,12 +95,18 @@ def rerun_best(
         return None
     record = chosen[judged.standings[0].number]
     best = best_rerun(reruns, record.number, workload.metric)
+    if best.metrics == {workload.metric: WORST}:
+        say("No run of the confirmation came to its end, so the search's own winner stays.")
+        return None
     checkpoint = _checkpoint(folder, best)
     trained = Trained(checkpoint, best.metrics, best.seed)
     if asked.retrain and not stop.should_stop():
         say("Training the winner once more, on train and validation together.")
         job = _Job(record.number, best.seed, _params(config, record), everything=True)
-        for _, metrics in _trained([job], workload, plan, stop):
+        for _, metrics in _trained([job], workload, plan, stop, say):
+            if not metrics:
+                say("The winner stays as it was confirmed.")
+                break
             checkpoint = folder.local(folder.retrained.checkpoint(0))
             trained = Trained(checkpoint, metrics, best.seed, everything=True)
     return Confirmed(record, trained, judged)
@@ -111,7 +123,11 @@ def _params(config: SearchFile, record: TrialRecord) -> Mapping[str, Any]:
 
 
 def _trained(
-    jobs: Sequence[_Job], workload: Workload, plan: ResourcePlan, stop: StopSignal
+    jobs: Sequence[_Job],
+    workload: Workload,
+    plan: ResourcePlan,
+    stop: StopSignal,
+    say: Callable[[str], None],
 ) -> Iterator[tuple[_Job, dict[str, float]]]:
     """Yield every job with its metrics, as they end; jobs that a stop cuts off are left out."""
     workload.folder.go_on()
@@ -125,21 +141,57 @@ def _trained(
                 job = waiting.pop()
                 running[remote.remote(shared, job)] = job
             for reference in ray.wait(list(running), timeout=_LOOK_S)[0]:
-                yield running.pop(reference), ray.get(reference)
+                yield running.pop(reference), _metrics(reference, say)
     finally:
         _stop(workload.folder, list(running))
 
 
-def _train(workload: Workload, job: _Job) -> dict[str, float]:
-    """Train one job to its end, in a worker; returns its metrics and leaves its checkpoint."""
-    task = workload.rerun(job.number, job.seed, job.params, everything=job.everything)
-    task.folder.root.mkdir(parents=True, exist_ok=True)
+def _metrics(reference: Any, say: Callable[[str], None]) -> dict[str, float]:
+    """Return what a run reached; nothing of one that failed or whose worker died, which is said.
+
+    Raises:
+        OSError: The run folder cannot be written.
+    """
     try:
+        told = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        told = f"its worker was lost ({str(error).strip().splitlines()[0]})"
+    if isinstance(told, CannotWrite):
+        raise told.error()
+    if isinstance(told, str):
+        say(f"A run of the confirmation failed: {told}")
+        return {}
+    found: dict[str, float] = told
+    return found
+
+
+def _train(workload: Workload, job: _Job) -> dict[str, float] | CannotWrite | str:
+    """Train one job to its end, in a worker, and leave its checkpoint.
+
+    Returns its metrics, or why the folder cannot be written, or the message of another failure.
+    """
+    try:
+        task = workload.rerun(job.number, job.seed, job.params, everything=job.everything)
+        task.folder.root.mkdir(parents=True, exist_ok=True)
+        if task.folder.curve.exists():  # of a process that ended before it had stored all of it
+            task.folder.publish(*task.folder.checkpoints())
         *_, last = workload.objective(task)
+        check_finite(last, len(task.milestones) - 1)
     except DivergedError as error:
-        _log.warning("trial %d, seed %d: %s", job.number, job.seed, error)
-        return {workload.metric: WORST}
+        return _failure(job, error)
+    except OSError as error:
+        if forbids_writing(error, workload.folder.here().root):
+            return CannotWrite.of(error, workload.folder)
+        return _failure(job, error)
+    except Exception as error:
+        return _failure(job, error)
     return dict(last)
+
+
+def _failure(job: _Job, error: Exception) -> str:
+    _log.exception("trial %d, seed %d failed", job.number, job.seed)
+    first_line = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return f"trial {job.number} with seed {job.seed}: {first_line}"
 
 
 def _checkpoint(folder: RunFolder, rerun: Rerun) -> Path:

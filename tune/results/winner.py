@@ -1,6 +1,6 @@
 """Export the winner of a search as a classifier, and describe it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,22 +16,33 @@ from tune.results import _rerun_stats
 from tune.results._rerun_stats import Confirmation
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
-from tune.study.records import TrialRecord
+from tune.study.records import TrialRecord, chains_of
 
 if TYPE_CHECKING:
     from textcls.corpus import Corpus
+    from tune.results.fallback import Fallback
 
 
 @dataclass(frozen=True, slots=True)
 class Winner:
     """The best trial and how good it is on each split: accuracy and number of texts."""
 
-    record: TrialRecord
+    record: TrialRecord | None
+    """None where the linear classifier wins alone."""
     params: dict[str, Any]
     accuracies: dict[str, tuple[float, int]]
     confirmation: Confirmation | None = None
     linear: dict[str, float] = field(default_factory=dict)
     """What the linear classifier beside its encoder reaches alone: accuracy on each split."""
+    fallback: "Fallback | None" = None
+    """Why it wins without having reached a rung, where that is so."""
+
+    @property
+    def value(self) -> float | None:
+        """The metric of the search."""
+        if self.fallback is not None:
+            return self.fallback.value
+        return self.record.value if self.record is not None else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the winner as `result.json` has it."""
@@ -39,13 +50,14 @@ class Winner:
         confirmed = {"confirmation": self.confirmation.as_dict()} if self.confirmation else {}
         linear = {accuracy_name(split): share for split, share in self.linear.items()}
         return {
-            "number": self.record.number,
-            "name": self.record.name,
-            "value": self.record.value,
+            "number": self.record.number if self.record is not None else None,
+            "name": self.record.name if self.record is not None else None,
+            "value": self.value,
             **shares,
             "params": self.params,
             **confirmed,
             **({"linear_alone": linear} if linear else {}),
+            **({"fallback": self.fallback.as_dict()} if self.fallback is not None else {}),
         }
 
 
@@ -75,6 +87,7 @@ def export_best(
     corpora: Corpora,
     folder: RunFolder,
     confirmed: Confirmation | None = None,
+    fallback: "Fallback | None" = None,
 ) -> Winner:
     """Write the best trial's classifier to `best/` and evaluate it on the test split.
 
@@ -87,13 +100,14 @@ def export_best(
         corpora: The corpora of its trials.
         folder: The run folder.
         confirmed: The results with fresh seeds, where there are any.
+        fallback: Why this trial wins without having reached a rung, where that is so.
     """
     params = optuna_space.decode_params(optuna_space.searched(config), record.params)
     corpus = export_trial(record, trained, config, corpora, folder, folder.best)
     accuracies = _accuracies(trained, corpus, folder)
     model, _, _ = config.configuration(params)
     alone = _linear_alone(corpus, accuracies) if model.linear_weight > 0 else {}
-    return Winner(record, params, accuracies, confirmed, alone)
+    return Winner(record, params, accuracies, confirmed, alone, fallback)
 
 
 def winner_without_classifier(
@@ -145,11 +159,9 @@ def export_trial(
 
 def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
     """Return the last lines on the terminal."""
-    record = winner.record
-    rows = [
-        ("Winner", f"trial {record.number}" + (f", {record.name}" if record.name else "")),
-        ("", format_params(winner.params) or "the fixed configuration"),
-    ]
+    rows = [*_who(winner)]
+    if winner.fallback is not None:
+        rows.append(("", winner.fallback.reason))
     chosen_on = parse_metric(config.search.metric).split
     for split, (share, texts) in winner.accuracies.items():
         low, high = wilson_interval(share, texts)
@@ -163,22 +175,31 @@ def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[
     where = paths.shown(folder.root)
     rows.append(("Folder", where))
     if isinstance(config, ObjectiveSearchFile):
-        rows.insert(2, (config.search.metric, f"{record.value:.6g}"))
+        rows.insert(2, (config.search.metric, f"{winner.value:.6g}"))
         return rows
     rows.append(("Predict", f'{typed("textcls.predict")} {where}/best "your text"'))
     return rows
+
+
+def _who(winner: Winner) -> Iterator[tuple[str, str]]:
+    record = winner.record
+    if record is None:
+        yield "Winner", "the linear classifier alone"
+        return
+    yield "Winner", f"trial {record.number}" + (f", {record.name}" if record.name else "")
+    yield "", format_params(winner.params) or "the fixed configuration"
 
 
 def configurations_table(
     config: SearchFile, records: Sequence[TrialRecord]
 ) -> tuple[list[str], list[list[str]]]:
     """Return a table of the named configurations, beside their expected values."""
-    by_name = {record.name: record for record in records}
+    by_name = {chain.latest.name: chain for chain in chains_of(records)}
     rows = []
     for name, known in config.configurations.items():
-        record = by_name.get(name)
-        value = record.value if record is not None else None
-        state = str(record.state) if record is not None else "not run"
+        chain = by_name.get(name)
+        value = max(chain.values, default=None) if chain is not None else None
+        state = str(chain.latest.state) if chain is not None else "not run"
         rows.append([name, _figure(value), _figure(known.expected), state, known.note or ""])
     return ["configuration", config.search.metric, "expected", "state", "note"], rows
 

@@ -6,6 +6,8 @@ underscore is this package's own.
 
 __all__ = [
     "atomic",
+    "disk_errors",
+    "documents",
     "environment",
     "heartbeat",
     "leaderboard",

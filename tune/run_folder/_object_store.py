@@ -10,6 +10,7 @@ environment, their configuration files or the machine's role, never from the add
 """
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -19,7 +20,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tune.exceptions import RunFolderError
+from tune.formatting import without_password
 from tune.run_folder import atomic
 
 LEASE = ".lease"
@@ -76,8 +78,9 @@ class RemoteStore:
 
     def publish(self, *paths: Path) -> None:
         """Store these files."""
-        for path in paths:
-            self.put(self._name(path), path.read_bytes())
+        with self._told():
+            for path in paths:
+                self.put(self._name(path), path.read_bytes())
 
     def fetch(self, path: Path) -> bool:
         """Bring a file that this machine lacks; return whether it is there now."""
@@ -92,15 +95,18 @@ class RemoteStore:
 
     def read(self, path: Path) -> bytes | None:
         """Return what is stored of a file, which may be newer than the copy; None if nothing."""
-        return self.get(self._name(path))
+        with self._told():
+            return self.get(self._name(path))
 
     def stored_below(self, folder: Path) -> list[Path]:
         """Return the stored files of a folder and all within it."""
-        return [self.root / name for name in self.names(self._name(folder))]
+        with self._told():
+            return [self.root / name for name in self.names(self._name(folder))]
 
     def remove(self, path: Path) -> None:
         """Delete a stored file, if it is there."""
-        self.delete(self._name(path))
+        with self._told():
+            self.delete(self._name(path))
 
     def remove_later(self, path: Path) -> None:
         """Delete a stored file in the background."""
@@ -110,6 +116,16 @@ class RemoteStore:
         """Delete in the background a folder's stored files whose last name is not to be kept."""
         below = self._name(folder)
         self.later(lambda: self.prune(below, lambda name: keep(name.rpartition("/")[2])))
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Give an error of the store, which has none, the number of a disk that does not answer."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None:
+                raise OSError(errno.EIO, str(error), str(self)) from error
+            raise
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -275,7 +291,8 @@ def check_store(address: str) -> None:
         store.get_file_info(base)
     except Exception as error:  # pyarrow has an exception for each layer
         reason = str(error).strip().splitlines()[0]
-        raise RunFolderError(f"{address}: cannot be reached ({reason})") from error
+        message = f"{address}: cannot be reached ({reason})"
+        raise RunFolderError(without_password(message)) from error
 
 
 @functools.lru_cache

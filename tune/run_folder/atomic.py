@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 _MODE = 0o666  # less the process's umask, as `open` has it
+_REPLACED = ".old"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -60,10 +61,16 @@ def is_temporary(path: Path) -> bool:
 def remove_temporaries(folder: Path) -> None:
     """Delete what killed processes have left half written in a folder, here or by a library.
 
-    No other process may be writing there.
+    A folder `X.old` was about to be replaced: it becomes `X` again where there is no newer one. No
+    other process may be writing there.
     """
     for path in folder.glob("*"):
-        if not is_temporary(path) and not path.name.endswith(".part"):
+        if path.name.endswith(_REPLACED) and path.is_dir():
+            replaced = path.with_name(path.name.removesuffix(_REPLACED))
+            if not replaced.exists():
+                path.rename(replaced)
+                continue
+        elif not is_temporary(path) and not path.name.endswith(".part"):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

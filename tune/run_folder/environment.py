@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from tune.formatting import without_password
+
 PACKAGES = ("textcls-tune", "torch", "ray", "optuna", "numpy", "datasets", "gensim", "numba")
 
 
@@ -25,7 +27,7 @@ def describe(
 ) -> dict[str, Any]:
     """Return versions, seed, git revision, machine, data and command line, ready for JSON."""
     return {
-        "command": list(command),
+        "command": [without_password(each) for each in command],
         "directory": str(Path.cwd()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,

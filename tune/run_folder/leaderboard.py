@@ -12,6 +12,8 @@ from tune.study.records import State, TrialRecord, ranked
 
 _LEADING = ("rank", "number", "name", "state")
 _EXTENT = ("rung", "rungs", "epoch", "step", "seconds", "train_seconds")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
 _LATEST = ("epoch", "step", "seconds")
 
 
@@ -36,8 +38,8 @@ def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, r
     columns = dict.fromkeys([*_LEADING, metric, *_EXTENT, *scores, *params, "message"])
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({column: _defused(column) for column in columns})
+    writer.writerows({key: _defused(value) for key, value in row.items()} for row in rows)
     atomic.write_text(path, text.getvalue())
 
 
@@ -73,6 +75,11 @@ def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
     """Count the trials that ended in each state."""
     found = Counter(record.state for record in records)
     return {str(state): found[state] for state in State if state != State.RUNNING}
+
+
+def _defused(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula: such a text gets an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _row(record: TrialRecord, rank: int | None, rungs: int) -> dict[str, Any]:

@@ -25,13 +25,13 @@ from tune.run_folder._store import LOCAL, Store
 from tune.run_folder.trial_folder import TrialFolder, is_kept
 from tune.study import databases
 
-CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-"""Errors of the disk: what failed with one fails again."""
-
 _LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 """Errors of flock that mean that another process holds the lock."""
 _EARLY = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
 """What a search leaves that is killed before its first trial, temporary files apart."""
+
+EVALUATE = "evaluate"
+"""Content of the stop file that has trials without a rung evaluated before they end."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -76,16 +76,24 @@ class RunFolder:
                 shutil.rmtree(path)
             elif (rungs := keep[int(path.name)]) is not None:
                 TrialFolder(path).tidy(rungs)
-        for folder in (self.root, *self.root.glob("trials/*/"), self.reruns.parent):
+        inside = [*self.root.glob("trials/*/"), *self.root.glob("confirm/*/")]
+        for folder in (self.root, self.reruns.parent, *inside):
             atomic.remove_temporaries(folder)
         for path in self.store.stored_below(self.root / "trials"):
             if not is_kept(path.relative_to(self.root).as_posix(), keep):
                 self.store.remove_later(path)
 
-    def ask_to_stop(self) -> None:
-        """Have all trials that run end; they look now and then."""
+    def ask_to_stop(self, *, evaluate: bool = False) -> None:
+        """Have all trials that run end; they look now and then.
+
+        Args:
+            evaluate: Whether a trial that has reached no rung is evaluated where it stands.
+        """
         if not self.stop.exists():
-            self.stop.touch()
+            if evaluate:
+                atomic.write_text(self.stop, EVALUATE)
+            else:
+                self.stop.touch()
             self.publish(self.stop)
 
     def go_on(self) -> None:
@@ -277,15 +285,7 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
     store: Store = LOCAL
     if isinstance(runs_dir, str):
         remote = _remote(object_store.joined(runs_dir, _checked(name)))
-        if remote.exists():
-            message = (
-                f"{remote} exists already: choose another --name, or go on with --resume {name}"
-            )
-            raise RunFolderError(message)
-        known = {*_EARLY, object_store.LEASE, object_store.STOP}
-        if strange := [each for each in remote.names() if each.partition("/")[0] not in known]:
-            message = f"{remote} holds what is no run, such as {strange[0]}: choose another --name"
-            raise RunFolderError(message)
+        _check_free(remote, name)
         runs_dir, store = remote.root.parent, remote
     root = (runs_dir / _checked(name)).absolute()
     try:
@@ -297,6 +297,21 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
     except OSError as error:
         raise RunFolderError(f"{root}: cannot be written ({error.strerror})") from error
     return RunFolder(root, store)
+
+
+def _check_free(remote: RemoteStore, name: str) -> None:
+    """Raise `RunFolderError` where a store has a run of that name, something else, or no answer."""
+    try:
+        taken, names = remote.exists(), remote.names()
+    except OSError as error:
+        raise RunFolderError(f"{remote}: cannot be read ({error})") from error
+    if taken:
+        message = f"{remote} exists already: choose another --name, or go on with --resume {name}"
+        raise RunFolderError(message)
+    known = {*_EARLY, object_store.LEASE, object_store.STOP}
+    if strange := [each for each in names if each.partition("/")[0] not in known]:
+        message = f"{remote} holds what is no run, such as {strange[0]}: choose another --name"
+        raise RunFolderError(message)
 
 
 def named(runs_dir: RunsDir, name: str) -> RunFolder:

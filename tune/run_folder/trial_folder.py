@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tune.run_folder import atomic
+from tune.run_folder import atomic, documents
 from tune.run_folder._store import LOCAL, Store
 
 _RUNG = re.compile(r"rung-(\d+)\.safetensors")
@@ -30,6 +30,16 @@ class TrialFolder:
         """The reports of the trial so far, as its worker wrote them."""
         return self.root / "curve.json"
 
+    @property
+    def unfinished(self) -> Path:
+        """The metrics of a trial that the time budget ended before its first rung."""
+        return self.root / "unfinished.json"
+
+    @property
+    def unfinished_checkpoint(self) -> Path:
+        """The weights that `unfinished` was measured with."""
+        return self.root / "unfinished.safetensors"
+
     def checkpoint(self, rung: int) -> Path:
         """Return the path of the checkpoint of a rung, counted from 0."""
         return self.root / f"rung-{rung}.safetensors"
@@ -43,12 +53,15 @@ class TrialFolder:
         return dict(sorted(found.items()))
 
     def read_curve(self) -> list[dict[str, Any]]:
-        """Return the reports of the trial so far, one a rung; none before the first."""
+        """Return the reports of the trial so far, one a rung; none before the first.
+
+        Raises:
+            RunFolderError: The file is damaged.
+        """
         try:
-            curve: list[dict[str, Any]] = json.loads(self.curve.read_text(encoding="utf-8"))
+            return documents.read_curve(self.curve)
         except FileNotFoundError:
             return []
-        return curve
 
     def rungs(self) -> int:
         """Count the rungs that a trial can go on from: up to its latest checkpoint."""
@@ -84,6 +97,8 @@ class TrialFolder:
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
+        for path in (self.unfinished, self.unfinished_checkpoint):
+            path.unlink(missing_ok=True)
         atomic.remove_temporaries(self.root)
         kept = {self.checkpoint(rung).name for rung in rungs}
         self.store.prune_later(self.root, lambda name: name in kept or not _RUNG.match(name))

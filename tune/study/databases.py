@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tune.exceptions import SearchError
+from tune.formatting import without_password
 
 _allowed: set[str] = set()
 
@@ -55,9 +56,10 @@ def check_allowed(url: str, named_by: Path) -> None:
         named_by: The file that names it.
     """
     if url not in _allowed and url not in _remembered():
+        shown = without_password(url)
         raise SearchError(
-            f"{named_by}: names the database {url!r}, which has not been named to --storage on "
-            f"this machine, so it is not opened; if you trust it, add --storage {url!r}"
+            f"{named_by}: names the database {shown!r}, which has not been named to --storage on "
+            f"this machine, so it is not opened; if you trust it, add --storage {shown!r}"
         )
 
 

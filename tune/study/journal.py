@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from tune.exceptions import SearchError
+from tune.formatting import without_password
 
 Place = Path | str
 """The path of a journal file, or the URL of a database."""
@@ -58,8 +59,8 @@ def check_url(url: str) -> str:
         found = make_url(url)
     except ArgumentError:
         raise SearchError(
-            f"--storage {url}: no URL of a database, such as sqlite:///study.db or "
-            "postgresql+psycopg://user@host/name"
+            f"--storage{'' if ':' in url else f' {url}'}: no URL of a database, such as "
+            "sqlite:///study.db or postgresql+psycopg://user@host/name"
         ) from None
     secret = found.password is not None or any("pass" in key.lower() for key in found.query)
     if secret:  # without the URL: what is printed may be kept
@@ -83,7 +84,7 @@ def check_file(url: str) -> None:
     try:
         found = make_url(url)
     except ArgumentError:
-        raise SearchError(f"{url!r}: no URL of a database") from None
+        raise SearchError(f"{without_password(url)!r}: no URL of a database") from None
     if found.get_backend_name() == "sqlite" and not Path(found.database or "").is_file():
         raise SearchError(f"{url}: no such file; it holds the trials, so bring it back there")
 
@@ -93,6 +94,7 @@ def _answering(url: str) -> Iterator[None]:
     """Turn whatever a database says into `SearchError`."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    url = without_password(url)
     try:
         yield
     except ImportError as error:
@@ -100,7 +102,7 @@ def _answering(url: str) -> Iterator[None]:
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
         reason = (str(cause).strip().splitlines() or [type(error).__name__])[0]
-        raise SearchError(f"{url}: cannot be used ({reason})") from error
+        raise SearchError(f"{url}: cannot be used ({without_password(reason)})") from error
 
 
 class _Journal(JournalFileBackend):
@@ -112,16 +114,45 @@ class _Journal(JournalFileBackend):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), lock_obj=_NoLock(str(path)))
         self._path = path
+        self._broken: OSError | None = None
+        """The error that kept records from the file: none that follows may be in it."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write a line per record, for other processes to read."""
+        """Write a line per record, for other processes to read.
+
+        Raises:
+            OSError: They cannot be written; none of them is then in the file.
+            SearchError: The file was deleted.
+        """
+        if self._broken is not None:
+            raise self._broken
         lines = [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
-        with self._path.open("ab") as file:
-            file.write("".join(lines).encode())
+        size = None
+        try:
+            with self._path.open("r+b") as file:  # "ab" would make a file anew that was deleted
+                size = file.seek(0, os.SEEK_END)
+                file.write("".join(lines).encode())
+        except FileNotFoundError:
+            raise self._gone() from None
+        except OSError as error:
+            self._broken = error
+            if size is not None:
+                with suppress(OSError):  # else the next process removes the part of a line
+                    os.truncate(self._path, size)
+            raise
 
     def secure(self) -> None:
-        with self._path.open("ab") as file:
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("r+b") as file:
+                os.fsync(file.fileno())
+        except FileNotFoundError:
+            raise self._gone() from None
+
+    def _gone(self) -> SearchError:
+        return SearchError(
+            f"{self._path}: the journal was deleted or moved while the search ran; bring it back "
+            f"and go on with --resume {self._path.parent.name}, or begin a new search"
+        )
 
     def drop_cut_off_line(self) -> None:
         with self._path.open("rb+") as file:

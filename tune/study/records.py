@@ -10,6 +10,10 @@ OUT_OF_MEMORY = "out of memory"
 """Start of the message of a failure that is the configuration's own fault."""
 
 
+CUT_OFF_MESSAGE = "the search was cut off"
+"""Message of a trial that a killed search left running, which ended at an unknown time."""
+
+
 class State(StrEnum):
     """State of a trial; all but RUNNING are ends."""
 
@@ -143,6 +147,14 @@ def chains_of(records: Iterable[TrialRecord]) -> list[Chain]:
         origins[record.number] = origin
         members.setdefault(origin, []).append(record)
     return [Chain(tuple(found)) for found in members.values()]
+
+
+def without_continued(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the records without those that another trial has continued: one for each chain.
+
+    So many trials were asked for, and so they are counted for people.
+    """
+    return [chain.latest for chain in chains_of(records)]
 
 
 def ranked_chains(chains: Iterable[Chain]) -> list[Chain]:

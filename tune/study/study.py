@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tune.exceptions import SearchError
 from tune.study import optuna_private
 from tune.study.journal import Place, Storage, check_file
-from tune.study.records import OUT_OF_MEMORY, Proposal, State, TrialRecord
+from tune.study.records import CUT_OFF_MESSAGE, OUT_OF_MEMORY, Proposal, State, TrialRecord
 
 FORMAT = 1
 _INHERITED = "inherited"
@@ -146,7 +146,7 @@ class SearchStudy:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._live[trial.number] = optuna_private.reopen_trial(self._study, trial)
             state = self._end_of(trial)
-            unsaid = "the search was cut off" if state == State.INTERRUPTED else ""
+            unsaid = CUT_OFF_MESSAGE if state == State.INTERRUPTED else ""
             message = trial.user_attrs.get("message", unsaid)
             closed.append(self.end(trial.number, state, message))
         return closed
@@ -353,8 +353,11 @@ def _load(storage: Storage, name: str) -> optuna.Study:
     what = "journal" if isinstance(place, Path) else "database"
     try:
         study = optuna.load_study(study_name=name, storage=storage.open())
-    except (KeyError, ValueError, TypeError, AssertionError) as error:
-        message = f"{place}: not the {what} of the search {name!r}, or damaged ({error})"
+    except (
+        KeyError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError,
+        IndexError, RecursionError,
+    ) as error:  # fmt: skip
+        message = f"{place}: not the {what} of the search {name!r}, or damaged ({error!s:.300})"
         raise SearchError(message) from error
     if "format" not in study.user_attrs:
         message = "killed before its first trial: delete the folder, and search anew"

@@ -1,10 +1,14 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
 from objective_parts import task
 
+from textcls.exceptions import DivergedError
+from textcls.training.trainer import Training, read_checkpoint
 from tune.execution.objective import train_classifier
+from tune.run_folder.paths import EVALUATE
 from tune.run_folder.trial_folder import TrialFolder
 from tune.study.records import Interrupted
 
@@ -74,3 +78,40 @@ def test_a_trial_that_is_asked_to_stop_stops_between_rungs(tmp_path: Path) -> No
     with pytest.raises(Interrupted):
         next(results)
     assert list(long.folder.checkpoints()) == [0]
+
+
+def test_a_trial_that_ends_before_its_first_rung_is_evaluated_where_that_is_asked(
+    tmp_path: Path,
+) -> None:
+    long = task(tmp_path, batch_size=1)  # the first rung is after 100 steps
+    long.stop.write_text(EVALUATE)
+    with pytest.raises(Interrupted):
+        next(train_classifier(long))
+    told = json.loads(long.folder.unfinished.read_text())
+    assert 0 < told["step"] < 100
+    assert told["epoch"] == told["step"] / 200
+    about, _ = read_checkpoint(long.folder.unfinished_checkpoint)
+    assert about["step"] == told["step"]
+    assert 0 <= told["test_accuracy"] <= 1
+    assert not long.folder.curve.exists()
+
+
+def test_a_trial_that_is_merely_stopped_is_not_evaluated(tmp_path: Path) -> None:
+    long = task(tmp_path, batch_size=1)
+    long.stop.touch()
+    with pytest.raises(Interrupted):
+        next(train_classifier(long))
+    assert not long.folder.unfinished.exists()
+    assert not long.folder.unfinished_checkpoint.exists()
+
+
+def test_a_loss_that_is_no_number_ends_a_trial_as_diverged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def infinite(*_given: object) -> dict[str, float]:
+        return {"accuracy": 0.5, "loss": math.inf}
+
+    monkeypatch.setattr(Training, "evaluate", infinite)
+    with pytest.raises(DivergedError, match="test_loss at rung 0 is inf"):
+        next(train_classifier(task(tmp_path)))
+    assert not TrialFolder(tmp_path).curve.exists()

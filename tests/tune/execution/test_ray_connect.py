@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,80 @@ def test_the_refusal_leaves_no_run_folder(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://10.0.0.1:8265", "is where `ray job submit` reaches a cluster"),
+        ("ray://10.0.0.1:10001", "is Ray Client's, over which a search cannot run"),
+    ],
+)
+def test_an_address_of_another_kind_is_named_as_such(address: str, why: str) -> None:
+    with pytest.raises(ClusterError, match=f"{address}: {why}; a search joins a cluster at HOST"):
+        ray_connect.configure_ray(address)
+
+
+@pytest.fixture
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that uses no Ray and whose environment comes back afterwards."""
+    monkeypatch.setattr(ray_connect, "_runs_already", lambda: False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_our_own_ray_asks_for_a_token_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    (said,) = ray_connect.configure_ray(None)
+    assert said.startswith("RAY_AUTH_MODE is disabled, but the Ray that a search starts asks")
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert ray_connect.configure_ray(None) == []
+    (said,) = ray_connect.configure_ray(None, without_token=True)
+    assert "asks for no token" in said
+    assert os.environ["RAY_AUTH_MODE"] == "disabled"
+    with pytest.raises(ClusterError, match="leave out --without-token"):
+        ray_connect.configure_ray(None, "0.0.0.0", without_token=True)  # noqa: S104
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_a_user_without_a_home_has_a_token_for_this_search(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HOME", str(tmp_path / "absent"))
+    assert ray_connect.configure_ray(None) == []
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ray_connect.configure_ray(None)
+    assert not os.environ["RAY_AUTH_TOKEN"]  # Ray writes one there
+
+
+@pytest.mark.usefixtures("no_ray")
+@pytest.mark.parametrize(
+    ("file", "folder", "others_read"),
+    [(0o644, 0o755, True), (0o600, 0o755, False), (0o644, 0o700, False)],
+)
+def test_a_token_that_others_read_is_said(
+    file: int, folder: int, others_read: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for parent in (tmp_path, *tmp_path.parents):
+        if str(parent).startswith(tempfile.gettempdir() + os.sep):
+            parent.chmod(0o755)
+    home = tmp_path / "home"
+    (home / ".ray").mkdir(parents=True)
+    token = home / ".ray" / "auth_token"
+    token.write_text("secret")
+    token.chmod(file)
+    home.chmod(folder)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    said = ray_connect.configure_ray(None)
+    assert [f"chmod 600 {token}" in each for each in said] == [True] * others_read
+    assert not any("secret" in each for each in said)
+
+
 ASK = """
 import json, sys, urllib.error, urllib.request
 from tune import search
@@ -134,16 +209,27 @@ def status(url, headers):
         return error.code
 
 with ray_cluster.session(cpus=1, dashboard_host="0.0.0.0") as joined:
+    import psutil
+
+    me = psutil.Process()
+    ours = {me.pid, *(child.pid for child in me.children(recursive=True))}
+    listening = [each for each in psutil.net_connections("inet") if each.status == "LISTEN"]
+    open_to_all = sorted({each.laddr.port for each in listening if each.pid in ours
+                          and each.laddr.ip.removeprefix("::ffff:") not in ("127.0.0.1", "::1")})
     port = joined.dashboard_url.rpartition(":")[2]
+    open_to_all = [each for each in open_to_all if each != int(port)]
     url = f"http://127.0.0.1:{port}/api/jobs/"
-    print(json.dumps([status(url, {}), status(url, get_auth_headers_if_auth_enabled({}))]))
+    token = get_auth_headers_if_auth_enabled({})
+    print(json.dumps([status(url, {}), status(url, token), open_to_all]))
 """
 
 
-def test_a_dashboard_that_others_reach_asks_for_its_token(tmp_path: Path) -> None:
+def test_a_dashboard_that_others_reach_asks_for_its_token_and_no_other_port_is_open(
+    tmp_path: Path,
+) -> None:
     environment = {name: value for name, value in os.environ.items() if "RAY" not in name}
     environment["HOME"] = str(tmp_path)  # no token yet
     command = [sys.executable, "-c", ASK]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == [401, 200]
+    assert json.loads(done.stdout.splitlines()[-1]) == [401, 200, []]

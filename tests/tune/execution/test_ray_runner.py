@@ -164,6 +164,28 @@ def test_the_time_budget_stops_trials_that_run(tmp_path: Path) -> None:
     assert [record.values for record in done.study.records()] == [(0.5,), (0.5,)]
 
 
+def test_a_budget_that_ends_before_any_rung_has_trials_evaluated(tmp_path: Path) -> None:
+    def endless() -> Objective:
+        def train(task: Task) -> Iterator[Mapping[str, float]]:
+            task.folder.root.joinpath("runs").touch()
+            while not task.stop.exists():
+                time.sleep(0.05)
+            task.folder.root.joinpath("asked").write_text(str(task.is_evaluated_on_stop()))
+            task.check()
+            yield {}
+
+        return train
+
+    class OnceItRuns(StopSignal):
+        def should_stop(self) -> bool:
+            if list(tmp_path.glob("run/trials/*/runs")):
+                self.deadline = time.monotonic()
+            return super().should_stop()
+
+    Search(tmp_path, endless(), 1, OnceItRuns())
+    assert [path.read_text() for path in tmp_path.glob("run/trials/*/asked")] == ["True"]
+
+
 def test_a_fault_of_the_search_itself_comes_out_as_it_was(tmp_path: Path) -> None:
     class FullDisk(Witness):
         def on_trial_report(self, *_report: object) -> None:

@@ -127,3 +127,15 @@ def test_the_content_is_on_disk_before_it_gets_its_name(
     assert seen == [(4, False)]
     atomic.write_bytes(path, b"fives", sync=False)
     assert len(seen) == 1
+
+
+def test_a_folder_that_a_kill_kept_from_being_replaced_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "best.old").mkdir()
+    (tmp_path / "best.old" / "bundle.json").write_text("{}")
+    (tmp_path / "best.part").mkdir()
+    atomic.remove_temporaries(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+    assert (tmp_path / "best" / "bundle.json").exists()
+    (tmp_path / "best.old").mkdir()
+    atomic.remove_temporaries(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]

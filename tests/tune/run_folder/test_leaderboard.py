@@ -57,3 +57,14 @@ def test_the_result_counts_every_end() -> None:
         },
         "seconds": 1.235,
     }  # fmt: skip
+
+
+def test_no_cell_is_a_formula_and_numbers_stay_numbers(tmp_path: Path) -> None:
+    params = {"rate": -0.5, "=1+1": "@SUM(A1)", "plain": "gru-1"}
+    made = [record(0, State.FAILED, message="=HYPERLINK(1)", params=params)]
+    path = tmp_path / "leaderboard.csv"
+    leaderboard.write_leaderboard(path, made, "test_accuracy", rungs=1)
+    with path.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["message"] == "'=HYPERLINK(1)"
+    assert (row["rate"], row["'=1+1"], row["plain"]) == ("-0.5", "'@SUM(A1)", "gru-1")

@@ -48,7 +48,7 @@ def test_the_seeds_meet_what_they_are_for(tmp_path: Path) -> None:
         "killed", "the power is lost", "the search was stopped", "the time budget was spent",
         "loses its worker", "diverged", "failed", "pruned", "complete",
         "interrupted", "in place of", "asked for", "hyperband", "median", "top_k", "asha",
-        "grid", "tpe", "qmc", "cmaes", "random",
+        "grid", "tpe", "qmc", "cmaes", "random", "gp", "in a database",
     ):  # fmt: skip
         assert event in lines, event
 

@@ -1,0 +1,215 @@
+"""Read the JSON files of a run folder, which may be anybody's, into checked values.
+
+Here a file's size, its depth and the type of every value that is used are checked, once; whatever
+else it holds is left out, so the rest of the program trusts what it gets.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tune.exceptions import RunFolderError
+
+MOST_BYTES = 32 << 20
+"""A result with a confirmation takes some kilobytes, a trial's curve less."""
+
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=100_000)]
+Scalar = bool | int | Number | Text | None
+Shares = dict[Text, Share]
+Document = TypeVar("Document")
+
+
+class _Part(BaseModel):
+    """Strict, and without the keys that nobody knows.
+
+    A default says that a key may be missing; it then is missing in what is returned, too.
+    """
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class _Standing(_Part):
+    number: Count
+    searched: Number
+    values: list[Number]
+    mean: Number
+    deviation: Number
+    interval: Annotated[list[Number], Field(min_length=2, max_length=2)] | None
+
+
+class _Confirmation(_Part):
+    metric: Text
+    standings: list[_Standing]
+    p_value: Share | None
+
+
+class _Fallback(_Part):
+    kind: Text
+    reason: Text
+    epoch: Number | None = None
+
+
+class _Best(_Part):
+    number: Count | None
+    name: Text | None = None
+    value: Number = 0.0
+    test_accuracy: Share = 0.0
+    val_accuracy: Share = 0.0
+    params: dict[Text, Scalar | list[Scalar]] = Field(default_factory=dict)
+    confirmation: _Confirmation | None = None
+    linear_alone: Shares | None = None
+    fallback: _Fallback | None = None
+
+
+class _Ensemble(_Part):
+    trials: list[Count]
+    test_accuracy: Share = 0.0
+    val_accuracy: Share = 0.0
+
+
+class _Result(_Part):
+    state: Text
+    metric: Text | None = None
+    best: _Best | None = None
+    trials: dict[Text, Count]
+    seconds: Annotated[float, Field(ge=0, le=1e12)] | None = None
+    ensemble: _Ensemble | None = None
+
+
+class _Machine(_Part):
+    host: Text | None = None
+    platform: Text | None = None
+    cpus: Count | None = None
+    memory_gb: Number | None = None
+    executable: Text | None = None
+
+
+class _Resources(_Part):
+    cpu: Number | None = None
+    gpu: Number | None = None
+    concurrent: Count | None = None
+    notice: Text | None = None
+
+
+class _Corpus(_Part):
+    data: Text | None = None
+    data_fingerprint: Text | None = None
+    vectors: Text | None = None
+    vectors_fingerprint: Text | None = None
+    texts: dict[Text, Annotated[int, Field(ge=1, le=10**12)]] = Field(default_factory=dict)
+    texts_per_class: dict[Text, dict[Text, Count]] = Field(default_factory=dict)
+    tokens: dict[Text, Count] = Field(default_factory=dict)
+    tokenizer: Text | None = None
+    vocabulary: Count | None = None
+    dim: Count | None = None
+    coverage: Shares = Field(default_factory=dict)
+    substitutions: list[Text] = Field(default_factory=list)
+    notices: list[Text] = Field(default_factory=list)
+
+
+class _Resumed(_Part):
+    at: Text | None = None
+    command: list[Text] = Field(default_factory=list)
+
+
+class _Environment(_Part):
+    command: list[Text] = Field(default_factory=list)
+    directory: Text | None = None
+    started: Text | None = None
+    seed: int | None = None
+    versions: dict[Text, Text] = Field(default_factory=dict)
+    git: Text | None = None
+    machine: _Machine | None = None
+    resources: _Resources | None = None
+    corpora: list[_Corpus] = Field(default_factory=list)
+    notices: list[Text] = Field(default_factory=list)
+    resumed: list[_Resumed] = Field(default_factory=list)
+
+
+class RecordedRerun(_Part):
+    """A trial's configuration trained to its end with another seed."""
+
+    number: Count
+    seed: Count
+    metrics: dict[Text, Number]
+
+
+_RESULT = TypeAdapter(_Result)
+_ENVIRONMENT = TypeAdapter(_Environment)
+_RERUNS = TypeAdapter(list[RecordedRerun])
+_CURVE = TypeAdapter(list[dict[Text, Number]], config=ConfigDict(strict=True))
+_METRICS = TypeAdapter(dict[Text, Number], config=ConfigDict(strict=True))
+
+
+def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
+    """Return the content of a JSON file.
+
+    Args:
+        path: The file.
+        most_bytes: A larger one is not read.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RunFolderError: It is too large, too deep or no JSON; the message names the file.
+    """
+    try:
+        if (size := path.stat().st_size) > most_bytes:
+            raise RunFolderError(
+                f"{path}: must have at most {most_bytes:,} bytes, but has {size:,}"
+            )
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise RunFolderError(f"{path}: damaged (nested too deeply)") from None
+    except ValueError as error:
+        raise RunFolderError(f"{path}: damaged ({error})") from error
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Return what is known of `result.json`; raises as `read_json` does, also for other values."""
+    return _adapted(_RESULT, read_json(path), path).model_dump(exclude_unset=True)
+
+
+def read_environment(path: Path) -> dict[str, Any]:
+    """Return what is known of `environment.json`; raises as `read_result` does."""
+    return _adapted(_ENVIRONMENT, read_json(path), path).model_dump(
+        exclude_unset=True, exclude_none=True
+    )
+
+
+def read_reruns(path: Path) -> list[RecordedRerun]:
+    """Return what a confirmation has recorded; raises as `read_result` does."""
+    return _adapted(_RERUNS, read_json(path), path)
+
+
+def read_curve(path: Path) -> list[dict[str, Any]]:
+    """Return a trial's reports, one a rung; raises as `read_result` does."""
+    return _adapted(_CURVE, read_json(path), path)
+
+
+def read_metrics(path: Path) -> dict[str, float]:
+    """Return metrics by name; raises as `read_result` does."""
+    return _adapted(_METRICS, read_json(path), path)
+
+
+def check_points(points: list[Mapping[str, Any]], where: Path | str) -> None:
+    """Check what the trials of a study reported at their rungs.
+
+    Raises:
+        RunFolderError: Something else is there than names and finite numbers.
+    """
+    _adapted(_CURVE, points, where)
+
+
+def _adapted(adapter: TypeAdapter[Document], content: Any, path: Path | str) -> Document:
+    try:
+        return adapter.validate_python(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(map(str, first["loc"])) or "the whole"
+        raise RunFolderError(f"{path}: damaged ({key[:100]}: {first['msg']})") from None
