@@ -255,7 +255,7 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     add("--data", metavar="DATA", help="a hub name, a local file or folder, or synthetic")
     add("--text", metavar="COLUMNS", help="columns that make the text, such as subject,body")
     add("--label", metavar="COLUMN", help="the column that holds the label")
-    add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
+    add("--embeddings", metavar="VECTORS", help="a name, a vector file, corpus or random")
 
 
 def _add_trial_options(group: argparse._ArgumentGroup) -> None:
