@@ -15,6 +15,7 @@ from optuna.exceptions import StorageInternalError
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
 from tune import setup, warm_start
+from tune.config import grid
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
 from tune.exceptions import RunFolderError, SearchError
 from tune.execution import data, gpu_share, kernels, ray_connect, resources
@@ -165,7 +166,9 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
         return
     counts = leaderboard.count_states(outcome.records)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-    trials = f"{len(outcome.records)} ({ends}) in {duration(outcome.seconds)}"
+    took = duration(outcome.seconds)
+    took = f", this time in {took}" if request.resumed else f" in {took}"
+    trials = f"{sum(counts.values())} ({ends}){took}"
     rows = winners.winner_lines(outcome.winner, request.config, request.folder)
     if outcome.ensemble is not None:
         rows += ensembles.ensemble_lines(outcome.ensemble, request.folder)
@@ -215,11 +218,12 @@ def _run_trials(
         imports.add(_EXPORT_NEEDS, after_s=_BUSY_START_S)
         plan = SearchPlan(
             metric,
-            setup.trial_count(request.config),
+            grid.trial_count(request.config),
             parts.study.milestones,
             slots=parts.plan.concurrent,
             budget_s=None if stop.deadline is None else stop.deadline - time.monotonic(),
             capacity=parts.plan.capacity(joined.nodes),
+            used_vectors=data.substituted_vectors(parts.corpora),
         )
         state = SearchState(plan, heartbeats=HeartbeatReader(folder.heartbeat).read)
         state.recall(parts.study.records())

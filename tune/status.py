@@ -53,18 +53,18 @@ def show(found: "RunData") -> None:
 
 def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     """Yield what is known of a search, label by label; `now` is local time without a zone."""
-    from tune import setup
     from tune.analysis import run_data
+    from tune.config import grid
     from tune.formatting import rounded_duration
     from tune.run_folder import paths
 
     running = found.state == run_data.RUNNING
     yield "Run", paths.shown(found.folder.root)
     yield "State", found.state + (f", {_holder(found)}" if running else "")
-    asked = setup.trial_count(found.config)
-    counts = Counter(str(record.state) for record in found.records)
+    asked = grid.trial_count(found.config)
+    counts = Counter(str(chain.latest.state) for chain in found.chains)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items())
-    yield "Trials", f"{len(found.records)} of {asked}" + (f": {ends}" if ends else "")
+    yield "Trials", f"{len(found.chains)} of {asked}" + (f": {ends}" if ends else "")
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
     seconds = _elapsed_s(found, now)
@@ -88,20 +88,28 @@ def _holder(found: "RunData") -> str:
 def _rungs(found: "RunData") -> str:
     """Say how many trials reached each rung."""
     reached = [
-        f"{sum(len(record.values) > rung for record in found.records)} at {epoch:.3g}"
+        f"{sum(len(chain.values) > rung for chain in found.chains)} at {epoch:.3g}"
         for rung, epoch in enumerate(found.milestones)
     ]
     return ", ".join(reached) + " epochs"
 
 
 def _best(found: "RunData") -> str:
+    from tune.formatting import counted
+
     if found.best is None or found.best.value is None:
         return "none yet"
     params = "  ".join(
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in found.params(found.best).items()
+        for name, value in found.shown_params(found.best).items()
     )
-    return f"trial {found.best.number}, {found.metric} {found.best.value:.4f}  {params}".rstrip()
+    value = f"{found.metric} {found.best.value:.4f}"
+    if found.confirmation is not None:
+        first = found.confirmation["standings"][0]
+        seeds = counted(len(first["values"]), "fresh seed")
+        value = f"{found.metric} {first['mean']:.4f} with {seeds}"
+        value += f" ({found.best.value:.4f} in the search)"
+    return f"trial {found.best.number}, {value}  {params}".rstrip()
 
 
 def _elapsed_s(found: "RunData", now: datetime) -> float | None:
@@ -139,6 +147,7 @@ def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":
         milestones=found.milestones,
         slots=slots if isinstance(slots, int) else len(running),
         budget_s=found.config.search.time_budget_s,
+        used_vectors=found.used_vectors,
     )
     search_state = SearchState(
         search_plan, now=lambda: clock[0], heartbeats=HeartbeatReader(found.folder.heartbeat).read

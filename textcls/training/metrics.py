@@ -1,4 +1,4 @@
-"""Measure predictions: accuracy, macro F1, confusion matrix, confidence intervals."""
+"""Measure predictions: accuracy, macro F1, balanced accuracy, each class, with intervals."""
 
 import math
 from typing import Any
@@ -27,6 +27,22 @@ def macro_f1(confusion: IntArray) -> float:
     hits = np.diag(confusion).astype(np.float64)
     total = confusion.sum(axis=0) + confusion.sum(axis=1)
     return float(np.mean(np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)))
+
+
+def balanced_accuracy(confusion: IntArray) -> float:
+    """Return the mean of the classes' recall, over the classes that occur."""
+    texts = confusion.sum(axis=1)
+    occur = texts > 0
+    return float(np.mean(np.diag(confusion)[occur] / texts[occur])) if occur.any() else 0.0
+
+
+def measures_of(confusion: IntArray) -> dict[str, float]:
+    """Return accuracy, macro F1 and balanced accuracy by these names."""
+    return {
+        "accuracy": accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
+        "balanced_accuracy": balanced_accuracy(confusion),
+    }
 
 
 def wilson_interval(accuracy: float, texts: int, z: float = 1.959964) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from tune.analysis.error_analysis import ErrorAnalysis, Mistake
 from tune.analysis.run_data import RunData
 from tune.config.metrics import accuracy_name
+from tune.formatting import counted
 from tune.report import _html
 from tune.report._html import Html, tag
 
@@ -29,6 +30,7 @@ def mistakes_section(run: RunData, examined: ErrorAnalysis | str) -> list[Html]:
         return [*parts, tag("p", "It makes no mistake on this split.", class_="gap")]
     shown = len(examined.mistakes)
     which = f"The {shown} of {examined.wrong:,} mistakes" if shown < examined.wrong else "The texts"
+    which = "The one text" if examined.wrong == 1 else which
     lead = (
         f"{which} of which the winner is most certain. Where a label is wrong in the data, it is "
         "often found here."
@@ -55,7 +57,7 @@ def _matrix(examined: ErrorAnalysis) -> Html:
         for row in shown
     ]  # fmt: skip
     total = int(examined.confusion.sum())
-    note = f"{total:,} {examined.split} texts, {examined.wrong:,} of them wrong."
+    note = f"{counted(total, f'{examined.split} text')}, {examined.wrong:,} of them wrong."
     if len(shown) < len(names):
         note += f" The {len(shown)} of {len(names)} classes with most mistakes."
     per_class = [

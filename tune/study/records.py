@@ -145,6 +145,11 @@ def chains_of(records: Iterable[TrialRecord]) -> list[Chain]:
     return [Chain(tuple(found)) for found in members.values()]
 
 
+def current_trials(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials as the search counts them: of a chain of interrupted ones, the latest."""
+    return [chain.latest for chain in chains_of(records)]
+
+
 def ranked_chains(chains: Iterable[Chain]) -> list[Chain]:
     """Return the chains that may win, best first: by value, complete ones, then by origin."""
 
