@@ -6,15 +6,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from optuna.exceptions import StorageInternalError
 
+from textcls.command_line import typed
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
 from tune import setup, warm_start
+from tune.analysis import class_table
+from tune.analysis.error_analysis import ErrorAnalysis
 from tune.config import grid
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
 from tune.exceptions import RunFolderError, SearchError
@@ -98,6 +101,8 @@ class Outcome:
     given_up: str | None
     """The message of trials that all failed alike."""
     seconds: float
+    examined: ErrorAnalysis | None = None
+    """The winner's predictions on held-out texts."""
 
     @property
     def exit_code(self) -> int:
@@ -153,8 +158,8 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
             request, tuple(records), winner, ensemble, stop.signal, stop.given_up, seconds
         )
         _write_results(outcome, len(parts.study.milestones))
-        writer.write_report_at_end(folder, monitor.say, request.source)
-    return outcome
+        examined = writer.write_report_at_end(folder, monitor.say, request.source)
+    return replace(outcome, examined=examined)
 
 
 def print_outcome(outcome: Outcome, progress: Progress) -> None:
@@ -162,6 +167,8 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
     request = outcome.request
     if request.config.configurations:
         progress.table(*winners.configurations_table(request.config, outcome.records))
+    if outcome.examined is not None:
+        _print_classes(outcome.examined, progress)
     if outcome.winner is None:
         return
     counts = leaderboard.count_states(outcome.records)
@@ -175,6 +182,15 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
     if request.folder.report.exists():
         rows.append(("Report", paths.shown(request.folder.report)))
     progress.result([("Trials", trials), *rows])
+
+
+def _print_classes(examined: ErrorAnalysis, progress: Progress) -> None:
+    """Print how well each class is predicted: all of a few, the worst of many."""
+    shown, left_out = class_table.few_classes(examined.per_class())
+    _, *scores = class_table.HEAD
+    progress.table([f"{examined.split} texts of", *scores], class_table.class_rows(shown))
+    if left_out is not None:
+        progress.say(f"{left_out} {typed('tune.report')} RUN --classes prints all of them.")
 
 
 def _run_trials(

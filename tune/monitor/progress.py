@@ -132,7 +132,7 @@ class Progress:
         """Print a table, also when quiet: it is a result."""
         table = Table(*columns, box=None, header_style="bold", pad_edge=False)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))  # brackets in a name are no markup
         self._console.print()
         self._console.print(table)
 
