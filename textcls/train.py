@@ -63,7 +63,7 @@ def make_parser() -> CommandParser:
     add("--data", metavar="DATA", help="a hub name, a local file or folder, or synthetic")
     add("--text", metavar="COLUMNS", help="columns that make the text, such as subject,body")
     add("--label", metavar="COLUMN", help="the column that holds the label")
-    add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
+    add("--embeddings", metavar="VECTORS", help="a name, a vector file, corpus or random")
     add("--epochs", type=float, metavar="N", help="passes over the train split")
     add("--seed", type=int, metavar="N", help="seed of weights, batches and dropout")
     add(

@@ -23,6 +23,7 @@ from textcls.exceptions import ConfigError
 from tune.config import search_file
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.exceptions import SearchError
+from tune.formatting import counted
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
 
@@ -141,7 +142,8 @@ class SearchResult:
     def __repr__(self) -> str:
         best = self.data.best
         leads = f", best {best.value:.4f} (trial {best.number})" if best and best.value else ""
-        return f"<SearchResult {self.folder.name}: {self.state}, {len(self.trials)} trials{leads}>"
+        trials = counted(len(self.data.chains), "trial")
+        return f"<SearchResult {self.folder.name}: {self.state}, {trials}{leads}>"
 
     def _repr_html_(self) -> str:
         from tune.monitor.notebook import result_table

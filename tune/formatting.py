@@ -60,6 +60,28 @@ def format_params(params: Mapping[str, Any]) -> str:
     return "  ".join(f"{name}={format_value(value)}" for name, value in params.items())
 
 
+def params_as_used(params: Mapping[str, Any], used: Mapping[str, str]) -> dict[str, Any]:
+    """Return parameters with the vectors that were used instead of those that were out of reach.
+
+    Args:
+        params: A trial's parameters.
+        used: The vectors that took others' place, by the name of those.
+
+    Example:
+        >>> params_as_used({"embeddings": "glove-twitter-50"}, {"glove-twitter-50": "corpus"})
+        {'embeddings': 'corpus (for glove-twitter-50)'}
+    """
+    asked = params.get("embeddings")
+    if not isinstance(asked, str) or asked not in used:
+        return dict(params)
+    return {**params, "embeddings": f"{used[asked]} (for {asked})"}
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 trial, 1,000 trials."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def format_value(value: Any) -> str:
     """Format a parameter's value, a number to four digits."""
     return f"{value:.4g}" if isinstance(value, float) else printable(str(value))

@@ -6,14 +6,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from textcls.command_line import typed
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
 from tune import setup, warm_start
+from tune.analysis import class_table
+from tune.analysis.error_analysis import ErrorAnalysis
+from tune.config import grid
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
 from tune.exceptions import SearchError
 from tune.execution import data, gpu_share, kernels, ray_connect, resources
@@ -37,7 +41,7 @@ from tune.results.winner import Winner
 from tune.run_folder import atomic, disk_errors, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
-from tune.study.records import TrialRecord, ranked, without_continued
+from tune.study.records import TrialRecord, current_trials, ranked
 from tune.study.study import SearchStudy
 
 if TYPE_CHECKING:
@@ -100,6 +104,8 @@ class Outcome:
     given_up: str | None
     """The message of trials that all failed alike."""
     seconds: float
+    examined: ErrorAnalysis | None = None
+    """The winner's predictions on held-out texts."""
 
     @property
     def exit_code(self) -> int:
@@ -155,8 +161,8 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
             request, tuple(records), winner, ensemble, stop.signal, stop.given_up, seconds
         )
         _write_results(outcome, len(parts.study.milestones))
-        writer.write_report_at_end(folder, monitor.say, request.source)
-    return outcome
+        examined = writer.write_report_at_end(folder, monitor.say, request.source)
+    return replace(outcome, examined=examined)
 
 
 def print_outcome(outcome: Outcome, progress: Progress) -> None:
@@ -164,18 +170,31 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
     request = outcome.request
     if request.config.configurations:
         progress.table(*winners.configurations_table(request.config, outcome.records))
+    if outcome.examined is not None:
+        _print_classes(outcome.examined, progress)
     if outcome.winner is None:
         return
-    records = without_continued(outcome.records)
-    counts = leaderboard.count_states(records)
+    records = current_trials(outcome.records)
+    counts = leaderboard.count_states(outcome.records)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-    trials = f"{len(records)} ({ends}) in {duration(outcome.seconds)}"
+    took = duration(outcome.seconds)
+    took = f", this time in {took}" if request.resumed else f" in {took}"
+    trials = f"{len(records)} ({ends}){took}"
     rows = winners.winner_lines(outcome.winner, request.config, request.folder)
     if outcome.ensemble is not None:
         rows += ensembles.ensemble_lines(outcome.ensemble, request.folder)
     if request.folder.report.exists():
         rows.append(("Report", paths.shown(request.folder.report)))
     progress.result([("Trials", trials), *rows])
+
+
+def _print_classes(examined: ErrorAnalysis, progress: Progress) -> None:
+    """Print how well each class is predicted: all of a few, the worst of many."""
+    shown, left_out = class_table.few_classes(examined.per_class())
+    _, *scores = class_table.HEAD
+    progress.table([f"{examined.split} texts of", *scores], class_table.class_rows(shown))
+    if left_out is not None:
+        progress.say(f"{left_out} {typed('tune.report')} RUN --classes prints all of them.")
 
 
 def _run_trials(
@@ -222,11 +241,12 @@ def _run_trials(
         imports.add(_EXPORT_NEEDS, after_s=_BUSY_START_S)
         plan = SearchPlan(
             metric,
-            setup.trial_count(request.config),
+            grid.trial_count(request.config),
             parts.study.milestones,
             slots=parts.plan.concurrent,
             budget_s=None if stop.deadline is None else stop.deadline - time.monotonic(),
             capacity=parts.plan.capacity(joined.nodes),
+            used_vectors=data.substituted_vectors(parts.corpora),
         )
         state = SearchState(plan, heartbeats=HeartbeatReader(folder.heartbeat).read)
         state.recall(parts.study.records())

@@ -111,6 +111,8 @@ def _fitted(
     if not Path(search.data.name).expanduser().exists():
         return search  # of the hub or made up: nothing is downloaded before the search begins
     suggestions = own_data.suggest_settings(search.data)
+    if _names_vectors(overrides):
+        suggestions = [each for each in suggestions if not each.key.endswith(".embeddings")]
     values: list[str | Override] = [
         Override(each.key, each.value, "--data") for each in suggestions
     ]
@@ -120,6 +122,12 @@ def _fitted(
         for each in suggestions:
             print(f"  {each.key}={each.value}: {each.reason}")
     return fitted
+
+
+def _names_vectors(overrides: "Sequence[str | Override]") -> bool:
+    """Tell whether the user has said which vectors to use."""
+    keys = (each.partition("=")[0] if isinstance(each, str) else each.key for each in overrides)
+    return any("embeddings" in key.strip().split(".") for key in keys)
 
 
 def _plain_name(data: str) -> str:
@@ -265,7 +273,7 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="with --resume: go on although texts or vectors have changed since",
     )
-    add("--embeddings", metavar="VECTORS", help="a gensim name, a vector file, corpus or random")
+    add("--embeddings", metavar="VECTORS", help="a name, a vector file, corpus or random")
 
 
 def _add_trial_options(group: argparse._ArgumentGroup) -> None:

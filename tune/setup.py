@@ -97,7 +97,7 @@ def _enqueue_grid(made: SearchStudy, config: SearchFile) -> None:
     points = grid.shuffled(optuna_space.searched(config), config.search.seed)
     rest = (params for params in points if params not in first)
     known = made.proposed() - len(first)
-    for params in islice(rest, known, max(known, trial_count(config) - len(first))):
+    for params in islice(rest, known, max(known, grid.trial_count(config) - len(first))):
         made.enqueue(optuna_space.encode_params(params))
 
 
@@ -121,22 +121,13 @@ def create_controller(
         made,
         suggester(config),
         scheduler_of(config, len(made.milestones)),
-        trial_count(config),
+        grid.trial_count(config),
         folder,
         watcher,
         leaders=config.search.ensemble,
     )
     controller.tidy_up()
     return controller
-
-
-def trial_count(config: SearchFile) -> int:
-    """Return the number of trials of the search."""
-    if config.configurations:
-        return len(config.configurations)
-    if config.search.sampler == "grid":
-        return grid.size(config.space, config.search.samples)
-    return config.search.samples
 
 
 def suggester(config: SearchFile) -> Suggest:

@@ -49,22 +49,20 @@ def show(found: "RunData") -> None:
 
 def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     """Yield what is known of a search, label by label; `now` is local time without a zone."""
-    from tune import setup
     from tune.analysis import run_data
+    from tune.config import grid
     from tune.formatting import rounded_duration
     from tune.run_folder import paths
-    from tune.study.records import without_continued
 
     running = found.state == run_data.RUNNING
     yield "Run", paths.shown(found.folder.root)
     yield "State", found.state + (f", {_holder(found)}" if running else "")
-    asked = setup.trial_count(found.config)
-    latest = without_continued(found.records)
-    counts = Counter(str(record.state) for record in latest)
+    asked = grid.trial_count(found.config)
+    counts = Counter(str(chain.latest.state) for chain in found.chains)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items())
-    again = len(found.records) - len(latest)
+    again = len(found.records) - len(found.chains)
     more = f" ({again} interrupted before and taken up again)" if again else ""
-    yield "Trials", f"{len(latest)} of {asked}" + (f": {ends}" if ends else "") + more
+    yield "Trials", f"{len(found.chains)} of {asked}" + (f": {ends}" if ends else "") + more
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
     seconds = _elapsed_s(found)
@@ -87,24 +85,29 @@ def _holder(found: "RunData") -> str:
 
 def _rungs(found: "RunData") -> str:
     """Say how many trials reached each rung."""
-    from tune.study.records import chains_of
-
-    chains = chains_of(found.records)
     reached = [
-        f"{sum(len(chain.values) > rung for chain in chains)} at {epoch:.3g}"
+        f"{sum(len(chain.values) > rung for chain in found.chains)} at {epoch:.3g}"
         for rung, epoch in enumerate(found.milestones)
     ]
     return ", ".join(reached) + " epochs"
 
 
 def _best(found: "RunData") -> str:
+    from tune.formatting import counted
+
     if found.best is None or found.best.value is None:
         return "none yet"
     params = "  ".join(
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in found.params(found.best).items()
+        for name, value in found.shown_params(found.best).items()
     )
-    return f"trial {found.best.number}, {found.metric} {found.best.value:.4f}  {params}".rstrip()
+    value = f"{found.metric} {found.best.value:.4f}"
+    if found.confirmation is not None:
+        first = found.confirmation["standings"][0]
+        seeds = counted(len(first["values"]), "fresh seed")
+        value = f"{found.metric} {first['mean']:.4f} with {seeds}"
+        value += f" ({found.best.value:.4f} in the search)"
+    return f"trial {found.best.number}, {value}  {params}".rstrip()
 
 
 def _elapsed_s(found: "RunData") -> float | None:
@@ -132,6 +135,7 @@ def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":
         milestones=found.milestones,
         slots=slots if isinstance(slots, int) else len(running),
         budget_s=found.config.search.time_budget_s,
+        used_vectors=found.used_vectors,
     )
     search_state = SearchState(
         search_plan, now=lambda: clock[0], heartbeats=HeartbeatReader(found.folder.heartbeat).read

@@ -13,6 +13,7 @@ from tune.config.conditions import complete
 from tune.config.parameters import SECTIONS
 from tune.config.search_file import SearchFile
 from tune.exceptions import RunFolderError, SearchError
+from tune.formatting import counted
 from tune.run_folder import documents
 from tune.run_folder.paths import RunFolder
 from tune.study.records import State, TrialRecord
@@ -33,7 +34,7 @@ class WarmStart:
     """Fixed keys with other values there, so that its values may mislead."""
 
     def __str__(self) -> str:
-        text = f"Warm start from {self.name}: {len(self.records)} trials"
+        text = f"Warm start from {self.name}: {counted(len(self.records), 'trial')}"
         if self.left_out:
             text += f"; {self.left_out} lie outside of this space and were left out"
         if self.differing:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from tune import setup
+from tune.config import grid
 from tune.config.search_file import SearchFile
 from tune.execution.controller import SearchController
 from tune.run_folder import paths
@@ -76,13 +77,13 @@ class Truth:
             unfinished = [n for n in self._open_origins() if not self._runs(n)]
             assert not unfinished, f"{unfinished} were cut off and wait, but a new trial began"
         self._add(proposal.number, proposal.continues, proposal.params)
-        asked = setup.trial_count(self.config)
+        asked = grid.trial_count(self.config)
         assert self._closed_count() + len(self._open_origins()) <= asked, "too many trials"
 
     def refused(self, controller: SearchController) -> None:
         """No further trial was proposed."""
         if controller.given_up is None:
-            asked = setup.trial_count(self.config)
+            asked = grid.trial_count(self.config)
             assert self._closed_count() + len(self._open_origins()) >= asked, "too few trials"
 
     def trains(self, origin: int, rung: int) -> None:
@@ -200,7 +201,7 @@ class Truth:
         if best is not None:
             assert int(standing[0]["number"]) == best["number"]
         if complete and controller.given_up is None:
-            assert self._closed_count() == setup.trial_count(self.config)
+            assert self._closed_count() == grid.trial_count(self.config)
             cut_off = {n for n, trial in self.trials.items() if trial.state == State.INTERRUPTED}
             assert cut_off == set(self.continued), "an interrupted trial was not taken up"
 

@@ -36,7 +36,7 @@ from tune.run_folder import environment, paths
 from tune.run_folder.paths import RunFolder
 from tune.run_search import Outcome, Request
 from tune.study import study
-from tune.study.records import State, TrialRecord, without_continued
+from tune.study.records import State, TrialRecord, current_trials
 
 POINTS = (0.003, 0.01, 0.03)
 SEARCH: Mapping[str, Any] = {
@@ -251,7 +251,7 @@ def check(
         if record.state in _ENDED:
             assert after[record.number] == record, f"trial {record.number} is no longer as it was"
         assert record.state != State.FAILED, f"trial {record.number} failed: {record.message}"
-    latest = without_continued(after)
+    latest = current_trials(after)
     assert len(latest) == len(POINTS), f"{len(latest)} trials for {len(POINTS)}"
     assert {record.state for record in latest} <= set(_ENDED), [r.state for r in latest]
     rates = sorted(record.params["learning_rate"] for record in latest)

@@ -99,3 +99,52 @@ def test_neither_a_space_nor_data_is_a_misuse(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         search.main([])
     assert "one of the arguments --space --data --resume is required" in capsys.readouterr().err
+
+
+def english(count: int) -> tuple[list[str], list[str]]:
+    texts = [f"the striker and the coach have seen goal {row}" for row in range(count)]
+    return texts, ["a" if row % 2 else "b" for row in range(count)]
+
+
+@pytest.fixture(params=[True, False], ids=["installed", "not installed"])
+def installed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the package with English vectors is installed: the tests do not depend on it."""
+    monkeypatch.setattr(
+        "textcls.vectors.embeddings.come_with_installed_package", lambda _name: request.param
+    )
+    found: bool = request.param
+    return found
+
+
+def test_english_texts_try_the_vectors_of_an_installed_package(
+    tmp_path: Path, installed: bool
+) -> None:
+    found = suggested(write(tmp_path, *english(100)))
+    assert ("space.embeddings" in found) == installed
+    assert found.get("points.0.embeddings") == ("glove-6b-50d" if installed else None)
+    overrides = [search_file.loader.Override(*each, "--data") for each in found.items()]
+    config = search_file.load_search(find_space(own_data.SPACE), overrides)
+    tried = [point.get("embeddings") for point in config.points]
+    assert tried == (["glove-6b-50d", "corpus", "glove-6b-50d"] if installed else [None] * 3)
+
+
+@pytest.mark.usefixtures("installed")
+def test_other_texts_keep_their_own_vectors(tmp_path: Path) -> None:
+    found = suggested(write(tmp_path, *several(100)))
+    assert not [key for key in found if "embeddings" in key]
+
+
+@pytest.mark.parametrize("asked", ["embeddings=corpus", "embeddings.name=corpus"])
+def test_vectors_that_the_user_names_are_the_only_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setattr(
+        "textcls.vectors.embeddings.come_with_installed_package", lambda _name: True
+    )
+    data = write(tmp_path, *english(100))
+    space = find_space(own_data.SPACE)
+    config = search_file.load_search(space, [f"data.name={data.name}"])
+    fitted = search._fitted(config, space, [f"data.name={data.name}", asked], quiet=True)
+    assert "embeddings" not in fitted.space
+    free = search._fitted(config, space, [f"data.name={data.name}"], quiet=True)
+    assert "embeddings" in free.space

@@ -5,7 +5,7 @@ from report_runs import make_search, write_run
 
 from textcls.exceptions import ConfigError
 from tune import Search, setup
-from tune.config import search_file
+from tune.config import grid, search_file
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
 
@@ -64,7 +64,7 @@ def test_a_grid_gives_as_many_points_as_are_asked_for(tmp_path: Path) -> None:
     assert setup.reopen_study(config, folder).waiting() == 4  # the one that was cut off and three
     more = search_file.load_search(tmp_path / "space.yaml", ["search.samples=99"])
     found = setup.reopen_study(more, folder)
-    assert found.waiting() == setup.trial_count(more) == 10
+    assert found.waiting() == grid.trial_count(more) == 10
     points = [found.ask(setup.suggester(more)).params for _ in range(10)]
     assert len({tuple(sorted(point.items())) for point in points}) == 10
 

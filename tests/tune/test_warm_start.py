@@ -65,7 +65,7 @@ def test_what_lies_outside_is_left_out_and_counted(tmp_path: Path) -> None:
     found = inherited(tmp_path, make_search(space=narrow))
     assert len(found.records) == 1
     assert str(found) == (
-        "Warm start from earlier: 1 trials; 1 lie outside of this space and were left out."
+        "Warm start from earlier: 1 trial; 1 lie outside of this space and were left out."
     )
 
 

@@ -118,7 +118,8 @@ class EmbeddingConfig(Section):
     """The word vectors."""
 
     name: str = "glove-twitter-50"
-    """A name of gensim's downloader, a vector file, "corpus" (trained on train) or "random"."""
+    """A name of gensim's downloader, glove-6b-50d (of the extra `vectors`), a vector file, "corpus"
+    (trained on train) or "random"."""
     offline: Literal["corpus", "random"] | None = None
     """What to use instead, with a notice, when the hub cannot be reached."""
     dim: int = Field(default=50, ge=1)

@@ -1,7 +1,9 @@
-"""Measure predictions: accuracy, macro F1, confusion matrix, confidence intervals."""
+"""Measure predictions: accuracy, macro F1, balanced accuracy, each class, with intervals."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +31,22 @@ def macro_f1(confusion: IntArray) -> float:
     return float(np.mean(np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)))
 
 
+def balanced_accuracy(confusion: IntArray) -> float:
+    """Return the mean of the classes' recall, over the classes that occur."""
+    texts = confusion.sum(axis=1)
+    occur = texts > 0
+    return float(np.mean(np.diag(confusion)[occur] / texts[occur])) if occur.any() else 0.0
+
+
+def measures_of(confusion: IntArray) -> dict[str, float]:
+    """Return accuracy, macro F1 and balanced accuracy by these names."""
+    return {
+        "accuracy": accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
+        "balanced_accuracy": balanced_accuracy(confusion),
+    }
+
+
 def wilson_interval(accuracy: float, texts: int, z: float = 1.959964) -> tuple[float, float]:
     """Return a confidence interval of an accuracy measured on `texts` texts (Wilson 1927).
 
@@ -46,3 +64,56 @@ def wilson_interval(accuracy: float, texts: int, z: float = 1.959964) -> tuple[f
     spread = z * math.sqrt(accuracy * (1 - accuracy) / texts + z * z / (4 * texts * texts))
     scale = 1 + z * z / texts
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """How well one class is predicted, in counts of texts."""
+
+    name: str
+    texts: int
+    """Texts with this label."""
+    predicted: int
+    """Texts that are predicted to have it."""
+    hits: int
+    """Texts of which both are true."""
+
+    @property
+    def precision(self) -> float:
+        """Share of the predictions of this class that are right; 0 where there is none."""
+        return self.hits / self.predicted if self.predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the texts of this class that are predicted to have it; 0 where there is none."""
+        return self.hits / self.texts if self.texts else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 where neither text nor prediction is of it."""
+        both = self.texts + self.predicted
+        return 2 * self.hits / both if both else 0.0
+
+    def interval(self, of: Literal["precision", "recall", "f1"]) -> tuple[float, float] | None:
+        """Return the 95 % interval of a score; None where it is measured on no text.
+
+        Precision and recall are shares of texts (Wilson 1927). F1 is 2 j / (1 + j) of the share j
+        of the hits among all texts that have the class or are predicted to, so its interval is
+        that share's, taken the same way.
+        """
+        if of == "f1":
+            union = self.texts + self.predicted - self.hits
+            if not union:
+                return None
+            low, high = wilson_interval(self.hits / union, union)
+            return 2 * low / (1 + low), 2 * high / (1 + high)
+        whole = self.predicted if of == "precision" else self.texts
+        return wilson_interval(self.hits / whole, whole) if whole else None
+
+
+def class_scores(confusion: IntArray, names: Sequence[str]) -> list[ClassScore]:
+    """Return each class's score: a confusion matrix (classes, classes) and its classes' names."""
+    counts = zip(
+        names, confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion), strict=True
+    )
+    return [ClassScore(name, int(own), int(said), int(hits)) for name, own, said, hits in counts]

@@ -42,7 +42,8 @@ class RungResult:
 
     seconds: since `fit` began, evaluation included. train_seconds: of training alone since the
     rung before. texts_per_second, tokens_per_second: of that training. metrics: `val_loss`,
-    `val_accuracy`, `val_macro_f1` and the same with `test_`, for the splits that there are.
+    `val_accuracy`, `val_macro_f1`, `val_balanced_accuracy` and the same with `test_`, for the
+    splits that there are.
     """
 
     epoch: float
@@ -228,7 +229,7 @@ class Training:
         return found
 
     def evaluate(self, split: EncodedSplit) -> dict[str, float]:
-        """Return the mean loss, accuracy and macro F1 on a split."""
+        """Return the mean loss, accuracy, macro F1 and balanced accuracy on a split."""
         logits = predict_logits(self.classifier, split, self.device)
         labels = torch.from_numpy(np.array(split.labels))
         confusion = metrics.confusion_matrix(
@@ -236,8 +237,7 @@ class Training:
         )
         return {
             "loss": functional.cross_entropy(logits, labels).item(),
-            "accuracy": metrics.accuracy(confusion),
-            "macro_f1": metrics.macro_f1(confusion),
+            **metrics.measures_of(confusion),
         }
 
     def save(self, path: Path) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from textcls.exceptions import EmbeddingError, HubUnreachableError
+from textcls.vectors._packages import PACKAGES
 
 NAMES = (
     "conceptnet-numberbatch-17-06-300",
@@ -90,9 +91,10 @@ def _data_dir() -> Path:
 
 def _unknown(name: str) -> str:
     message = f"embeddings.name: no file {name!r}, and gensim's downloader has no vectors so named"
-    if close := difflib.get_close_matches(name, NAMES, n=1):
+    names = (*PACKAGES, *NAMES)
+    if close := difflib.get_close_matches(name, names, n=1):
         return f"{message}; did you mean {close[0]}?"
-    return f"{message}; expected a file, corpus, random or one of {', '.join(NAMES)}"
+    return f"{message}; expected a file, corpus, random or one of {', '.join(names)}"
 
 
 def _probe(url: str) -> str | None:

@@ -13,7 +13,7 @@ from textcls.config.models import CORPUS_VECTORS, RANDOM_VECTORS, EmbeddingConfi
 from textcls.exceptions import EmbeddingError, HubUnreachableError
 from textcls.text.encoding import TRAIN, Encoding
 from textcls.text.vocabulary import PAD_ID, UNK_ID, Vocabulary
-from textcls.vectors import _gensim_hub
+from textcls.vectors import _gensim_hub, _packages
 from textcls.vectors._files import read_vectors
 from textcls.vectors._trained import recipe, train_vectors
 from textcls.vectors._word_rows import WordVectors
@@ -151,20 +151,20 @@ def locate(config: EmbeddingConfig, corpus_key: str) -> tuple[Vectors, tuple[str
     if config.name in (CORPUS_VECTORS, RANDOM_VECTORS):
         return _own(config.name, config, corpus_key), ()
     try:
-        path = (
-            _local_file(config.name)
-            or _gensim_hub.find(config.name)
-            or _gensim_hub.fetch(config.name)
-        )
+        return _foreign(config.name)
     except HubUnreachableError as error:
         if config.offline is None:
             raise HubUnreachableError(
-                f"{error}. Name a local file instead, or set embeddings.offline to what may take"
-                f" their place, such as {CORPUS_VECTORS}"
+                f"{error}. Name a local file{_or_package(config.name)} instead, or set"
+                f" embeddings.offline to what may take their place, such as {CORPUS_VECTORS}"
             ) from error
         notice = f"{error}; {config.offline} vectors are used in their place"
         return _own(config.offline, config, corpus_key), (notice,)
-    return FileVectors(config.name, path, _fingerprint(path)), ()
+
+
+def come_with_installed_package(name: str) -> bool:
+    """Tell whether `name` means vectors of a package that is installed; reads none of them."""
+    return name in _packages.PACKAGES and _packages.find(name) is not None
 
 
 def embed(vectors: Vectors, encoding: Encoding, seed: int) -> Embedded:
@@ -183,6 +183,36 @@ def embed(vectors: Vectors, encoding: Encoding, seed: int) -> Embedded:
         ids,
         _coverage(known, encoding.counts),
     )
+
+
+def _foreign(name: str) -> tuple[Vectors, tuple[str, ...]]:
+    """Find vectors that are not made here, and return notices about what stands for them."""
+    if path := _local_file(name):
+        return FileVectors(name, path, _fingerprint(path)), ()
+    if name not in _packages.PACKAGES:
+        path = _gensim_hub.find(name) or _gensim_hub.fetch(name)
+        return FileVectors(name, path, _fingerprint(path)), ()
+    if packaged := _packages.find(name):
+        return packaged, ()
+    package = _packages.PACKAGES[name]
+    missing = (
+        f"the package {package.distribution}, which brings the vectors {name}, is not installed"
+        f" ({_packages.INSTALL})"
+    )
+    same = package.gensim_name
+    try:
+        path = _gensim_hub.find(same) or _gensim_hub.fetch(same)
+    except HubUnreachableError as error:
+        raise HubUnreachableError(f"{missing}, and {error}") from error
+    notice = f"{missing}; {same} of gensim's downloader, the same vectors, are used"
+    return FileVectors(same, path, _fingerprint(path)), (notice,)
+
+
+def _or_package(name: str) -> str:
+    """Name vectors that need no hub; nothing where these are the ones that were missed."""
+    if name in _packages.PACKAGES:
+        return ""
+    return f" or, for English, {next(iter(_packages.PACKAGES))} ({_packages.INSTALL})"
 
 
 def _local_file(name: str) -> Path | None:

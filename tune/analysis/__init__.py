@@ -7,6 +7,7 @@ underscore is this package's own.
 __all__ = [
     "advice",
     "boundaries",
+    "class_table",
     "comparison",
     "error_analysis",
     "importance",

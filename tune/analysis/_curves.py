@@ -1,17 +1,23 @@
 """Judge the length of training from the learning curves of the best trials."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tune.analysis.run_data import RunData
 from tune.analysis.winner_score import error_of_difference
-from tune.config.metrics import loss_name, parse_metric
+from tune.config.metrics import Metric, loss_name, parse_metric
 from tune.study.records import State, TrialRecord
 
 BEST = 5
 """Curves that are looked at: those of the best complete trials."""
 _LOSS_RISES = 1.05  # of its lowest value; less is the noise of a rung
 _FLAT = 0.0005
+_ABOVE_GUESSING = 0.1
+"""Of the way from guessing to a perfect score: a trial that has come so far does not guess.
+
+With few texts and one large class two standard errors are more than that: with 123 texts, 92 % of
+them of one class, no score at all would lie beyond them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +79,55 @@ def shape(run: RunData) -> Shape | None:
 
 
 def at_chance(run: RunData) -> tuple[list[TrialRecord], float] | None:
-    """Return the trials that are no better than guessing, and the accuracy of guessing.
+    """Return the trials that are no better than guessing, and what guessing gives.
 
     Guessing means always naming the most frequent class, or any class at random: whichever is right
-    more often. None where the classes are not known or the metric is no accuracy.
+    more often. A trial guesses where none of what was measured of it (accuracy, macro F1, balanced
+    accuracy) is clearly above that. None where the classes are not known, or the metric is none of
+    these.
     """
     per_class = run.corpus.get("texts_per_class", {})
     counts: Sequence[int] = list(per_class.get(run.chosen_on, {}).values())
-    if not counts or not parse_metric(run.metric).is_accuracy:
+    metric = parse_metric(run.metric)
+    if sum(counts) == 0 or not metric.is_share:
         return None
-    texts = sum(counts)
-    chance = max(counts) / texts
-    limit = chance + 2 * error_of_difference(chance, texts)
-    stuck = [record for record in run.records if record.value and record.value < limit]
-    return stuck, chance
+    guessed = _guessed(counts)
+    limits = {
+        Metric(measure, run.chosen_on).name: _limit(measure, value, sum(counts))
+        for measure, value in guessed.items()
+    }
+    stuck = [
+        record
+        for record in run.ranked
+        if record.best_rung is not None and _guesses(record.curve[record.best_rung], limits)
+    ]
+    return stuck, guessed[metric.measure]
+
+
+def _guessed(counts: Sequence[int]) -> dict[str, float]:
+    """Return what guessing reaches by each measure; `counts` are the texts of each class."""
+    classes, texts = len(counts), sum(counts)
+    shares = [count / texts for count in counts]
+    always = 2 * max(shares) / (1 + max(shares)) / classes
+    at_random = _mean([2 * share / (1 + classes * share) for share in shares])
+    return {
+        "accuracy": max(shares),
+        "macro_f1": max(always, at_random),
+        "balanced_accuracy": 1 / max(1, sum(count > 0 for count in counts)),
+    }
+
+
+def _limit(measure: str, guessed: float, texts: int) -> float:
+    """Return the score from which a trial is better than guessing."""
+    clearly = _ABOVE_GUESSING * (1 - guessed)
+    if measure == "accuracy":
+        clearly = min(clearly, 2 * error_of_difference(guessed, texts))
+    return guessed + clearly
+
+
+def _guesses(point: Mapping[str, float], limits: Mapping[str, float]) -> bool:
+    measured = [(point[name], limit) for name, limit in limits.items() if name in point]
+    return bool(measured) and all(score < limit for score, limit in measured)
 
 
 def _loss_rises(record: TrialRecord, key: str) -> bool:

@@ -12,7 +12,9 @@ from tune.analysis._curves import at_chance, shape
 from tune.analysis.boundaries import BoundaryHit, boundary_hits
 from tune.analysis.run_data import CUT_OFF, RUNNING, RunData
 from tune.analysis.winner_score import WinnerScore
-from tune.study.records import State
+from tune.config.metrics import metric_words
+from tune.formatting import counted
+from tune.study.records import State, current_trials
 
 _MANY = 0.2  # of the trials
 
@@ -75,7 +77,8 @@ def _about_state(run: RunData) -> Iterator[Advice]:
 
 
 def _about_trials(run: RunData) -> Iterator[Advice]:
-    total = len(run.records)
+    trials = current_trials(run.records)
+    total = len(trials)
     if total == 0:
         yield Advice("warning", "No trials yet", "Nothing has been started.")
         return
@@ -84,16 +87,16 @@ def _about_trials(run: RunData) -> Iterator[Advice]:
         State.DIVERGED: "Their loss became infinite or NaN: a lower learning rate or a stricter "
         "max_grad_norm avoids that.",
     }.items():
-        count = sum(record.state == state for record in run.records)
+        count = sum(record.state == state for record in trials)
         if count >= max(1, math.ceil(_MANY * total)):
-            yield Advice("warning", f"{count} of {total} trials {state}", hint)
+            yield Advice("warning", f"{count} of {counted(total, 'trial')} {state}", hint)
     stuck = at_chance(run)
     if stuck is not None and len(stuck[0]) >= max(2, math.ceil(_MANY * total)):
-        trials, chance = stuck
-        title = f"{len(trials)} of {total} trials are no better than guessing"
+        found, chance = stuck
+        title = f"{len(found)} of {total} trials are no better than guessing"
         text = (
-            f"Guessing gives {chance:.4f} here. Their learning rate or initialisation did not "
-            "let them learn; a narrower range saves that time."
+            f"Guessing gives a {metric_words(run.metric)} of {chance:.4f} here. Their learning "
+            "rate or initialisation did not let them learn; a narrower range saves that time."
         )
         yield Advice("warning", title, text)
 
@@ -101,7 +104,7 @@ def _about_trials(run: RunData) -> Iterator[Advice]:
 def _about_selection(run: RunData, judged: WinnerScore | None) -> Iterator[Advice]:
     if judged is None:
         return
-    if judged.selected_on_test and judged.candidates > 1:
+    if judged.selected_on_test and judged.candidates > 1 and not run.confirmation:
         text = (
             "The trials were compared on the test split, so the winner's score there is the best "
             f"of {judged.candidates}, not a measurement of a classifier chosen beforehand."
@@ -118,7 +121,7 @@ def _about_selection(run: RunData, judged: WinnerScore | None) -> Iterator[Advic
             "trains to the end."
         )
         yield Advice("advice", "The winner was stopped early", text)
-    if judged.n_within_interval:
+    if judged.n_within_interval and not run.confirmation:
         plural = "s lie" if judged.n_within_interval > 1 else " lies"
         yield Advice(
             "advice",
@@ -126,8 +129,7 @@ def _about_selection(run: RunData, judged: WinnerScore | None) -> Iterator[Advic
             "It is not clear which of them is the best; train them again with other seeds, or take "
             "the cheapest.",
         )
-    complete = sum(record.state == State.COMPLETE for record in run.records)
-    if complete == 0:
+    if all(record.state != State.COMPLETE for record in run.records):
         text = "The winner was judged before its training was over."
         yield Advice("warning", "No trial was trained to its end", text)
 

@@ -11,9 +11,8 @@ from tune.analysis.winner_score import WinnerScore, error_of_difference, score_w
 from tune.config.distributions import AnyDistribution
 from tune.config.metrics import HELD_OUT
 from tune.config.parameters import SECTIONS, Parameter, all_parameters
-from tune.formatting import NONE, duration, value_text
+from tune.formatting import NONE, counted, duration, params_as_used, value_text
 from tune.run_folder import leaderboard
-from tune.study.records import without_continued
 
 _MOMENTS = (0.125, 0.25, 0.5, 1.0)  # of the time, or the texts, of the search that took least
 _TOLD = {"epochs", "offline", "threads"}  # elsewhere, or of no weight for the result
@@ -53,7 +52,7 @@ class Contender:
         """Return the training of so many epochs in words: in texts where their number is known."""
         if self.run.texts("train") is None:
             return f"{epochs:.2f} epochs"
-        return f"{self.trained(epochs):,.0f} texts"
+        return counted(round(self.trained(epochs)), "text")
 
 
 def contenders(histories: Sequence[RunData]) -> list[Contender]:
@@ -107,10 +106,13 @@ def _lead(found: Sequence[Contender]) -> str | None:
         return None
     chance = _SURE * error_of_difference((first + second) / 2, texts)
     ahead = first - second
+    if ahead == 0.0:
+        return f"{leader} and {follower} reach the same accuracy, {first:.4f}."
     sure = "is more than chance" if ahead > chance else "may be chance"
     return (
         f"{leader} is ahead of {follower} by {ahead:.4f}, which {sure}: two equally good "
-        f"classifiers differ by up to {chance:.4f} when each is measured on {texts:,} other texts."
+        f"classifiers differ by up to {chance:.4f} when each is measured on "
+        f"{counted(texts, 'other text')}."
     )
 
 
@@ -138,6 +140,9 @@ def _differences(found: Sequence[Contender]) -> Iterator[Row]:
 
 
 def _fixed(each: Contender, section: str, field: str) -> str:
+    if (section, field) == ("embeddings", "name"):
+        asked = {"embeddings": each.run.config.embeddings.name}
+        return str(params_as_used(asked, each.run.used_vectors)["embeddings"])
     return value_text(getattr(getattr(each.run.config, section), field))
 
 
@@ -186,15 +191,16 @@ def _scored(each: Contender, split: str) -> str:
     score = each.judged.score(split) if each.judged else None
     if score is None:
         return NONE
-    if score.interval is None:
-        return f"{score.accuracy:.4f}"
-    return f"{score.accuracy:.4f} ({score.interval[0]:.4f} to {score.interval[1]:.4f})"
+    text = f"{score.accuracy:.4f}"
+    if score.interval is not None:
+        text += f" ({score.interval[0]:.4f} to {score.interval[1]:.4f})"
+    return text + (f", mean of {score.seeds} seeds" if score.seeds > 1 else "")
 
 
 def _chosen(each: Contender, name: str) -> str:
     if each.judged is None or name not in each.judged.record.params:
         return NONE
-    return value_text(each.run.params(each.judged.record)[name])
+    return value_text(each.run.shown_params(each.judged.record)[name])
 
 
 def _over_time(found: Sequence[Contender]) -> Iterator[Row]:
@@ -247,15 +253,16 @@ def _cost(found: Sequence[Contender]) -> Iterator[Row]:
 
 
 def _trial_rows(each: Contender) -> str:
-    trials = without_continued(each.run.records)
-    counts = leaderboard.count_states(trials)
+    counts = leaderboard.count_states(each.run.records)
     ends = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    return f"{len(trials)} ({ends})" if ends else str(len(trials))
+    return f"{len(each.run.chains)} ({ends})" if ends else str(len(each.run.chains))
 
 
 def _machine(each: Contender) -> str:
     machine = each.run.environment.get("machine") or {}
-    return f"{machine['host']}, {machine.get('cpus')} cores" if "host" in machine else NONE
+    if "host" not in machine:
+        return NONE
+    return f"{machine['host']}, {counted(machine.get('cpus') or 0, 'core')}"
 
 
 def _row(label: str, found: Sequence[Contender], cell: Callable[..., str], *arguments: Any) -> Row:

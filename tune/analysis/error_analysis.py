@@ -10,7 +10,7 @@ import numpy as np
 
 from textcls.config.models import DataConfig
 from textcls.exceptions import BundleError, TextclsError
-from textcls.training.metrics import accuracy, confusion_matrix
+from textcls.training.metrics import ClassScore, accuracy, class_scores, confusion_matrix
 from tune.analysis.run_data import CUT_OFF, RUNNING, RunData
 from tune.config.metrics import HELD_OUT
 
@@ -55,15 +55,9 @@ class ErrorAnalysis:
         """Number of predictions that are wrong."""
         return int(self.confusion.sum() - np.trace(self.confusion))
 
-    def per_class(self) -> list[tuple[str, int, float, float, float]]:
-        """Return name, texts, precision, recall and F1 of each class."""
-        hits = np.diag(self.confusion).astype(float)
-        texts, predicted = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
-        rows = zip(self.label_names, texts, predicted, hits, strict=True)
-        return [
-            (name, int(own), _share(hit, given), _share(hit, own), _share(2 * hit, own + given))
-            for name, own, given, hit in rows
-        ]
+    def per_class(self) -> list[ClassScore]:
+        """Return how well each class is predicted."""
+        return class_scores(self.confusion, self.label_names)
 
 
 def analyse_errors(run: RunData, source: "Source | None" = None) -> ErrorAnalysis | str:
@@ -174,7 +168,3 @@ def summarise(
         for at in surest
     )
     return ErrorAnalysis(split, label_names, matrix, mistakes)
-
-
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else 0.0

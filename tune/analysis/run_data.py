@@ -17,10 +17,18 @@ from tune.config.conditions import Space
 from tune.config.metrics import parse_metric
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.exceptions import RunFolderError, SearchError
+from tune.formatting import params_as_used
 from tune.run_folder import documents, paths
 from tune.run_folder.paths import RunFolder
 from tune.study import study
-from tune.study.records import CUT_OFF_MESSAGE, State, TrialRecord, ranked
+from tune.study.records import (
+    CUT_OFF_MESSAGE,
+    Chain,
+    State,
+    TrialRecord,
+    chains_of,
+    ranked,
+)
 
 _MOST_EPOCHS, _MOST_RUNGS, _MOST = 1e9, 1000, 1e15
 RUNNING, CUT_OFF = "running", "cut off"
@@ -87,6 +95,11 @@ class RunData:
         return spaces.searched(self.config)
 
     @cached_property
+    def chains(self) -> tuple[Chain, ...]:
+        """The trials as the search counts them: one with all that continued it is one."""
+        return tuple(chains_of(self.records))
+
+    @cached_property
     def ranked(self) -> tuple[TrialRecord, ...]:
         """The trials that may win, best first."""
         return tuple(ranked(list(self.records)))
@@ -106,6 +119,23 @@ class RunData:
         return best if best.get("fallback") else None
 
     @property
+    def confirmation(self) -> Mapping[str, Any] | None:
+        """The results with fresh seeds, as `result.json` has them; None without a confirmation."""
+        found = (self.result.get("best") or {}).get("confirmation")
+        return found if isinstance(found, dict) and found.get("standings") else None
+
+    @property
+    def used_vectors(self) -> dict[str, str]:
+        """The names of the vectors that took the place of others, by the name of those."""
+        corpora = self.environment.get("corpora") or []
+        named = [(each.get("embeddings") or {}, each.get("vectors")) for each in corpora]
+        return {
+            str(asked["name"]): str(used)
+            for asked, used in named
+            if used and asked.get("name") not in (None, used)
+        }
+
+    @property
     def corpus(self) -> Mapping[str, Any]:
         """Source and sizes of the texts; empty where they were not recorded."""
         corpora = self.environment.get("corpora") or [{}]
@@ -120,6 +150,10 @@ class RunData:
     def params(self, record: TrialRecord) -> dict[str, Any]:
         """Return a trial's parameters as a configuration means them."""
         return spaces.decode_params(self.space, record.params)
+
+    def shown_params(self, record: TrialRecord) -> dict[str, Any]:
+        """Return a trial's parameters for people: with the vectors that were really used."""
+        return params_as_used(self.params(record), self.used_vectors)
 
     def origin(self, record: TrialRecord) -> int:
         """Return the first trial of a chain of interrupted ones; its own number for all others."""
@@ -203,7 +237,8 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
         return RUNNING
     # A search that was resumed and killed leaves the result of the time before.
     whole = all(record.state != State.RUNNING for record in records)
-    counted = result["trials"].get("total") if result else None
+    trials = result["trials"] if result else {}
+    counted = trials.get("records", trials.get("total"))
     return str(result["state"]) if result and whole and counted == len(records) else CUT_OFF
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from tune.formatting import counted
 from tune.study.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Trials(Sequence[TrialRecord]):
         return len(self._records)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} trials by {self._metric}>"
+        return f"<{counted(len(self), 'trial')} by {self._metric}>"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return a dictionary for each trial.

@@ -24,7 +24,12 @@ class Score:
     accuracy: float
     texts: int | None
     interval: tuple[float, float] | None
-    """95 %, by the number of texts alone; None when nobody knows how many there were."""
+    """95 %, by the number of texts alone, or of a mean by its seeds alone; None when nobody knows
+    how many there were."""
+    seeds: int = 1
+    """With more than one it is the mean over so many fresh seeds."""
+    exported: float | None = None
+    """The accuracy of the one of them that was exported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class WinnerScore:
     """By how much the best of so many is expected to lie above its true value, at most."""
     n_within_interval: int | None
     """Other trials whose value lies within the winner's interval."""
+    n_equal: int = 0
+    """Other trials with the same value."""
 
     @property
     def headline(self) -> Score | None:
@@ -61,7 +68,7 @@ def score_winner(run: RunData) -> WinnerScore | None:
     if best is None or best.value is None:
         return None
     scores = tuple(_scores(run, best))
-    chosen = next((score for score in scores if score.split == run.chosen_on), None)
+    compared = _searched_score(run, best)
     values = [record.value for record in run.ranked if record.value is not None]
     by_accuracy = parse_metric(run.metric).is_accuracy
     return WinnerScore(
@@ -71,8 +78,9 @@ def score_winner(run: RunData) -> WinnerScore | None:
         selected_on_test=run.chosen_on == "test",
         candidates=len(values),
         evaluations=sum(len(record.values) for record in run.ranked),
-        selection_bias=selection_bias(values, chosen.texts) if by_accuracy and chosen else None,
-        n_within_interval=_rivals(values, chosen) if by_accuracy and chosen else None,
+        selection_bias=selection_bias(values, compared.texts) if by_accuracy and compared else None,
+        n_within_interval=_rivals(values, compared) if by_accuracy and compared else None,
+        n_equal=max(0, values.count(best.value) - 1),
     )
 
 
@@ -93,7 +101,8 @@ def selection_bias(values: Sequence[float], texts: int | None) -> float | None:
     if texts is None or not values:
         return None
     truth = np.asarray(sorted(values, reverse=True)[:200])  # the others never come first
-    error = np.sqrt(np.clip(truth * (1 - truth), 0.0, None) / texts)
+    expected = (truth * texts + 2) / (texts + 4)  # so that a perfect score has an error, too
+    error = np.sqrt(expected * (1 - expected) / texts)
     half = np.random.default_rng(0).standard_normal((DRAWS // 2, len(truth)))
     drawn = truth + error * np.concatenate([half, -half])  # in pairs: a lone trial comes out at 0
     chosen = drawn.argmax(axis=1)
@@ -103,6 +112,42 @@ def selection_bias(values: Sequence[float], texts: int | None) -> float | None:
 def error_of_difference(accuracy: float, texts: int) -> float:
     """Return the standard error of the difference of two such accuracies on different texts."""
     return math.sqrt(2 * max(accuracy * (1 - accuracy), 1 / texts) / texts)
+
+
+def interval_of_mean(values: Sequence[float], *, share: bool) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean of a few runs, by Student's t.
+
+    Args:
+        values: One result for each run.
+        share: Whether they lie between 0 and 1; then so does the interval: it is that of the mean's
+            logit (the delta method).
+
+    Returns:
+        The interval; None of fewer than two values.
+
+    Example:
+        >>> low, high = interval_of_mean([0.64, 0.49], share=True)
+        >>> 0 < low < 0.565 < high < 1
+        True
+    """
+    from scipy import stats
+
+    if len(values) < 2:
+        return None
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    if not share or min(values) < 0.0 or max(values) > 1.0:
+        return mean - half, mean + half
+    if error == 0.0:
+        return mean, mean
+    middle, half = math.log(mean / (1 - mean)), half / (mean * (1 - mean))
+    low, high = (_from_logit(middle + side * half) for side in (-1, 1))
+    return low, high
+
+
+def _from_logit(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0  # beyond, exp has no number
 
 
 def _scores(run: RunData, best: TrialRecord) -> list[Score]:
@@ -115,8 +160,33 @@ def _scores(run: RunData, best: TrialRecord) -> list[Score]:
         if accuracy is not None:
             texts = run.texts(split)
             interval = wilson_interval(accuracy, texts) if texts else None
-            found.append(Score(split, accuracy, texts, interval))
+            score = Score(split, accuracy, texts, interval)
+            found.append(_confirmed(run, score) if run.metric == key else score)
     return found
+
+
+def _confirmed(run: RunData, score: Score) -> Score:
+    """Return the mean over the fresh seeds in place of the best of them, where there are several.
+
+    The one that was exported is the luckiest of its seeds by this very score.
+    """
+    if run.confirmation is None:
+        return score
+    values = run.confirmation["standings"][0]["values"]
+    if len(values) < 2:
+        return score
+    interval = interval_of_mean(values, share=True)
+    mean = float(np.mean(values))
+    return Score(score.split, mean, score.texts, interval, len(values), score.accuracy)
+
+
+def _searched_score(run: RunData, best: TrialRecord) -> Score | None:
+    """Return the accuracy by which the search compared its winner with the others."""
+    texts = run.texts(run.chosen_on)
+    if best.value is None or not parse_metric(run.metric).is_accuracy:
+        return None
+    interval = wilson_interval(best.value, texts) if texts else None
+    return Score(run.chosen_on, best.value, texts, interval)
 
 
 def _rivals(values: Sequence[float], chosen: Score) -> int | None:

@@ -3,9 +3,13 @@
 import random
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from tune.config.conditions import Params, Space, holds, in_order
 from tune.config.distributions import AnyDistribution, Value
+
+if TYPE_CHECKING:
+    from tune.config.search_file import SearchFile
 
 VALUES = 5
 """Values of a range that has no step, evenly spaced on its own scale, both bounds among them."""
@@ -13,6 +17,15 @@ VALUES = 5
 
 LISTED = 20_000
 """Points up to which a grid is listed; of a larger one, points are drawn."""
+
+
+def trial_count(config: "SearchFile") -> int:
+    """Return the number of trials of a search."""
+    if config.configurations:
+        return len(config.configurations)
+    if config.search.sampler == "grid":
+        return size(config.space, config.search.samples)
+    return config.search.samples
 
 
 def shuffled(space: Space, seed: int) -> Iterator[Params]:

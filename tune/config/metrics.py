@@ -6,7 +6,17 @@ split, an underscore, what is measured. Only this module takes such names apart 
 
 from dataclasses import dataclass
 
-METRICS = ("test_accuracy", "val_accuracy", "test_macro_f1", "val_macro_f1")
+MEASURES = ("accuracy", "macro_f1", "balanced_accuracy")
+"""What is measured of a text classifier on a split, beside its loss; each is 0 to 1."""
+
+METRICS = (
+    "test_accuracy",
+    "val_accuracy",
+    "test_macro_f1",
+    "val_macro_f1",
+    "test_balanced_accuracy",
+    "val_balanced_accuracy",
+)
 """The metrics that a search of text classifiers can maximise."""
 
 HELD_OUT = ("test", "validation")
@@ -28,7 +38,7 @@ class Metric:
     """
 
     measure: str
-    """accuracy, macro_f1 or loss; the whole name where no split is named."""
+    """accuracy, macro_f1, balanced_accuracy or loss; the whole name where no split is named."""
     split: str | None
     """test, validation or train; None for the metric of an objective that has no such splits."""
 
@@ -47,6 +57,11 @@ class Metric:
     def is_accuracy(self) -> bool:
         """Whether it is a share of texts, so that the number of texts gives its error."""
         return self.measure == "accuracy"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies between 0 and 1: accuracy, macro F1 or balanced accuracy of a split."""
+        return self.split is not None and self.measure in MEASURES
 
 
 def parse_metric(name: str) -> Metric:

@@ -32,11 +32,12 @@ from textcls.config.models import (
     TrainConfig,
 )
 from textcls.exceptions import ConfigError
-from tune.config import _checks
+from tune.config import _checks, grid
 from tune.config._valid_sections import keep_valid
 from tune.config.distributions import CheckedValue, Distribution
 from tune.config.metrics import METRICS
 from tune.config.parameters import overlay
+from tune.formatting import counted
 
 SamplerName = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"]
 
@@ -303,7 +304,24 @@ def load_search(path: Path, overrides: Sequence[str | loader.Override] = ()) -> 
 
         config = load_search(Path("gru.yaml"), ["search.samples=8"])
     """
-    return loader.load_config(_model_of(path), path, overrides)
+    config = loader.load_config(_model_of(path), path, overrides)
+    if config.configurations and (flag := _names_samples(overrides)):
+        raise ConfigError(
+            f"{flag}: means the trials of a search, but {path} names "
+            f"{len(config.configurations)} configurations, each of which is run once; leave it out,"
+            " or take configurations out of a copy of the file"
+        )
+    return config
+
+
+def _names_samples(overrides: Sequence[str | loader.Override]) -> str | None:
+    """Return the flag that sets the number of trials; None where none does."""
+    for given in overrides:
+        if isinstance(given, str) and given.partition("=")[0].strip() == "search.samples":
+            return "--set search.samples"
+        if isinstance(given, loader.Override) and given.key == "search.samples":
+            return given.flag
+    return None
 
 
 def _model_of(path: Path) -> type[SearchFile]:
@@ -365,7 +383,8 @@ def summarise_search(config: SearchFile) -> str:
     if isinstance(config, ObjectiveSearchFile):
         model = f"{config.objective}: "
     stops = "" if config.search.scheduler.name == "none" else f", {config.search.scheduler.name}"
-    return f"{model}{config.search.samples} trials over {names}{stops} on {config.search.metric}"
+    trials = counted(grid.trial_count(config), "trial")
+    return f"{model}{trials} over {names}{stops} on {config.search.metric}"
 
 
 class _Row(dict[str, Any]):

@@ -51,6 +51,15 @@ class Preparation:
             self._error = error
 
 
+def substituted_vectors(corpora: Corpora) -> dict[str, str]:
+    """Return the names of the vectors that took the place of others, by the name of those."""
+    return {
+        asked.name: corpus.provenance["vectors"]
+        for asked, corpus in corpora.items()
+        if corpus.provenance["vectors"] != asked.name
+    }
+
+
 def prepare_corpora(
     config: SearchFile, say: Callable[[str], None], source: "Source | None" = None
 ) -> Corpora:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from tune.formatting import format_params, rounded_duration
+from tune.formatting import counted, format_params, rounded_duration
 from tune.monitor.callback import Facts
 from tune.monitor.search_state import SearchState, TrialView
 from tune.monitor.terminal import time_left
-from tune.study.records import Proposal, State, TrialRecord, without_continued
+from tune.study.records import Proposal, State, TrialRecord
 
 if TYPE_CHECKING:
     from tune.analysis.run_data import RunData
@@ -113,7 +113,8 @@ class NotebookDisplay:
 def search_html(state: SearchState) -> Markup:
     """Draw a search that runs: how far it is, its running trials and its best ones."""
     left, _ = time_left(state)
-    told = f"{state.ended} of {state.plan.samples} trials, {rounded_duration(state.elapsed_s)}"
+    trials = counted(state.plan.samples, "trial")
+    told = f"{state.ended} of {trials}, {rounded_duration(state.elapsed_s)}"
     if state.running:
         told += f", {left} left"
     running = [_row(each, f"{max(each.epoch, each.live):.2f}") for each in state.running[:_SHOWN]]
@@ -140,12 +141,13 @@ def result_table(run: "RunData") -> str:
             str(each.state),
             _value(each.value),
             _epoch(each),
-            format_params(each.params),
+            format_params(run.shown_params(each)),
         ]
         for each in run.ranked[:_SHOWN]
     ]
-    trials = len(without_continued(run.records))
-    head = Markup("<b>{}</b>: {}, {} trials").format(run.folder.name, run.state, trials)
+    head = Markup("<b>{}</b>: {}, {}").format(
+        run.folder.name, run.state, counted(len(run.chains), "trial")
+    )
     report = run.folder.report
     link = (
         Markup('<br><a href="{}" target="_blank">report</a>').format(report)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.live import Live
@@ -114,7 +115,8 @@ class Progress:
         if leads:
             self._best = record.value
         if not self._quiet:
-            line = _trial_line(record, leads=leads)
+            shown = replace(record, params=self._state.plan.shown(record.params))
+            line = _trial_line(shown, leads=leads)
             if self._live is not None:  # a picture below and wrapped lines above are a mess
                 self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
                 if self._display is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from textcls.output import one_line, printable
 from tune.execution.resources import Capacity
+from tune.formatting import params_as_used
 from tune.monitor import eta
 from tune.study.records import Proposal, State, TrialRecord
 
@@ -33,6 +34,12 @@ class SearchPlan:
     """Seconds that are left of the time budget."""
     capacity: Capacity | None = None
     """Resources of the cluster, and the share of a trial."""
+    used_vectors: Mapping[str, str] = field(default_factory=dict)
+    """The vectors that took the place of others, by the name of those."""
+
+    def shown(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a trial's parameters for people: with the vectors that are really used."""
+        return params_as_used(params, self.used_vectors)
 
 
 @dataclass(slots=True)
@@ -103,7 +110,7 @@ class SearchState:
         self._running[proposal.number] = TrialView(
             proposal.number,
             _shown(proposal.name),
-            proposal.params,
+            self.plan.shown(proposal.params),
             continues=proposal.continues is not None,
             began=self.now(),
         )
@@ -191,8 +198,8 @@ class SearchState:
         self.ended += 1
         epoch = record.curve[-1].get("epoch", 0.0) if record.curve else 0.0
         over = TrialView(
-            record.number, _shown(record.name), record.params, record.state, epoch=epoch,
-            values=record.values, message=printable(record.message),
+            record.number, _shown(record.name), self.plan.shown(record.params), record.state,
+            epoch=epoch, values=record.values, message=printable(record.message),
         )  # fmt: skip
         self._over.append(over)
         if len(self._over) > 2 * _KEPT:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from textcls.output import printable
-from tune.formatting import duration_range, format_params, format_value, rounded_duration
+from tune.formatting import counted, duration_range, format_params, format_value, rounded_duration
 from tune.monitor.search_state import SearchState, TrialView
 from tune.study.records import State
 
@@ -98,7 +98,7 @@ def _wrapped(text: str, width: int | None) -> list[tuple[bool, str]]:
 
 def summary_line(state: SearchState) -> str:
     """Describe the state of a search in one line, for a log."""
-    parts = [f"{state.ended}/{state.plan.samples} trials"]
+    parts = [f"{state.ended}/{counted(state.plan.samples, 'trial')}"]
     if best := state.best(1):
         parts.append(f"best {best[0].value:.4f} (trial {best[0].number})")
     parts += [f"{len(state.running)} running", _time(state)]
@@ -133,7 +133,7 @@ def _bar(state: SearchState) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(ratio=1, max_width=_BAR_WIDTH)
     grid.add_column(no_wrap=True)
-    trials = f"{state.ended}/{state.plan.samples} trials"
+    trials = f"{state.ended}/{counted(state.plan.samples, 'trial')}"
     bar = ProgressBar(total=1.0, completed=state.done, width=_BAR_WIDTH)
     grid.add_row(bar, f"{trials}, {_time(state)}")
     return grid

@@ -3,9 +3,13 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textcls.command_line import CommandParser
 from textcls.output import printable
+
+if TYPE_CHECKING:
+    from tune.analysis.error_analysis import ErrorAnalysis
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -13,6 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError
+    from tune.analysis.error_analysis import analyse_errors
+    from tune.analysis.run_data import load_run
     from tune.report.writer import write_report
     from tune.run_folder import paths
     from tune.study import databases
@@ -20,15 +26,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         databases.allow_named(options.storage)
         folder = paths.find(paths.runs_dir(options.runs_dir), options.run)
-        target = write_report(folder, options.out, with_texts=not options.without_texts)
+        examined = analyse_errors(load_run(folder)) if options.classes else None
+        target = write_report(
+            folder, options.out, with_texts=not options.without_texts, examined=examined
+        )
     except TextclsError as error:
         print(printable(str(error)), file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{error.filename}: cannot be written ({error.strerror})", file=sys.stderr)
         return 1
+    if examined is not None:
+        if isinstance(examined, str):
+            print(f"There is no table of the classes: {examined}", file=sys.stderr)
+            return 1
+        show_classes(examined)
     print(paths.shown(target.absolute()))
     return 0
+
+
+def show_classes(examined: "ErrorAnalysis") -> None:
+    """Print how well each class is predicted, with 95 % intervals."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from tune.analysis.class_table import HEAD, class_rows
+
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=240)
+    table = Table(*HEAD, box=None, header_style="bold", pad_edge=False)
+    for row in class_rows(examined.per_class()):
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def make_parser() -> CommandParser:
@@ -44,6 +75,11 @@ def make_parser() -> CommandParser:
         "--storage", metavar="URL", help="open this database where the run names it, from now on"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="by default RUN/report.html")
+    parser.add_argument(
+        "--classes",
+        action="store_true",
+        help="print how well each class is predicted, with 95 %% intervals",
+    )
     parser.add_argument(
         "--without-texts",
         action="store_true",

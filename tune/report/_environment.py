@@ -7,6 +7,7 @@ from typing import Any
 
 from textcls.command_line import typed
 from tune.analysis.run_data import RunData
+from tune.formatting import counted
 from tune.report import _html
 from tune.report._html import Html, tag
 from tune.study.records import State, TrialRecord
@@ -100,7 +101,7 @@ def _facts(run: RunData) -> Iterator[tuple[str, str]]:
     for resumed in known.get("resumed", ()):
         yield "resumed", str(resumed.get("at"))
     if machine := known.get("machine"):
-        size = f"{machine.get('cpus')} cores, {machine.get('memory_gb')} GB"
+        size = f"{counted(machine.get('cpus') or 0, 'core')}, {machine.get('memory_gb')} GB"
         yield "machine", f"{machine.get('host')}, {size}, {machine.get('platform')}"
     if plan := known.get("resources"):
         share = f"{_amount(plan.get('cpu'))} CPU, {_amount(plan.get('gpu'))} GPU"

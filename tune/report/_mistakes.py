@@ -1,8 +1,10 @@
 """The report's section on the winner's errors: confusion matrix, most confident mistakes."""
 
+from tune.analysis.class_table import HEAD, class_rows
 from tune.analysis.error_analysis import ErrorAnalysis, Mistake
 from tune.analysis.run_data import RunData
 from tune.config.metrics import accuracy_name
+from tune.formatting import counted
 from tune.report import _html
 from tune.report._html import Html, tag
 
@@ -29,6 +31,7 @@ def mistakes_section(run: RunData, examined: ErrorAnalysis | str) -> list[Html]:
         return [*parts, tag("p", "It makes no mistake on this split.", class_="gap")]
     shown = len(examined.mistakes)
     which = f"The {shown} of {examined.wrong:,} mistakes" if shown < examined.wrong else "The texts"
+    which = "The one text" if examined.wrong == 1 else which
     lead = (
         f"{which} of which the winner is most certain. Where a label is wrong in the data, it is "
         "often found here."
@@ -55,20 +58,16 @@ def _matrix(examined: ErrorAnalysis) -> Html:
         for row in shown
     ]  # fmt: skip
     total = int(examined.confusion.sum())
-    note = f"{total:,} {examined.split} texts, {examined.wrong:,} of them wrong."
+    note = f"{counted(total, f'{examined.split} text')}, {examined.wrong:,} of them wrong."
     if len(shown) < len(names):
         note += f" The {len(shown)} of {len(names)} classes with most mistakes."
-    per_class = [
-        [name, f"{texts:,}", f"{precision:.4f}", f"{recall:.4f}", f"{f1:.4f}"]
-        for name, texts, precision, recall, f1 in examined.per_class()
-    ]
     return tag(
         "figure",
         tag("figcaption", tag("b", "Confusion matrix"), tag("span", note)),
         tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="confusion"),
             class_="scroll", tabindex="0"),
-        _html.details("Table by class", _html.table(
-            ["class", "texts", "precision", "recall", "F1"], per_class,
+        _html.details("Table by class, with 95 % intervals", _html.table(
+            list(HEAD), class_rows(examined.per_class()),
             numeric=[False, True, True, True, True])),
         id="confusion-matrix", class_="plain",
     )  # fmt: skip

@@ -6,7 +6,7 @@ from itertools import pairwise
 from tune.analysis.run_data import RunData
 from tune.analysis.timeline import Report, Span, Timeline
 from tune.config.metrics import metric_words
-from tune.formatting import duration
+from tune.formatting import counted, duration
 from tune.report import _axes, _html
 from tune.report._html import Html
 from tune.report._plots import Layer, Place, legend, look, plot
@@ -128,7 +128,7 @@ def timeline_section(run: RunData, line: Timeline) -> Html:
         below=[
             legend([*looks, "waiting"], {"waiting": "asked for, not yet running"}),
             _html.details(
-                f"Table of {len(line.spans)} trials",
+                f"Table of {counted(len(line.spans), 'trial')}",
                 _html.table(head, map(_times, line.spans), numeric=_FLUSH),
             ),
         ],

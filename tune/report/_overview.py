@@ -1,6 +1,6 @@
 """The result in words, the winner's parameters to copy, and what to do next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -9,17 +9,18 @@ from textcls.command_line import typed
 from tune.analysis.advice import Advice, advise
 from tune.analysis.run_data import RunData
 from tune.analysis.timeline import Timeline
-from tune.analysis.winner_score import Score, WinnerScore
-from tune.config.metrics import HELD_OUT, accuracy_name, metric_words
+from tune.analysis.winner_score import Score, WinnerScore, interval_of_mean
+from tune.config import grid
+from tune.config.metrics import HELD_OUT, Metric, accuracy_name, metric_words, parse_metric
 from tune.config.parameters import all_parameters
 from tune.config.search_file import summarise_search
-from tune.formatting import NONE, duration
+from tune.formatting import NONE, counted, duration
 from tune.report import _html
 from tune.report._html import Html, tag
 from tune.report._trials import leaderboard_section as standings
 from tune.run_folder import leaderboard
-from tune.study.records import without_continued
 
+_SURE = 0.05
 _NOTHING = 0.00005  # what rounds to 0.0000
 
 _STATES = {
@@ -61,16 +62,13 @@ def result_section(run: RunData, judged: WinnerScore | None, line: Timeline) -> 
 def _confirmed(run: RunData) -> list[Html]:
     """Return the values of the best trials with fresh seeds, and those of the ensemble."""
     found: list[Html] = []
-    confirmation = (run.result.get("best") or {}).get("confirmation")
+    confirmation = run.confirmation
     if confirmation:
-        rows = [_standing(standing) for standing in confirmation["standings"]]
+        share = parse_metric(run.metric).is_share
+        rows = [_standing(standing, share=share) for standing in confirmation["standings"]]
         head = ["trial", "mean", "deviation", "95 % interval", "seeds", "in the search"]
         found += [tag("h3", "Confirmed with fresh seeds"), _html.table(head, rows)]
-        text = "The highest mean wins: its seeds had no part in the choice of the trials."
-        if confirmation["p_value"] is not None:
-            p_value = f"{confirmation['p_value']:.2g}"
-            text += f" First against second, paired by seed: p = {p_value}."
-        found.append(tag("p", text))
+        found.append(tag("p", _confirmed_sentence(confirmation)))
     ensemble = run.result.get("ensemble")
     if ensemble:
         numbers = ", ".join(str(number) for number in ensemble["trials"])
@@ -88,8 +86,18 @@ def _shares(result: Mapping[str, Any]) -> str:
     )
 
 
-def _standing(standing: Mapping[str, Any]) -> list[str]:
-    interval = standing["interval"]
+def _confirmed_sentence(confirmation: Mapping[str, Any]) -> str:
+    """Say why the first is the winner, and how certain that is."""
+    text = "The highest mean wins: its seeds had no part in the choice of the trials."
+    p_value = confirmation["p_value"]
+    if p_value is None:
+        return text
+    text += f" First against second, paired by seed: p = {p_value:.2g}"
+    return text + ("." if p_value < _SURE else ", so which of the two is better may be chance.")
+
+
+def _standing(standing: Mapping[str, Any], *, share: bool) -> list[str]:
+    interval = interval_of_mean(standing["values"], share=share)
     return [
         str(standing["number"]),
         f"{standing['mean']:.4f}",
@@ -113,7 +121,8 @@ def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
         found = [f"Trial {judged.record.number} reached a {metric_words(run.metric)} of "
                  f"{judged.value:.4f}."]  # fmt: skip
     if run.chosen_on:
-        found.append(_selection_sentence(run, judged))
+        chosen = _confirmation_sentence if run.confirmation else _selection_sentence
+        found.append(chosen(run, judged))
     alone = (run.result.get("best") or {}).get("linear_alone")
     if alone and run.result["best"].get("number") == judged.record.number:
         found.append(
@@ -129,30 +138,60 @@ def _fallback_sentence(best: Mapping[str, Any]) -> str:
 
 def _score_sentence(judged: WinnerScore, score: Score) -> str:
     who = f"Trial {judged.record.number}"
+    if score.seeds > 1:
+        text = (
+            f"{who}, trained again with {score.seeds} fresh seeds, has a mean {score.split} "
+            f"accuracy of {score.accuracy:.4f}."
+        )
+        if score.interval is not None:
+            low, high = score.interval
+            text += (
+                f" The 95 % interval of that mean, by the seeds alone, runs from {low:.4f} to "
+                f"{high:.4f}."
+            )
+        return f"{text} Its best seed, which is in best/, has {score.exported:.4f}."
     if score.interval is None or score.texts is None:
         return f"{who} has a {score.split} accuracy of {score.accuracy:.4f}."
     low, high = score.interval
     right = round(score.accuracy * score.texts)
     return (
-        f"{who} labels {right:,} of the {score.texts:,} {score.split} texts correctly, "
+        f"{who} labels {right:,} of the {counted(score.texts, f'{score.split} text')} correctly, "
         f"{score.accuracy:.4f}. For new texts of the same kind the 95 % interval, by the number of "
         f"texts alone, runs from {low:.4f} to {high:.4f}."
     )
 
 
+def _confirmation_sentence(run: RunData, judged: WinnerScore) -> str:
+    """Say how a winner was chosen that was trained again with fresh seeds."""
+    standings = (run.confirmation or {})["standings"]
+    seeds = counted(len(standings[0]["values"]), "fresh seed")
+    if len(standings) == 1:
+        text = f"It is the best of {counted(judged.candidates, 'trial')}, confirmed with {seeds}"
+    else:
+        text = f"It has the highest mean of the best {len(standings)} trials over {seeds}"
+    text += f", by {metric_words(run.metric)}, on the {run.chosen_on} split"
+    if not judged.selected_on_test:
+        return f"{text}; the test split had no part in the choice."
+    return f"{text}. The luck of a single seed is out of that mean, that of these texts is not."
+
+
 def _selection_sentence(run: RunData, judged: WinnerScore) -> str:
     many = judged.candidates > 1
     among = (
-        f"the best of {judged.candidates} trials, compared at {judged.evaluations} rungs"
+        f"the best of {judged.candidates:,} trials, compared at "
+        f"{counted(judged.evaluations, 'rung')},"
         if many
         else "the only trial with a result"
     )
     text = f"It is {among} by {metric_words(run.metric)}, on the {run.chosen_on} split"
+    if judged.n_equal:
+        others = "another trial has" if judged.n_equal == 1 else f"{judged.n_equal:,} others have"
+        text += f" ({others} the same value)"
     if not judged.selected_on_test:
         return f"{text}; the test split had no part in the choice."
     if not many or judged.selection_bias is None:
         return f"{text}."
-    if judged.selection_bias < _NOTHING:
+    if judged.selection_bias < _NOTHING and judged.n_within_interval == 0:
         return (
             f"{text}. It leads so clearly that picking it there hardly makes its score optimistic."
         )
@@ -243,11 +282,28 @@ def _figure(run: RunData, judged: WinnerScore | None) -> Html:
         tag("p", f"{headline.accuracy:.4f}", class_="big"),
         tag("p", f"{headline.split} accuracy of trial {judged.record.number}"),
     ]
+    if headline.seeds > 1:
+        parts.append(tag("p", f"mean of {headline.seeds} fresh seeds"))
     if headline.interval:
         parts.append(_interval(headline.accuracy, *headline.interval))
-    if run.metric != accuracy_name(headline.split):
-        parts.append(tag("p", f"chosen by {metric_words(run.metric)}: {judged.value:.4f}"))
+    parts += [tag("p", line) for line in _other_measures(run, judged, headline)]
     return tag("div", *parts)
+
+
+def _other_measures(run: RunData, judged: WinnerScore, headline: Score) -> Iterator[str]:
+    """Yield what the trials were compared by, where that is not the accuracy in the headline."""
+    if run.metric == accuracy_name(headline.split):
+        return
+    same = Metric(parse_metric(run.metric).measure, headline.split)
+    measured = (run.result.get("best") or {}).get(same.name)
+    if measured is not None and same.name not in (run.metric, accuracy_name(headline.split)):
+        yield f"{same.words}: {measured:.4f}"
+    if run.confirmation is not None:
+        first = run.confirmation["standings"][0]
+        seeds = counted(len(first["values"]), "fresh seed")
+        yield f"chosen by {metric_words(run.metric)} over {seeds}: {first['mean']:.4f}"
+    else:
+        yield f"chosen by {metric_words(run.metric)}: {judged.value:.4f}"
 
 
 def _interval(value: float, low: float, high: float) -> Html:
@@ -263,29 +319,44 @@ def _interval(value: float, low: float, high: float) -> Html:
 
 
 def _numbers(run: RunData, line: Timeline) -> Html:
-    trials = without_continued(run.records)
-    counts = {name: count for name, count in leaderboard.count_states(trials).items() if count}
-    running = len(trials) - sum(counts.values())
+    counts = leaderboard.count_states(run.records)
+    counts = {name: count for name, count in counts.items() if count}
+    running = len(run.chains) - sum(counts.values())
     if running:
         counts["running"] = running
-    asked = run.config.search.samples
-    ends = ", ".join(f"{count} {name}" for name, count in counts.items())
+    asked = grid.trial_count(run.config)
+    ends = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     texts = run.texts("train")
-    trained = f"{line.epochs * texts:,.0f} texts" if texts else f"{line.epochs:.1f} epochs"
+    trained = f"{line.epochs:.1f} epochs"
     if texts:
-        trained += f" ({line.epochs:.1f} epochs)"
-    seconds = run.result.get("seconds")
+        trained = f"{counted(round(line.epochs * texts), 'text')} ({trained})"
     facts = [
-        ("Trials", f"{len(trials)}" + (f" of {asked}" if running else "")),
+        ("Trials", f"{len(run.chains):,}" + (f" of {asked:,}" if running else "")),
         ("", ends),
-        ("Searching", duration(line.seconds) + (
-            f", {duration(seconds)} with start and end" if seconds else "")),
+        ("Searching", _searching(run, line)),
         ("Trained", trained),
         ("Trial time", f"{duration(line.busy_seconds)}, up to {line.lanes} at a time"),
         ("Data", str(run.corpus.get("data", run.config.data.name))),
+        ("Vectors", _vectors(run)),
     ]  # fmt: skip
     rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]
     return tag("dl", *rows, class_="facts")
+
+
+def _vectors(run: RunData) -> str:
+    corpora = run.environment.get("corpora") or []
+    return ", ".join(dict.fromkeys(str(each["vectors"]) for each in corpora if "vectors" in each))
+
+
+def _searching(run: RunData, line: Timeline) -> str:
+    """Say how long the search took; what is recorded with start and end is the last start's."""
+    text, seconds = duration(line.seconds), run.result.get("seconds")
+    if not seconds:
+        return text
+    resumed = len(run.environment.get("resumed", ()))
+    if resumed:
+        return f"{text} in {resumed + 1} starts, the last of which took {duration(seconds)}"
+    return f"{text}, {duration(seconds)} with start and end" if seconds > line.seconds else text
 
 
 def _yaml(content: Any) -> str:

@@ -9,7 +9,7 @@ from tune.analysis.importance import Importance, compute_importance
 from tune.analysis.run_data import RunData
 from tune.config.distributions import Value, between
 from tune.config.metrics import metric_words
-from tune.formatting import NONE, value_text
+from tune.formatting import NONE, counted, value_text
 from tune.report import _axes, _html
 from tune.report._axes import Axis
 from tune.report._html import Html, tag
@@ -183,7 +183,7 @@ def parallel_section(run: RunData) -> Html:
         layers, note=" ".join(filter(None, notes)), guides=columns_at, inside=labels,
         height=340, least=_COLUMN_PX * (columns + 1),
         below=[legend([name for name, group in groups.items() if group], spoken),
-               _html.details(f"Table of {len(rows)} trials",
+               _html.details(f"Table of {counted(len(rows), 'trial')}",
                               _html.table(head, rows, numeric=[True] * len(head)))],
     )  # fmt: skip
 
@@ -215,9 +215,9 @@ def _bars(run: RunData, found: Importance) -> Html:
     ]
     epoch = run.milestones[found.rung]
     note = (
-        f"PED-ANOVA over {found.trials} trials, by their value at epoch {epoch:.3g}, the last rung "
-        "that enough trials reached. It says how well a parameter separates the best trials from "
-        "the others, not in which direction; the table has the rank correlation."
+        f"PED-ANOVA over {counted(found.trials, 'trial')}, by their value at epoch {epoch:.3g}, "
+        "the last rung that enough trials reached. It says how well a parameter separates the "
+        "best trials from the others, not in which direction; the table has the rank correlation."
     )
     return tag(
         "figure",

@@ -5,12 +5,12 @@ from typing import Any
 
 from tune.analysis.run_data import RunData
 from tune.config.metrics import HELD_OUT, loss_name, metric_words
-from tune.formatting import NONE, duration, value_text
+from tune.formatting import NONE, counted, duration, params_as_used, value_text
 from tune.report import _axes, _html
 from tune.report._html import Html
 from tune.report._over_time import foot_note
 from tune.report._plots import WORDS, Layer, Place, legend, look, plot
-from tune.study.records import TrialRecord, chains_of
+from tune.study.records import TrialRecord
 
 LEADERS = 10
 
@@ -22,12 +22,10 @@ def curves_section(run: RunData) -> Html:
         metric_words(run.metric), [v for record in records for v in record.values]
     )
     x = _epochs(run, [point["epoch"] for record in records for point in record.curve])
-    chains = chains_of(run.records)
-    reached = [
-        sum(len(chain.values) > rung for chain in chains) for rung in range(len(run.milestones))
-    ]
+    reached = [sum(len(chain.values) > rung for chain in run.chains)
+               for rung in range(len(run.milestones))]  # fmt: skip
     guides = [
-        (x.at(epoch), f"{count} trial{'s' if count != 1 else ''}")
+        (x.at(epoch), counted(count, "trial"))
         for epoch, count in zip(run.milestones, reached, strict=True)
     ]
     layers, looks = _by_look(run, records, lambda record: _curve(record, x, y))
@@ -40,7 +38,7 @@ def curves_section(run: RunData) -> Html:
         below=[
             legend(looks),
             _html.details(
-                f"Table of {len(records)} trials",
+                f"Table of {counted(len(records), 'trial')}",
                 _html.table(head, [_curve_row(run, each) for each in records],
                              numeric=[True, False, *[True] * len(run.milestones)]),
             ),
@@ -116,7 +114,7 @@ def trial_cards(run: RunData) -> dict[str, Any]:
                 _title(run, record),
                 _number(record.value) if record.values else "",
                 _rungs(record),
-                [value_text(record.params.get(name, "")) for name in names],
+                [value_text(_shown(run, record).get(name, "")) for name in names],
             ]
             for record in run.records
         },
@@ -182,12 +180,16 @@ def _standing(run: RunData, record: TrialRecord, place: int | None) -> list[str]
         f"{last['epoch']:.3g}" if last else NONE,
         duration(last["seconds"]) if last else NONE,
         f"{speed:,.0f}" if speed else NONE,
-        *(_param(record, name) for name in run.space),
+        *(_param(run, record, name) for name in run.space),
     ]
 
 
-def _param(record: TrialRecord, name: str) -> str:
-    return value_text(record.params[name]) if name in record.params else NONE
+def _param(run: RunData, record: TrialRecord, name: str) -> str:
+    return value_text(_shown(run, record)[name]) if name in record.params else NONE
+
+
+def _shown(run: RunData, record: TrialRecord) -> dict[str, Any]:
+    return params_as_used(record.params, run.used_vectors)
 
 
 def _number(value: float | None) -> str:

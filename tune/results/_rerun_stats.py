@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from tune.analysis.winner_score import interval_of_mean
+from tune.config.metrics import parse_metric
+from tune.formatting import counted
 from tune.run_folder import atomic, documents
 from tune.run_folder.paths import RunFolder
 
+_SURE = 0.05
 FIRST_SEED = 1_000_000
 """Counted from train.seed: further than any search has trials, so no seed is used twice."""
 
@@ -40,7 +44,7 @@ class Standing:
     deviation: float
     """Standard deviation over the seeds; 0 of a single one."""
     interval: tuple[float, float] | None
-    """95 % of the mean, by Student's t; None of a single seed."""
+    """95 % of the mean, by Student's t, within 0 and 1 for a share; None of a single seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def judge_reruns(
         return None
     standings = sorted(
         (
-            _standing(number, value, by_number[number])
+            _standing(metric, number, value, by_number[number])
             for number, value in searched
             if len(by_number[number]) == most
         ),
@@ -98,6 +102,12 @@ def paired_p_value(differences: Sequence[float]) -> float | None:
         return 1.0 if differences[0] == 0.0 else 0.0
     t = float(np.mean(differences)) / (spread / math.sqrt(len(differences)))
     return float(2 * stats.t.sf(abs(t), len(differences) - 1))
+
+
+def lead_sentence(p_value: float) -> str:
+    """Say how certain it is that the first is better than the second."""
+    found = f"first against second: p = {p_value:.2g}, paired by seed"
+    return found if p_value < _SURE else f"{found}; which of them is better may be chance"
 
 
 def read_reruns(folder: RunFolder) -> list[Rerun]:
@@ -127,21 +137,19 @@ def confirmation_lines(confirmation: Confirmation) -> list[tuple[str, str]]:
         if standing.interval is not None:
             low, high = standing.interval
             text += f" ± {standing.deviation:.4f}, 95 % interval {low:.4f} to {high:.4f}"
-        seeds = len(standing.values)
-        text += f" ({seeds} seed{'s' if seeds > 1 else ''}; {standing.searched:.4f} in the search)"
+        seeds = counted(len(standing.values), "seed")
+        text += f" ({seeds}; {standing.searched:.4f} in the search)"
         rows.append((f"Confirmed {standing.number}", text))
     if confirmation.p_value is not None:
-        rows.append(("", f"first against second: p = {confirmation.p_value:.2g}, paired by seed"))
+        rows.append(("", lead_sentence(confirmation.p_value)))
     return rows
 
 
-def _standing(number: int, searched: float, by_seed: dict[int, float]) -> Standing:
-    from scipy import stats
-
+def _standing(metric: str, number: int, searched: float, by_seed: dict[int, float]) -> Standing:
     values = tuple(by_seed[seed] for seed in sorted(by_seed))
     mean = float(np.mean(values))
     if len(values) < 2:
         return Standing(number, searched, values, mean, 0.0, None)
     deviation = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / math.sqrt(len(values))
-    return Standing(number, searched, values, mean, deviation, (mean - half, mean + half))
+    interval = interval_of_mean(values, share=parse_metric(metric).is_share)
+    return Standing(number, searched, values, mean, deviation, interval)

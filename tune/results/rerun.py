@@ -16,6 +16,7 @@ from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal
 from tune.execution.task import check_finite
 from tune.execution.worker import CannotWrite, Workload
+from tune.formatting import counted
 from tune.results import _rerun_stats
 from tune.results._rerun_stats import FIRST_SEED, Confirmation, Rerun
 from tune.results.winner import Trained
@@ -84,7 +85,9 @@ def rerun_best(
     jobs = [_job(config, record, i) for i in range(asked.seeds) for record in chosen.values()]
     jobs = [job for job in jobs if (job.number, job.seed) not in known]
     if jobs:
-        say(f"Confirming {len(chosen)} trials with {asked.seeds} seeds each: {len(jobs)} runs.")
+        each = counted(asked.seeds, "seed") + (" each" if len(chosen) > 1 else "")
+        runs = counted(len(jobs), "run")
+        say(f"Confirming {counted(len(chosen), 'trial')} with {each}: {runs}.")
     for job, metrics in _trained(jobs, workload, plan, stop, say):
         reruns.append(Rerun(job.number, job.seed, metrics or {workload.metric: WORST}))
         _rerun_stats.write_reruns(folder, reruns)

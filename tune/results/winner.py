@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textcls.command_line import typed
-from textcls.training.metrics import accuracy, confusion_matrix, wilson_interval
+from textcls.training.metrics import (
+    IntArray,
+    accuracy,
+    confusion_matrix,
+    measures_of,
+    wilson_interval,
+)
 from tune.config import optuna_space
-from tune.config.metrics import HELD_OUT, accuracy_name, parse_metric
+from tune.config.metrics import HELD_OUT, MEASURES, Metric, accuracy_name, parse_metric
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
-from tune.execution.data import Corpora
-from tune.formatting import format_params
+from tune.execution.data import Corpora, substituted_vectors
+from tune.formatting import counted, format_params, params_as_used
 from tune.results import _rerun_stats
 from tune.results._rerun_stats import Confirmation
 from tune.run_folder import paths
@@ -32,6 +38,10 @@ class Winner:
     params: dict[str, Any]
     accuracies: dict[str, tuple[float, int]]
     confirmation: Confirmation | None = None
+    measures: dict[str, float] = field(default_factory=dict)
+    """Its macro F1 and balanced accuracy on each split, by their metrics' names."""
+    used_vectors: dict[str, str] = field(default_factory=dict)
+    """The vectors that took the place of others, by the name of those."""
     linear: dict[str, float] = field(default_factory=dict)
     """What the linear classifier beside its encoder reaches alone: accuracy on each split."""
     fallback: "Fallback | None" = None
@@ -54,6 +64,7 @@ class Winner:
             "name": self.record.name if self.record is not None else None,
             "value": self.value,
             **shares,
+            **self.measures,
             "params": self.params,
             **confirmed,
             **({"linear_alone": linear} if linear else {}),
@@ -104,10 +115,11 @@ def export_best(
     """
     params = optuna_space.decode_params(optuna_space.searched(config), record.params)
     corpus = export_trial(record, trained, config, corpora, folder, folder.best)
-    accuracies = _accuracies(trained, corpus, folder)
+    accuracies, measures = _scores(trained, corpus, folder)
     model, _, _ = config.configuration(params)
     alone = _linear_alone(corpus, accuracies) if model.linear_weight > 0 else {}
-    return Winner(record, params, accuracies, confirmed, alone, fallback)
+    used = substituted_vectors(corpora)
+    return Winner(record, params, accuracies, confirmed, measures, used, alone, fallback)
 
 
 def winner_without_classifier(
@@ -164,10 +176,17 @@ def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[
         rows.append(("", winner.fallback.reason))
     chosen_on = parse_metric(config.search.metric).split
     for split, (share, texts) in winner.accuracies.items():
+        rows += _other_measure(winner, config, split)
         low, high = wilson_interval(share, texts)
         basis = ", on which the trials were compared" if split == chosen_on else ""
-        text = f"{share:.4f}, 95 % interval {low:.4f} to {high:.4f} ({texts:,} texts{basis})"
-        rows.append((f"{split.capitalize()} accuracy", text))
+        text = (
+            f"{share:.4f}, 95 % interval {low:.4f} to {high:.4f} ({counted(texts, 'text')}{basis})"
+        )
+        label = f"{split.capitalize()} accuracy"
+        if config.search.metric == accuracy_name(split) and (mean := _mean_of_seeds(winner)):
+            rows += [(label, mean), ("", f"of its best seed, which is in best/: {text}")]
+        else:
+            rows.append((label, text))
     if winner.linear:
         shares = [f"{split} {share:.4f}" for split, share in winner.linear.items()]
         rows.append(("", f"the linear classifier in it alone: {', '.join(shares)}"))
@@ -187,7 +206,32 @@ def _who(winner: Winner) -> Iterator[tuple[str, str]]:
         yield "Winner", "the linear classifier alone"
         return
     yield "Winner", f"trial {record.number}" + (f", {record.name}" if record.name else "")
-    yield "", format_params(winner.params) or "the fixed configuration"
+    params = format_params(params_as_used(winner.params, winner.used_vectors))
+    yield "", params or "the fixed configuration"
+
+
+def _other_measure(winner: Winner, config: SearchFile, split: str) -> list[tuple[str, str]]:
+    """Return a line with what the trials were compared by on a split, where not by accuracy."""
+    measure = parse_metric(config.search.metric).measure
+    metric = Metric(measure, split)
+    if measure == "accuracy" or metric.name not in winner.measures:
+        return []
+    text = f"{winner.measures[metric.name]:.4f}"
+    if metric.name == config.search.metric and (mean := _mean_of_seeds(winner)):
+        text = f"{mean}; its best seed, which is in best/, has {text}"
+    return [(metric.words[:1].upper() + metric.words[1:], text)]
+
+
+def _mean_of_seeds(winner: Winner) -> str | None:
+    """Return the mean over fresh seeds with its interval; None where there are not several."""
+    if winner.confirmation is None or winner.confirmation.standings[0].interval is None:
+        return None
+    first = winner.confirmation.standings[0]
+    low, high = first.interval or (first.mean, first.mean)
+    return (
+        f"{first.mean:.4f}, the mean of {len(first.values)} fresh seeds, 95 % interval {low:.4f} "
+        f"to {high:.4f} by the seeds alone"
+    )
 
 
 def configurations_table(
@@ -208,18 +252,23 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _accuracies(
+def _scores(
     trained: Trained, corpus: "Corpus", folder: RunFolder
-) -> dict[str, tuple[float, int]]:
-    found = {}
+) -> tuple[dict[str, tuple[float, int]], dict[str, float]]:
+    """Return accuracy and number of texts of each split, and the other measures by their names."""
+    accuracies, measures = {}, {}
     for split in HELD_OUT:
-        if split in corpus.splits and not (trained.everything and split == "validation"):
-            share = trained.metrics.get(accuracy_name(split))
-            # What was trained on everything has another linear classifier than its trial had.
-            if share is None or (trained.everything and corpus.linear is not None):
-                share = _accuracy_of_bundle(folder, corpus, split)
-            found[split] = (share, len(corpus.splits[split]))
-    return found
+        if split not in corpus.splits or (trained.everything and split == "validation"):
+            continue
+        found = {name: trained.metrics.get(Metric(name, split).name) for name in MEASURES}
+        # What was trained on everything has another linear classifier than its trial had.
+        if found["accuracy"] is None or (trained.everything and corpus.linear is not None):
+            found = dict(measures_of(_confusion_of_bundle(folder, corpus, split)))
+        accuracies[split] = (found.pop("accuracy") or 0.0, len(corpus.splits[split]))
+        for name, value in found.items():
+            if value is not None:
+                measures[Metric(name, split).name] = value
+    return accuracies, measures
 
 
 def _linear_alone(corpus: "Corpus", splits: Iterable[str]) -> dict[str, float]:
@@ -233,11 +282,11 @@ def _linear_alone(corpus: "Corpus", splits: Iterable[str]) -> dict[str, float]:
     return found
 
 
-def _accuracy_of_bundle(folder: RunFolder, corpus: "Corpus", split: str) -> float:
+def _confusion_of_bundle(folder: RunFolder, corpus: "Corpus", split: str) -> IntArray:
     from textcls import bundle
     from textcls.training import trainer
 
     encoded = corpus.splits[split]
     loaded = bundle.load_bundle(folder.best, compiled=True)
     predictions = trainer.predict_logits(loaded.classifier, encoded, "cpu").argmax(dim=1).numpy()
-    return accuracy(confusion_matrix(encoded.labels, predictions, len(loaded.label_names)))
+    return confusion_matrix(encoded.labels, predictions, len(loaded.label_names))

@@ -34,7 +34,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
-class _Standing(_Part):
+class _StandingPart(_Part):
     number: Count
     searched: Number
     values: list[Number]
@@ -43,13 +43,13 @@ class _Standing(_Part):
     interval: Annotated[list[Number], Field(min_length=2, max_length=2)] | None
 
 
-class _Confirmation(_Part):
+class _ConfirmationPart(_Part):
     metric: Text
-    standings: list[_Standing]
+    standings: list[_StandingPart]
     p_value: Share | None
 
 
-class _Fallback(_Part):
+class _FallbackPart(_Part):
     kind: Text
     reason: Text
     epoch: Number | None = None
@@ -62,12 +62,16 @@ class _Best(_Part):
     test_accuracy: Share = 0.0
     val_accuracy: Share = 0.0
     params: dict[Text, Scalar | list[Scalar]] = Field(default_factory=dict)
-    confirmation: _Confirmation | None = None
+    test_macro_f1: Share = 0.0
+    val_macro_f1: Share = 0.0
+    test_balanced_accuracy: Share = 0.0
+    val_balanced_accuracy: Share = 0.0
+    confirmation: _ConfirmationPart | None = None
     linear_alone: Shares | None = None
-    fallback: _Fallback | None = None
+    fallback: _FallbackPart | None = None
 
 
-class _Ensemble(_Part):
+class _EnsemblePart(_Part):
     trials: list[Count]
     test_accuracy: Share = 0.0
     val_accuracy: Share = 0.0
@@ -79,7 +83,7 @@ class _Result(_Part):
     best: _Best | None = None
     trials: dict[Text, Count]
     seconds: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    ensemble: _Ensemble | None = None
+    ensemble: _EnsemblePart | None = None
 
 
 class _Machine(_Part):
@@ -97,7 +101,12 @@ class _Resources(_Part):
     notice: Text | None = None
 
 
-class _Corpus(_Part):
+class _VectorsPart(_Part):
+    name: Text | None = None
+
+
+class _CorpusPart(_Part):
+    embeddings: _VectorsPart | None = None
     data: Text | None = None
     data_fingerprint: Text | None = None
     vectors: Text | None = None
@@ -127,7 +136,7 @@ class _Environment(_Part):
     git: Text | None = None
     machine: _Machine | None = None
     resources: _Resources | None = None
-    corpora: list[_Corpus] = Field(default_factory=list)
+    corpora: list[_CorpusPart] = Field(default_factory=list)
     notices: list[Text] = Field(default_factory=list)
     resumed: list[_Resumed] = Field(default_factory=list)
 

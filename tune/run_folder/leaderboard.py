@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.run_folder import atomic
-from tune.study.records import State, TrialRecord, ranked
+from tune.study.records import State, TrialRecord, current_trials, ranked
 
 _LEADING = ("rank", "number", "name", "state")
 _EXTENT = ("rung", "rungs", "epoch", "step", "seconds", "train_seconds")
@@ -64,7 +64,8 @@ def result_json(
         "metric": metric,
         "best": dict(best) if best is not None else None,
         "trials": {
-            "total": len(records),
+            "total": len(current_trials(records)),
+            "records": len(records),
             **count_states(records),
         },
         "seconds": round(seconds, 3),
@@ -72,8 +73,8 @@ def result_json(
 
 
 def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
-    """Count the trials that ended in each state."""
-    found = Counter(record.state for record in records)
+    """Count the trials that ended in each state; a chain of interrupted ones is one trial."""
+    found = Counter(record.state for record in current_trials(records))
     return {str(state): found[state] for state in State if state != State.RUNNING}
 
 

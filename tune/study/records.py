@@ -149,8 +149,8 @@ def chains_of(records: Iterable[TrialRecord]) -> list[Chain]:
     return [Chain(tuple(found)) for found in members.values()]
 
 
-def without_continued(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the records without those that another trial has continued: one for each chain.
+def current_trials(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials as the search counts them: of a chain of interrupted ones, the latest.
 
     So many trials were asked for, and so they are counted for people.
     """

@@ -92,6 +92,8 @@ def test_the_surest_mistakes_come_first() -> None:
         assert each.label != each.prediction
         assert "abc"[labels[int(each.text)]] == each.label
         assert each.for_label <= each.probability
-    for name, texts, precision, recall, f1 in found.per_class():
-        assert texts == (labels == "abc".index(name)).sum()
-        assert f1 == pytest.approx(2 * precision * recall / (precision + recall))
+    for each in found.per_class():
+        assert each.texts == (labels == "abc".index(each.name)).sum()
+        assert each.f1 == pytest.approx(
+            2 * each.precision * each.recall / (each.precision + each.recall)
+        )

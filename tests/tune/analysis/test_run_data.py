@@ -44,7 +44,7 @@ def test_a_killed_search_is_cut_off_and_its_open_trials_interrupted(tmp_path: Pa
 def test_the_result_of_an_earlier_stop_does_not_count(tmp_path: Path, ends: tuple) -> None:
     folder = write_run(tmp_path / "run", SEARCH, trials(*ends), number=0)
     stale = json.loads(folder.result.read_text())
-    stale["trials"]["total"] = 1
+    stale["trials"] |= {"total": 1, "records": 1}
     folder.result.write_text(json.dumps(stale))
     told = run_data.load_run(folder)
     assert (told.state, dict(told.result)) == (run_data.CUT_OFF, {})

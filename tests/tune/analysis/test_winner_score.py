@@ -6,7 +6,12 @@ from report_runs import TEXTS, make_search, many_trials, trial, write_run
 
 from textcls.training.metrics import wilson_interval
 from tune.analysis import run_data
-from tune.analysis.winner_score import error_of_difference, score_winner, selection_bias
+from tune.analysis.winner_score import (
+    error_of_difference,
+    interval_of_mean,
+    score_winner,
+    selection_bias,
+)
 from tune.study.records import State
 
 PARAMS = {"hidden_size": 64, "learning_rate": 0.004, "dropout": 0.1, "pooling": "max"}
@@ -70,3 +75,25 @@ def test_the_error_of_a_difference_matches_a_simulation() -> None:
     rng = np.random.default_rng(0)
     drawn = rng.binomial(1_000, 0.9, (2, 20_000)) / 1_000
     assert error_of_difference(0.9, 1_000) == pytest.approx(np.std(drawn[0] - drawn[1]), rel=0.03)
+
+
+def test_the_interval_of_a_mean_of_shares_lies_within_0_and_1() -> None:
+    for values in ([0.64, 0.49], [0.999, 1.0], [0.0, 0.2], [0.0, 1.0]):
+        found = interval_of_mean(values, share=True)
+        assert found is not None
+        assert 0.0 <= found[0] < np.mean(values) < found[1] <= 1.0
+    assert interval_of_mean([1.0, 1.0], share=True) == (1.0, 1.0)
+    assert interval_of_mean([0.5], share=True) is None
+    other = interval_of_mean([0.64, 0.49], share=False)
+    assert other is not None
+    assert other[0] < 0.0 < 1.0 < other[1]
+
+
+def test_the_interval_of_a_mean_of_many_shares_is_students() -> None:
+    values = np.random.default_rng(0).normal(0.8, 0.01, 50)
+    plain, bounded = (interval_of_mean(values.tolist(), share=share) for share in (False, True))
+    assert bounded == pytest.approx(plain, abs=1e-4)
+
+
+def test_equal_perfect_scores_have_an_optimism() -> None:
+    assert (selection_bias([1.0] * 5, 100) or 0.0) > 0.001

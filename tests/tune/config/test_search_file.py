@@ -236,7 +236,7 @@ def test_a_point_must_not_set_what_its_own_choices_rule_out(file):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("search: {metric: accuracy}", "search.metric: must be one of test_accuracy, val_accuracy, test_macro_f1, val_macro_f1, but is the text 'accuracy'; did you mean val_accuracy?"),
+        ("search: {metric: accuracy}", "search.metric: must be one of test_accuracy, val_accuracy, test_macro_f1, val_macro_f1, test_balanced_accuracy, val_balanced_accuracy, but is the text 'accuracy'; did you mean val_accuracy?"),
         ("search: {samples: 0}", "search.samples: must be at least 1, but is 0"),
         ("search: {scheduler: ahsa}", "search.scheduler: must be one of asha, hyperband, median, top_k, none, but is the text 'ahsa'; did you mean asha?"),
         ("search: {scheduler: {reduction_factor: 1}}", "search.scheduler.reduction_factor: must be at least 2, but is 1"),

@@ -291,3 +291,22 @@ def test_a_running_search_shows_how_far_it_is(tmp_path: Path) -> None:
     assert "still running" in found["advice"]
     (_, span) = build_timeline(live).spans
     assert span.ended == pytest.approx(100.0)  # until now
+
+
+def test_the_command_prints_each_class_with_its_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_real_run(tmp_path / "run")
+    assert report_command.main([str(folder.root), "--classes"]) == 0
+    head, *rows, page = capsys.readouterr().out.splitlines()
+    assert head.split() == ["class", "texts", "precision", "recall", "F1"]
+    assert [row.split()[0] for row in rows] == [NASTY, "good"]
+    assert all(" to " in row for row in rows)
+    assert page == str(folder.report)
+
+
+def test_a_table_of_classes_without_a_classifier_is_one_message(
+    usual: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report_command.main([str(usual.root), "--classes"]) == 1
+    assert "no table of the classes: The winner's classifier" in capsys.readouterr().err

@@ -24,8 +24,9 @@ def test_the_highest_mean_comes_first_not_the_luckiest_trial() -> None:
     assert (first.number, second.number) == (7, 4)
     assert first.mean == pytest.approx(0.93)
     assert first.deviation == pytest.approx(0.01)
-    half = 4.303 * 0.01 / 3**0.5  # Student's t for two degrees of freedom
-    assert first.interval == pytest.approx((0.93 - half, 0.93 + half), abs=1e-4)
+    half = 4.303 * 0.01 / 3**0.5 / (0.93 * 0.07)  # Student's t, of the logit
+    logits = [np.log(0.93 / 0.07) - half, np.log(0.93 / 0.07) + half]
+    assert first.interval == pytest.approx([1 / (1 + np.exp(-logit)) for logit in logits], abs=1e-4)
     assert second.searched == 0.95
 
 

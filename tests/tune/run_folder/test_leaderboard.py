@@ -53,7 +53,8 @@ def test_the_result_counts_every_end() -> None:
         "metric": "test_accuracy",
         "best": {"number": 1},
         "trials": {
-            "total": 6, "complete": 2, "pruned": 1, "diverged": 1, "failed": 1, "interrupted": 1,
+            "total": 5, "records": 6,
+            "complete": 2, "pruned": 1, "diverged": 1, "failed": 1, "interrupted": 0,
         },
         "seconds": 1.235,
     }  # fmt: skip

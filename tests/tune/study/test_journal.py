@@ -47,10 +47,14 @@ def run_some(made: SearchStudy) -> None:
     for end in ends:
         number = made.ask(lambda trial: {"x": trial.suggest_float("x", 0, 1)}).number
         for rung in range(2 if end == State.COMPLETE else 1):
-            made.report(number, rung, {"test_accuracy": 0.5 + rung / 4, "epoch": MILESTONES[rung]})
+            made.report(
+                number,
+                rung,
+                {"test_accuracy": 0.5 + rung / 4, "epoch": MILESTONES[rung], "seconds": 1.0 + rung},
+            )
         made.end(number, end, "" if end in ends[:2] else f"it {end}")
     cut_off = made.ask(lambda trial: {"x": trial.suggest_float("x", 0, 1)}).number
-    made.report(cut_off, 0, {"test_accuracy": 0.625, "epoch": 0.5})
+    made.report(cut_off, 0, {"test_accuracy": 0.625, "epoch": 0.5, "seconds": 1.0})
     made.enqueue({"x": 0.75})
 
 
