@@ -142,7 +142,8 @@ def choose_texts(
         return tuple(present), ""
     names = [name for name in dict.fromkeys(present) if name.strip()]
     content = {name: _Content.of(sample.get(name, ())) for name in names}
-    texts = _texts(names, content)
+    found_texts = _texts(names, content)
+    texts = [name for name in names if name in found_texts]
     if len(texts) != 1:
         what = f"{quoted(texts)} may each be the text" if texts else "no column looks like the text"
         example = ",".join(texts or list(present)[:1])

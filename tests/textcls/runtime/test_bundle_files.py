@@ -81,6 +81,10 @@ def header(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     path.write_bytes(struct.pack("<Q", len(written)) + written + content[8 + length :])
 
 
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"x" * 8)
+
+
 def with_nan(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     found = array.copy()
     found.flat[-1] = np.nan
@@ -214,7 +218,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         "bytes of tensors, but its header says",
     ),
     "a tail": (
-        lambda f: (f / "classifier.safetensors").open("ab").write(b"x" * 8),
+        lambda f: lengthen(f / "classifier.safetensors"),
         "bytes of tensors, but its header says",
     ),
     "a huge header": (
@@ -390,7 +394,7 @@ def test_an_ensemble_is_checked_as_well(sound: Path, tmp_path: Path) -> None:
         ({"format": 1, "members": ["2"]}, "bundle.json is missing"),
     ):
         (tmp_path / "ensemble.json").write_text(json.dumps(content))
-        with pytest.raises(BundleError, match=r"") as refused:
+        with pytest.raises(BundleError) as refused:
             load_predictor(tmp_path)
         assert message in str(refused.value)
 
