@@ -23,8 +23,8 @@ from statistics import median
 
 import numpy as np
 
-from textcls import file_prediction
-from textcls.file_prediction import Choice, predict_file
+from textcls.data.tables import prediction
+from textcls.data.tables.prediction import Choice, predict_file
 from textcls.runtime.bundle_files import read_bundle
 from textcls.runtime.calibration import calibration_error
 from textcls.runtime.calibration import softmax as probabilities_of
@@ -122,7 +122,7 @@ def contest(
     for _ in range(options.rounds):
         for name, side in sides.items():
             seconds[name].append(timed(side))
-    cores = options.jobs or file_prediction.cores()
+    cores = options.jobs or prediction.cores()
     for name, times in seconds.items():
         speeds = sorted(options.texts / each for each in times)
         print(

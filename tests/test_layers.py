@@ -27,7 +27,7 @@ FLOORS = {
         ["textcls.corpus"],
         ["textcls.bundle"],
         ["textcls.ensemble", "textcls.linear_bundle"],
-        ["textcls.estimator", "textcls.file_prediction"],
+        ["textcls.estimator"],
         ["textcls.train", "textcls.predict", "textcls.inspect"],
     ],
     "tune": [
@@ -62,7 +62,7 @@ LIGHT = (
     "textcls",
     "textcls.command_line",
     "textcls.config.models",
-    "textcls.file_prediction",
+    "textcls.data.tables.prediction",
     "textcls.predict",
     "textcls.runtime.predictor",
     "textcls.train",

@@ -17,7 +17,7 @@ from textcls.exceptions import TextclsError
 from textcls.output import one_line, printable
 
 if TYPE_CHECKING:
-    from textcls.file_prediction import Choice
+    from textcls.data.tables.prediction import Choice
     from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
 LINES_AT_ONCE = 1024
@@ -117,7 +117,7 @@ def _count(value: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from textcls.file_prediction import Choice
+    from textcls.data.tables.prediction import Choice
 
     choice = Choice(options.top, options.threshold, options.below, options.all_probabilities)
     from textcls.runtime.loading import find_bundle, load_predictor
@@ -169,7 +169,7 @@ def _predict_file(
     options: argparse.Namespace,
     choice: "Choice",
 ) -> None:
-    from textcls.file_prediction import PORTION, predict_file
+    from textcls.data.tables.prediction import PORTION, predict_file
 
     bar = _ProgressLine(quiet=options.quiet)
     done = predict_file(
@@ -195,8 +195,8 @@ def _print_file(
 ) -> None:
     from tempfile import TemporaryDirectory
 
+    from textcls.data.tables.prediction import predicted, trained_columns
     from textcls.data.tables.reading import open_table
-    from textcls.file_prediction import predicted, trained_columns
 
     with TemporaryDirectory(prefix="textcls-", ignore_cleanup_errors=True) as scratch:
         table = open_table(

@@ -186,7 +186,7 @@ def test_the_linear_classifier_of_a_bundle_reads_whole_texts(exported_file) -> N
     np.testing.assert_allclose(
         np.unique(split.scores, axis=0),
         np.unique(prepared.splits["test"].scores, axis=0),
-        rtol=1e-5,
+        rtol=1e-3,  # the bundle keeps its weights in half precision
     )
 
 

@@ -25,13 +25,13 @@ def check_label(label: str) -> str:
 Label = Annotated[str, Field(min_length=1, max_length=LONGEST_LABEL), AfterValidator(check_label)]
 
 
-class _Part(BaseModel):
+class _BundlePart(BaseModel):
     """A part of a bundle's description: strict and frozen; keys of later versions are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-class About(_Part):
+class About(_BundlePart):
     """Where a classifier comes from; keys besides these are kept as they are."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
@@ -45,7 +45,7 @@ class About(_Part):
     """The labels as they were given, in the order of `label_names`."""
 
 
-class Calibration(_Part):
+class Calibration(_BundlePart):
     """The temperature by which logits are divided, and how it was found."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
@@ -62,7 +62,7 @@ class Calibration(_Part):
     """The same with one: each half of the split with the temperature found on the other."""
 
 
-class Description(_Part):
+class Description(_BundlePart):
     """The content of `bundle.json`."""
 
     format: Literal[1]
@@ -93,7 +93,7 @@ class Description(_Part):
         return name
 
 
-class EnsembleDescription(_Part):
+class EnsembleDescription(_BundlePart):
     """The content of `ensemble.json`."""
 
     format: Literal[1]

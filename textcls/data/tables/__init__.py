@@ -8,6 +8,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "prediction",
     "reading",
     "writing",
 ]

@@ -6,12 +6,12 @@ compiled programs run outside of Python's lock, and come out in their order.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,15 +19,22 @@ from textcls.data.tables.reading import Portion, Table, open_table
 from textcls.data.tables.writing import open_writer
 from textcls.exceptions import DataError
 
-if TYPE_CHECKING:
-    from textcls.runtime.predictor import EnsemblePredictor, Predictor
-
 LABEL, PROBABILITY = "label", "probability"
 PORTION = 2048
 """Rows that are read, predicted and written together by default."""
 _AHEAD = 2  # portions that may wait for each thread
 
 Item = TypeVar("Item")
+
+
+class TextPredictor(Protocol):
+    """A loaded classifier, such as `textcls.runtime.predictor.Predictor`."""
+
+    label_names: tuple[str, ...]
+    about: Mapping[str, Any]
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Return probabilities (texts, classes); called from several threads at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ def free_names(wanted: Sequence[str], taken: Sequence[str]) -> tuple[list[str], 
 
 
 def predict_file(
-    predictor: "Predictor | EnsemblePredictor",
+    predictor: TextPredictor,
     source: Path,
     out: Path,
     choice: Choice,
@@ -166,7 +173,7 @@ def predict_file(
 
 
 def predicted(
-    predictor: "Predictor | EnsemblePredictor", table: Table, portion: int, jobs: int | None
+    predictor: TextPredictor, table: Table, portion: int, jobs: int | None
 ) -> Iterator[tuple[Portion, np.ndarray[Any, Any]]]:
     """Yield the portions of a table with their probabilities (rows, classes), in order."""
     yield from in_order(
@@ -200,7 +207,7 @@ def in_order(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def trained_columns(predictor: "Predictor | EnsemblePredictor") -> tuple[str, ...] | None:
+def trained_columns(predictor: TextPredictor) -> tuple[str, ...] | None:
     """Return the text columns that the training named; None where it named none."""
     configuration = predictor.about.get("configuration") or {}
     found = (configuration.get("data") or {}).get("text_columns")
