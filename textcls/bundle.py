@@ -1,14 +1,10 @@
 """An exported classifier: a folder that predicts, in any process, without the data it came from.
 
-`classifier.safetensors` holds the weights, `bundle.json` what they mean: the format's version, the
-model, the label names, how texts are cut, and where it all came from; `vocabulary.json` the words
-in the order of their ids; `linear.safetensors`, where the model wants one, the linear classifier
-beside the encoder, and `linear_vocabulary.json` its words, where it read more of each text. No
-pickle anywhere. The folder is written beside and renamed.
+`textcls.runtime.bundle_files` knows the files, checks them and writes them; this module makes them
+of a training's checkpoint and of a classifier in memory, and makes a torch classifier of them. Who
+only predicts needs no torch: `textcls.runtime`.
 """
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -18,25 +14,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load_file as load_arrays
-from safetensors.torch import load_file
 
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
-from textcls.exceptions import BundleError
 from textcls.models.classifier import Classifier
 from textcls.models.linear import LinearClassifier
+from textcls.runtime.bundle_files import (
+    BUNDLE_FORMAT,
+    About,
+    BundleFiles,
+    Calibration,
+    Description,
+    read_bundle,
+    write_bundle,
+)
+from textcls.runtime.calibration import calibrate
 from textcls.text.encoding import WHOLE_LENGTH, EncodedSplit
-from textcls.text.tokenizer import CHARACTERS, WORDPUNCT, lower_case, tokenize_cased
+from textcls.text.tokenizer import WORDPUNCT, lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, Vocabulary
 from textcls.training import trainer
-from textcls.training.tensor_files import save_tensors
 
-FORMAT = 1
-_WEIGHTS, _ABOUT, _WORDS = "classifier.safetensors", "bundle.json", "vocabulary.json"
-_LINEAR, _LINEAR_WORDS = "linear.safetensors", "linear_vocabulary.json"
+_HELD_OUT = ("validation", "test")
+"""Splits on which a temperature is sought, the first that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,13 @@ class Bundle:
     """Tokens that the linear classifier reads; as many as the encoder where that is not known."""
     linear_vocabulary: Vocabulary | None = None
     """Its words, where they are others."""
+    calibration: Calibration | None = None
+    """The temperature of the probabilities, where one was found on held-out texts."""
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before they become probabilities; 1 without a calibration."""
+        return 1.0 if self.calibration is None else self.calibration.temperature
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
         """Return texts as word ids; their labels are unknown and 0."""
@@ -76,14 +82,15 @@ class Bundle:
         )
 
     def logits(self, texts: Sequence[str]) -> torch.Tensor:
-        """Return logits (texts, classes) in the order of `label_names`."""
+        """Return logits (texts, classes), not divided by the temperature."""
         if not texts:
             return torch.zeros(0, len(self.label_names))
         return trainer.predict_logits(self.classifier, self.encode(texts), "cpu")
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Return probabilities, float32 (texts, classes), in the order of `label_names`."""
-        found: np.ndarray[Any, Any] = self.logits(texts).softmax(dim=1).numpy()
+        logits = self.logits(texts) / self.temperature
+        found: np.ndarray[Any, Any] = logits.softmax(dim=1).numpy()
         return found
 
 
@@ -94,8 +101,13 @@ def export_bundle(
     data: DataConfig,
     out: Path,
     about: Mapping[str, Any],
+    *,
+    trained_on: Sequence[str] = ("train",),
 ) -> None:
     """Make a bundle of a training's checkpoint; a bundle that is already at `out` is replaced.
+
+    Its probabilities are calibrated on the validation split, else on the test split, where the
+    corpus has one that it was not trained on.
 
     Args:
         checkpoint: The file that `Training.save` wrote.
@@ -104,6 +116,7 @@ def export_bundle(
         data: How texts become tokens.
         out: The folder to write.
         about: Facts to keep with the bundle (JSON-able).
+        trained_on: The splits that it was trained on.
 
     Raises:
         BundleError: The checkpoint is damaged.
@@ -116,86 +129,76 @@ def export_bundle(
     }
     if model.linear_weight > 0 and corpus.linear is None:
         raise ValueError("the corpus has no linear classifier, but the model wants one")
-    _write(
-        out,
-        weights,
-        model,
-        corpus.vocabulary,
-        corpus.label_names,
-        {
-            "max_length": data.max_length,
-            "tokenizer": corpus.tokenizer,
-            "linear_length": WHOLE_LENGTH,
-        },
-        about,
-        corpus.linear if model.linear_weight > 0 else None,
-        None if corpus.whole is None else corpus.whole.vocabulary,
+    description = Description(
+        format=BUNDLE_FORMAT,
+        model=model,
+        label_names=corpus.label_names,
+        max_length=data.max_length,
+        tokenizer=corpus.tokenizer,
+        linear_length=WHOLE_LENGTH,
+        calibration=_calibrated(weights, model, corpus, trained_on),
+        about=About.model_validate(dict(about)),
     )
+    linear = corpus.linear if model.linear_weight > 0 else None
+    whole = None if corpus.whole is None else corpus.whole.vocabulary
+    write_bundle(_files(description, weights, corpus.vocabulary, linear, whole), out)
 
 
 def save_bundle(bundle: Bundle, model: ModelConfig, out: Path) -> None:
     """Write a bundle to a folder; a bundle that stands there is replaced."""
-    weights = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in bundle.classifier.state_dict().items()
-    }
-    _write(
-        out,
-        weights,
-        model,
-        bundle.vocabulary,
-        bundle.label_names,
-        {
-            "max_length": bundle.max_length,
-            "tokenizer": bundle.tokenizer,
-            "linear_length": bundle.linear_length,
-        },
-        bundle.about,
-        bundle.linear,
-        bundle.linear_vocabulary,
+    write_bundle(files_of(bundle, model), out)
+
+
+def files_of(bundle: Bundle, model: ModelConfig) -> BundleFiles:
+    """Return what a bundle's files hold, without writing them."""
+    description = Description(
+        format=BUNDLE_FORMAT,
+        model=model,
+        label_names=bundle.label_names,
+        max_length=bundle.max_length,
+        tokenizer=bundle.tokenizer,
+        linear_length=bundle.linear_length,
+        calibration=bundle.calibration,
+        about=About.model_validate(dict(bundle.about)),
+    )
+    weights = bundle.classifier.state_dict()
+    return _files(description, weights, bundle.vocabulary, bundle.linear, bundle.linear_vocabulary)
+
+
+def _files(
+    description: Description,
+    weights: Mapping[str, torch.Tensor],
+    vocabulary: Vocabulary,
+    linear: LinearClassifier | None,
+    linear_vocabulary: Vocabulary | None,
+) -> BundleFiles:
+    return BundleFiles(
+        description,
+        {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in weights.items()},
+        vocabulary.words,
+        None if linear is None else linear.arrays(),
+        None if linear is None or linear_vocabulary is None else linear_vocabulary.words,
     )
 
 
-def _write(
-    out: Path,
-    weights: dict[str, torch.Tensor],
+def _calibrated(
+    weights: Mapping[str, torch.Tensor],
     model: ModelConfig,
-    vocabulary: Vocabulary,
-    label_names: Sequence[str],
-    reading: Mapping[str, Any],
-    about: Mapping[str, Any],
-    linear: LinearClassifier | None,
-    linear_vocabulary: Vocabulary | None,
-) -> None:
-    description = {
-        "format": FORMAT,
-        "model": model.model_dump(mode="json"),
-        "label_names": list(label_names),
-        **reading,
-        "about": dict(about),
-    }
-    draft = out.with_name(out.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    save_tensors(weights, draft / _WEIGHTS)
-    if linear is not None:
-        arrays = {name: torch.from_numpy(np.array(a)) for name, a in linear.arrays().items()}
-        save_tensors(arrays, draft / _LINEAR)
-        if linear_vocabulary is not None:
-            words = linear_vocabulary.words
-            (draft / _LINEAR_WORDS).write_text(_json(words), encoding="utf-8")
-    (draft / _ABOUT).write_text(_json(description), encoding="utf-8")
-    (draft / _WORDS).write_text(_json(vocabulary.words), encoding="utf-8")
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    draft.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    corpus: Corpus,
+    trained_on: Sequence[str],
+) -> Calibration | None:
+    """Find a temperature on the first held-out split that the corpus has."""
+    split = next((s for s in _HELD_OUT if s in corpus.splits and s not in trained_on), None)
+    if split is None:
+        return None
+    encoded, classes = corpus.splits[split], len(corpus.label_names)
+    built = _build(dict(weights), classes, model, compiled=True)
+    logits = trainer.predict_logits(built, encoded, "cpu").numpy()
+    return calibrate(logits, np.asarray(encoded.labels), split)
 
 
 def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
-    """Load a bundle, ready to predict on the CPU.
+    """Load a bundle as a torch classifier, ready to predict on the CPU.
 
     Args:
         folder: The folder that `export_bundle` wrote.
@@ -203,59 +206,29 @@ def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
             at once.
 
     Raises:
-        BundleError: The folder is missing, damaged or of another format.
+        BundleError: The folder is missing, damaged, of another format, or makes no sense.
     """
-    about = _read_json(folder, _ABOUT)
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        found = about.get("format") if isinstance(about, dict) else about
-        raise BundleError(f"{folder / _ABOUT}: format must be {FORMAT}, but is {found!r}")
-    try:
-        weights = load_file(folder / _WEIGHTS)
-        vocabulary = Vocabulary(tuple(_read_json(folder, _WORDS)))
-        model = ModelConfig.model_validate(about["model"])
-        label_names = tuple(about["label_names"])
-        matrix = weights["embeddings"]
-        if len(matrix) != len(vocabulary):
-            raise BundleError(
-                f"{folder}: {len(matrix)} vectors do not fit {len(vocabulary)} words of {_WORDS}"
-            )
-        built = Classifier(matrix, len(label_names), model, compiled=compiled)
-        built.load_state_dict(weights)
-        max_length = int(about["max_length"])
-        linear, linear_vocabulary = None, None
-        if model.linear_weight > 0:
-            linear = LinearClassifier.of(load_arrays(folder / _LINEAR))
-            linear.check(len(label_names))
-            if (folder / _LINEAR_WORDS).exists():
-                linear_vocabulary = Vocabulary(tuple(_read_json(folder, _LINEAR_WORDS)))
-        # Bundles of before these keys were written cut words, and everything at the same length.
-        tokenizer, linear_length = about.get("tokenizer", WORDPUNCT), about.get("linear_length")
-        if tokenizer not in (WORDPUNCT, CHARACTERS):
-            raise BundleError(f"{folder / _ABOUT}: no tokenizer is called {tokenizer!r}")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise BundleError(f"{folder}: the classifier cannot be read: {reason}") from error
+    files = read_bundle(folder)
+    description = files.description
+    weights = {name: torch.from_numpy(values) for name, values in files.weights.items()}
+    classifier = _build(weights, len(description.label_names), description.model, compiled=compiled)
     return Bundle(
-        built.eval(),
-        vocabulary,
-        label_names,
-        max_length,
-        about["about"],
-        linear,
-        tokenizer,
-        linear_length,
-        linear_vocabulary,
+        classifier,
+        Vocabulary(files.words),
+        description.label_names,
+        description.max_length,
+        description.about.model_dump(exclude_unset=True),
+        None if files.linear is None else LinearClassifier.of(files.linear),
+        description.tokenizer,
+        description.linear_length,
+        None if files.linear_words is None else Vocabulary(files.linear_words),
+        description.calibration,
     )
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-
-
-def _read_json(folder: Path, name: str) -> Any:
-    try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BundleError(f"{folder}: not a classifier folder, {name} is missing") from error
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{folder / name}: cannot be read: {error}") from error
+def _build(
+    weights: dict[str, torch.Tensor], classes: int, model: ModelConfig, *, compiled: bool
+) -> Classifier:
+    built = Classifier(weights["embeddings"], classes, model, compiled=compiled)
+    built.load_state_dict(weights)
+    return built.eval()

@@ -25,6 +25,7 @@ class CommandParser(argparse.ArgumentParser):
         module: The module that `python -m` runs, such as "tune.status".
         description: What the command does, for `--help`.
         usage: The usage line in place of argparse's own; `%(prog)s` stands for the command.
+        intermixed: Whether positional arguments that may be many can stand behind options.
 
     Example:
         >>> parser = CommandParser("textcls.predict", "Predict labels.")
@@ -33,8 +34,11 @@ class CommandParser(argparse.ArgumentParser):
         'a goal in the last minute'
     """
 
-    def __init__(self, module: str, description: str, usage: str | None = None) -> None:
+    def __init__(
+        self, module: str, description: str, usage: str | None = None, *, intermixed: bool = False
+    ) -> None:
         super().__init__(prog=typed(module), description=description, usage=usage)
+        self._intermixed = intermixed
         self.add_argument(
             "--version", action=_ShowVersion, nargs=0, help="print the version and exit"
         )
@@ -46,7 +50,8 @@ class CommandParser(argparse.ArgumentParser):
             SystemExit: With code 2 after a message on standard error where an argument is wrong;
                 with code 1 on Windows; with code 0 after `--help` or `--version`.
         """
-        options, unknown = self.parse_known_args(argv)
+        parse = self.parse_known_intermixed_args if self._intermixed else self.parse_known_args
+        options, unknown = parse(argv)
         if unknown:
             self.error(self._unknown(unknown))
         if sys.platform == "win32":

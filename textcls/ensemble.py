@@ -16,9 +16,9 @@ import numpy as np
 from textcls import bundle
 from textcls.bundle import Bundle
 from textcls.exceptions import BundleError
+from textcls.runtime.bundle_files import ENSEMBLE, read_members
 
 FORMAT = 1
-_ABOUT = "ensemble.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def write_ensemble(folder: Path, members: Sequence[str], about: dict[str, Any]) 
     """
     content = {"format": FORMAT, "members": list(members), "about": about}
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    (folder / _ABOUT).write_text(text, encoding="utf-8")
+    (folder / ENSEMBLE).write_text(text, encoding="utf-8")
 
 
 def load_ensemble(folder: Path) -> Bundle | Ensemble:
@@ -58,20 +58,10 @@ def load_ensemble(folder: Path) -> Bundle | Ensemble:
     Raises:
         BundleError: The folder is missing, damaged or of another format.
     """
-    path = folder / _ABOUT
-    if not path.exists():
+    names = read_members(folder)
+    if names is None:
         return bundle.load_bundle(folder)
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        names = [str(name) for name in about["members"]]
-        version = about["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path}: cannot be read: {error}") from error
-    if version != FORMAT:
-        raise BundleError(f"{path}: format must be {FORMAT}, but is {version!r}")
-    if not names or any(Path(name).name != name for name in names):
-        raise BundleError(f"{path}: members must be folders beside it, but are {names}")
     members = tuple(bundle.load_bundle(folder / name) for name in names)
     if len({member.label_names for member in members}) > 1:
-        raise BundleError(f"{path}: the members do not have the same classes")
+        raise BundleError(f"{folder / ENSEMBLE}: the members do not have the same classes")
     return Ensemble(members)

@@ -18,9 +18,8 @@ from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Trai
 from textcls.exceptions import BundleError, DataError, NotFittedError
 
 if TYPE_CHECKING:
-    from textcls.bundle import Bundle
     from textcls.data.dataset import TextDataset
-    from textcls.ensemble import Ensemble
+    from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
 _KEYS = {
     "model": "model.name",
@@ -47,7 +46,6 @@ _KEYS = {
 
 Texts = Any
 """A list, array, Arrow column, series or one-column frame of texts."""
-_BEST = "best"
 
 
 class TextClassifier:
@@ -198,8 +196,9 @@ class TextClassifier:
         """
         import torch
 
-        from textcls.bundle import Bundle
+        from textcls.bundle import Bundle, files_of
         from textcls.corpus import corpus_of
+        from textcls.runtime.predictor import Predictor
         from textcls.text.encoding import WHOLE_LENGTH
         from textcls.training.trainer import Training
 
@@ -234,7 +233,7 @@ class TextClassifier:
             "provenance": corpus.provenance,
             "classes": [originals[name] for name in corpus.label_names],
         }
-        self._fitted = Bundle(
+        fitted = Bundle(
             training.classifier.cpu().eval(),
             corpus.vocabulary,
             corpus.label_names,
@@ -245,6 +244,7 @@ class TextClassifier:
             WHOLE_LENGTH,
             None if corpus.whole is None else corpus.whole.vocabulary,
         )
+        self._fitted = Predictor(files_of(fitted, file.model))
         self.classes_ = np.array(about["classes"])
         self.notices_ = tuple(corpus.provenance["notices"])
         for notice in self.notices_:
@@ -269,11 +269,12 @@ class TextClassifier:
             NotFittedError: Before `fit` or `load`.
             DataError: Where something is not a text.
         """
+        fitted = self._predictor()
+        if isinstance(X, list | tuple) and all(type(text) is str for text in X):
+            return fitted.probabilities(X)  # neither Arrow nor a copy is needed
         from textcls.data.in_memory import text_column
 
-        fitted = self._predictor()
-        texts = [text or "" for text in text_column(X).to_pylist()]
-        return fitted.probabilities(texts)
+        return fitted.probabilities([text or "" for text in text_column(X).to_pylist()])
 
     def score(self, X: Texts, y: Texts) -> float:  # noqa: N803
         """Return the share of texts whose label is predicted rightly."""
@@ -297,10 +298,11 @@ class TextClassifier:
             BundleError: For an ensemble, whose folder is to be copied as it is, and for a folder
                 that holds something else.
         """
-        from textcls.bundle import Bundle, save_bundle
+        from textcls.runtime.bundle_files import write_bundle
+        from textcls.runtime.predictor import Predictor
 
         fitted = self._predictor()
-        if not isinstance(fitted, Bundle):
+        if not isinstance(fitted, Predictor):
             raise BundleError("an ensemble cannot be saved again; copy its folder instead")
         out = Path(path)
         if (
@@ -309,28 +311,27 @@ class TextClassifier:
             and (out.is_file() or any(out.iterdir()))
         ):
             raise BundleError(f"{out}: holds something other than a classifier; name a new folder")
-        configuration = fitted.about["configuration"]["model"]
-        save_bundle(fitted, ModelConfig.model_validate(configuration), out)
+        write_bundle(fitted.files, out, half=False)
         return out
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a classifier that `save`, `textcls.train` or a search has written.
 
+        Neither Ray nor torch is loaded for it, and predicting needs neither.
+
         Args:
-            path: Its folder; of a search's run folder, `best/` in it is read.
+            path: Its folder, a run folder, whose `best/` is read, or the name of a run in ./runs.
 
         Raises:
             BundleError: Where there is none, or it is damaged.
         """
-        from textcls.bundle import Bundle
-        from textcls.ensemble import load_ensemble
+        from textcls.runtime.loading import find_bundle, load_predictor
+        from textcls.runtime.predictor import Predictor
 
-        folder = Path(path)
-        if not (folder / "bundle.json").exists() and (folder / _BEST).is_dir():
-            folder = folder / _BEST
-        fitted = load_ensemble(folder)
-        first = fitted if isinstance(fitted, Bundle) else fitted.members[0]
+        folder = find_bundle(os.fspath(path))
+        fitted = load_predictor(folder)
+        first = fitted if isinstance(fitted, Predictor) else fitted.members[0]
         configuration = first.about.get("configuration")
         try:
             loaded = cls(**_parameters_of(configuration)) if configuration else cls()
@@ -402,14 +403,14 @@ class TextClassifier:
             input_tags=InputTags(one_d_array=True, two_d_array=False, string=True),
         )
 
-    def _predictor(self) -> "Bundle | Ensemble":
+    def _predictor(self) -> "Predictor | EnsemblePredictor":
         if not hasattr(self, "_fitted"):
             raise NotFittedError(
                 f"This {type(self).__name__} instance is not fitted yet: call fit first, or load"
             )
         return self._fitted
 
-    _fitted: "Bundle | Ensemble"
+    _fitted: "Predictor | EnsemblePredictor"
     classes_: np.ndarray[Any, Any]
     history_: list[dict[str, Any]]
     notices_: tuple[str, ...]

@@ -1,42 +1,216 @@
-"""`python -m textcls.predict RUN/best "text" ...`: the label of each text and its probability."""
+"""`textcls-tune predict RUN "text" ...`: the label of each text and its probability.
 
+Texts are arguments, lines of standard input, or the rows of a file, which keeps its columns.
+"""
+
+import argparse
+import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from textcls.command_line import CommandParser
+from textcls.command_line import CommandParser, typed
 from textcls.exceptions import TextclsError
 from textcls.output import one_line, printable
 
+if TYPE_CHECKING:
+    from textcls.data.tables.prediction import Choice
+    from textcls.runtime.predictor import EnsemblePredictor, Predictor
+
 LINES_AT_ONCE = 1024
+_PROGRESS_S = 0.2  # between two lines of progress
+
+EPILOG = """\
+examples:
+  textcls-tune predict my-run "The striker scored twice"
+  textcls-tune predict my-run --input new.csv --output labelled.csv
+  textcls-tune predict my-run --input new.jsonl --output labelled.parquet --text subject,body
+  textcls-tune predict my-run --input new.csv --output out.csv --threshold 0.8 --below unsure
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print a line per text: label, probability, text, separated by tabs; return the exit code."""
-    options = make_parser().parse(argv)
-    texts = options.text or _lines()
+    """Predict what the arguments ask for; return the exit code."""
+    parser = make_parser()
+    options = parser.parse(argv)
+    if options.text and options.input:
+        parser.error("name texts or --input, not both")
+    if options.output and not options.input:
+        parser.error("--output belongs to --input FILE")
     try:
-        _print_predictions(options.folder, texts)
+        return _run(options)
     except TextclsError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print(_encodable(printable(str(error))), file=sys.stderr)
         return 1
+    except ValueError as error:
+        parser.error(str(error))
     except BrokenPipeError:
-        return 0  # `head` has seen enough
-    return 0
+        # `head` has seen enough; Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
-    parser = CommandParser("textcls.predict", "Print the label of each text and its probability.")
-    parser.add_argument(
-        "folder",
-        type=Path,
-        metavar="FOLDER",
-        help="an exported classifier, such as runs/NAME/best",
+    parser = CommandParser(
+        "textcls.predict", "Print the label of each text and its probability.", intermixed=True
     )
-    parser.add_argument("text", nargs="*", help="texts; without any, lines from standard input")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    add = parser.add_argument
+    add(
+        "run",
+        metavar="RUN",
+        help="a run's name below ./runs, a run folder, or a classifier's folder such as "
+        "runs/NAME/best",
+    )
+    add("text", nargs="*", help="texts; without any, lines from standard input")
+    add(
+        "--input",
+        type=Path,
+        metavar="FILE",
+        help="a file of texts: .csv, .tsv, .jsonl, .parquet, or .txt with a text on each line; "
+        "also with .gz behind it",
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where its rows go with the columns label and probability; the ending says the kind",
+    )
+    add(
+        "--text",
+        dest="columns",
+        metavar="COLUMN[,COLUMN]",
+        help="the columns of --input that make the text; by default those of the training",
+    )
+    add("--encoding", help="the encoding of --input; by default told by its content")
+    add("--top", type=int, default=1, metavar="K", help="tell the K most probable labels")
+    add("--all-probabilities", action="store_true", help="tell the probability of every label")
+    add("--threshold", type=float, metavar="P", help="below this probability, --below is told")
+    add("--below", metavar="LABEL", help="the label for texts below --threshold")
+    add("--batch", type=_count, metavar="N", help="texts that are worked on together")
+    add("--jobs", type=_count, metavar="N", help="threads that predict; by default all cores")
+    add("--runs-dir", default="runs", metavar="DIR", help="where runs lie; by default runs")
+    add("--quiet", action="store_true", help="no progress")
     return parser
+
+
+def _shown(text: str) -> str:
+    """Return a text for one line of a terminal, without what a terminal would obey."""
+    return _encodable(one_line(text))
+
+
+def _encodable(text: str) -> str:
+    """Write out what no encoding has: the halves of a character that was cut in two."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _count(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _run(options: argparse.Namespace) -> int:
+    from textcls.data.tables.prediction import Choice
+
+    choice = Choice(options.top, options.threshold, options.below, options.all_probabilities)
+    from textcls.runtime.loading import find_bundle, load_predictor
+
+    predictor = load_predictor(find_bundle(options.run, options.runs_dir))
+    source = options.input or _named_file(options.text)
+    if source is not None and options.output is not None:
+        _predict_file(predictor, source, options, choice)
+    elif source is not None:
+        _print_file(predictor, source, options, choice)
+    else:
+        _check_columns(options)
+        _print_predictions(predictor, options.text or _lines(), options, choice)
+    return 0
+
+
+def _check_columns(options: argparse.Namespace) -> None:
+    if options.columns or options.encoding:
+        raise ValueError("--text and --encoding belong to --input FILE")
+
+
+def _named_file(texts: Sequence[str]) -> Path | None:
+    """Return the only argument as a file, where it is one; its name is hardly meant as a text."""
+    if len(texts) != 1 or len(texts[0]) > 4096 or "\0" in texts[0]:
+        return None
+    from textcls.data.tables.reading import KINDS
+
+    path = Path(texts[0])
+    try:
+        is_table = path.is_file() and any(s.lower() in KINDS for s in path.suffixes[-2:])
+    except OSError:
+        return None
+    if is_table:
+        print(
+            f"{_shown(texts[0])}: is a file, so its rows are predicted; as an option: "
+            f"{typed('textcls.predict')} RUN --input FILE --output FILE",
+            file=sys.stderr,
+        )
+    return path if is_table else None
+
+
+def _column_names(options: argparse.Namespace) -> list[str] | None:
+    return [name.strip() for name in options.columns.split(",")] if options.columns else None
+
+
+def _predict_file(
+    predictor: "Predictor | EnsemblePredictor",
+    source: Path,
+    options: argparse.Namespace,
+    choice: "Choice",
+) -> None:
+    from textcls.data.tables.prediction import PORTION, predict_file
+
+    bar = _ProgressLine(quiet=options.quiet)
+    done = predict_file(
+        predictor,
+        source,
+        options.output,
+        choice,
+        columns=_column_names(options),
+        encoding=options.encoding,
+        portion=options.batch or PORTION,
+        jobs=options.jobs,
+        say=bar.say,
+        progress=bar.show,
+    )
+    bar.end(done)
+
+
+def _print_file(
+    predictor: "Predictor | EnsemblePredictor",
+    source: Path,
+    options: argparse.Namespace,
+    choice: "Choice",
+) -> None:
+    from tempfile import TemporaryDirectory
+
+    from textcls.data.tables.prediction import predicted, trained_columns
+    from textcls.data.tables.reading import open_table
+
+    with TemporaryDirectory(prefix="textcls-", ignore_cleanup_errors=True) as scratch:
+        table = open_table(
+            source,
+            Path(scratch),
+            columns=_column_names(options),
+            trained=trained_columns(predictor),
+            encoding=options.encoding,
+        )
+        for notice in table.notices:
+            print(_shown(notice), file=sys.stderr)
+        size = options.batch or LINES_AT_ONCE
+        for portion, rows in predicted(predictor, table, size, options.jobs):
+            _print_rows(predictor.label_names, portion.texts, rows, choice)
 
 
 def _lines() -> Iterator[str]:
@@ -44,15 +218,67 @@ def _lines() -> Iterator[str]:
         yield line.decode("utf-8", errors="replace").rstrip("\r\n")
 
 
-def _print_predictions(folder: Path, texts: Iterable[str]) -> None:
-    from textcls import ensemble  # torch takes a second: --help need not wait for it
-
-    loaded = ensemble.load_ensemble(folder)
+def _print_predictions(
+    predictor: "Predictor | EnsemblePredictor",
+    texts: Iterable[str],
+    options: argparse.Namespace,
+    choice: "Choice",
+) -> None:
     stream = iter(texts)
-    while some := list(islice(stream, LINES_AT_ONCE)):
-        for text, row in zip(some, loaded.probabilities(some), strict=True):
-            label = loaded.label_names[row.argmax()]
-            print(f"{one_line(label)}\t{row.max():.4f}\t{one_line(text)}", flush=True)
+    while some := list(islice(stream, options.batch or LINES_AT_ONCE)):
+        _print_rows(predictor.label_names, some, predictor.probabilities(some), choice)
+
+
+def _print_rows(
+    label_names: Sequence[str], texts: Sequence[str], rows: Any, choice: "Choice"
+) -> None:
+    columns = choice.columns(rows, label_names)
+    names = choice.names(label_names)
+    told = 2 * min(choice.top, len(label_names))
+    for text, *values in zip(texts, *columns, strict=True):
+        fields = [_field(value) for value in values[:told]]
+        if choice.everything:
+            every = zip(names[told:], values[told:], strict=True)
+            fields.append(" ".join(f"{_shown(n.partition('_')[2])}={p:.4f}" for n, p in every))
+        print("\t".join([*fields, _shown(text)]))
+    sys.stdout.flush()
+
+
+def _field(value: str | float) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else _shown(value)
+
+
+class _ProgressLine:
+    """A line on standard error, at a terminal only, that tells rows and speed."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._live = not quiet and sys.stderr.isatty()
+        self._quiet = quiet
+        self._began = self._last = time.perf_counter()
+
+    def say(self, sentence: str) -> None:
+        """Print a notice."""
+        print(_shown(sentence), file=sys.stderr)
+
+    def show(self, done: int, total: int | None) -> None:
+        """Show how far it is."""
+        now = time.perf_counter()
+        if self._live and now - self._last > _PROGRESS_S:
+            self._last = now
+            of = f" of {total:,}" if total else ""
+            speed = done / (now - self._began)
+            print(f"\r{done:,}{of} texts, {speed:,.0f} a second ", end="", file=sys.stderr)
+
+    def end(self, done: int) -> None:
+        """Print the sum."""
+        seconds = time.perf_counter() - self._began
+        if not self._quiet:
+            start = "\r" if self._live else ""
+            print(
+                f"{start}{done:,} texts in {seconds:.1f} s, {done / max(seconds, 1e-9):,.0f} a "
+                "second",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":

@@ -47,8 +47,13 @@ def test_a_loaded_bundle_gives_the_trained_logits(exported) -> None:
     from textcls.training.trainer import predict_logits as logits
 
     expected = logits(training.classifier, batch_of_one, "cpu")
-    torch.testing.assert_close(loaded.logits(TEXTS), expected, rtol=1e-4, atol=1e-5)
+    # The bundle keeps its vectors in half precision, which rounds at the fourth digit.
+    torch.testing.assert_close(loaded.logits(TEXTS), expected, rtol=1e-2, atol=1e-3)
     compiled = bundle.load_bundle(folder, compiled=True)
+    torch.testing.assert_close(compiled.logits(TEXTS), loaded.logits(TEXTS), rtol=1e-4, atol=1e-5)
+    vectors = training.classifier.embeddings
+    training.classifier.embeddings = vectors.half().float()
+    expected = logits(training.classifier, batch_of_one, "cpu")
     torch.testing.assert_close(compiled.logits(TEXTS), expected, rtol=1e-6, atol=1e-6)
 
 
@@ -181,7 +186,7 @@ def test_the_linear_classifier_of_a_bundle_reads_whole_texts(exported_file) -> N
     np.testing.assert_allclose(
         np.unique(split.scores, axis=0),
         np.unique(prepared.splits["test"].scores, axis=0),
-        rtol=1e-5,
+        rtol=1e-3,  # the bundle keeps its weights in half precision
     )
 
 

@@ -10,11 +10,11 @@ from textcls.exceptions import BundleError
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"format": 9, "members": ["1"], "about": {}}', "format must be 1, but is 9"),
+        ('{"format": 9, "members": ["1"], "about": {}}', "format: must be 1, but is 9"),
         ('{"format": 1, "members": ["../1"], "about": {}}', "must be folders beside it"),
-        ('{"format": 1, "members": [], "about": {}}', "must be folders beside it"),
-        ('{"format": 1, "mem', "cannot be read"),
-        ('{"format": 1}', "cannot be read"),
+        ('{"format": 1, "members": [], "about": {}}', "members: must hold at least 1 item"),
+        ('{"format": 1, "mem', "Invalid JSON"),
+        ('{"format": 1}', "members: is missing"),
         ('{"format": 1, "members": ["1"], "about": {}}', "not a classifier folder"),
     ],
 )

@@ -6,6 +6,7 @@ right: the key that was meant, the way YAML wants a number written.
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -60,6 +61,11 @@ def shown(value: object) -> str:
 def _short(text: str) -> str:
     cut = text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
     return repr(cut) if cut.isprintable() else ascii(cut)
+
+
+def has_control_character(text: str) -> bool:
+    """Tell whether a text holds one of Unicode's control characters, such as a tab or an escape."""
+    return not text.isprintable() and any(unicodedata.category(c) == "Cc" for c in text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -188,6 +194,12 @@ def _quoted(text: str) -> list[str]:
     return re.findall(r"'([^']*)'", text)
 
 
+def _choices(context: dict[str, Any]) -> list[str]:
+    """Return what pydantic expected one of: texts in quotes, or one number."""
+    expected = context.get("expected") or context["expected_tags"]
+    return _quoted(expected) or [expected]
+
+
 def _one_of(names: list[str]) -> str:
     return f"be one of {', '.join(names)}" if len(names) > 1 else f"be {names[0]}"
 
@@ -212,7 +224,7 @@ _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
     "less_than": lambda context: f"be below {_bound(context['lt'])}",
     "less_than_equal": lambda context: f"be at most {_bound(context['le'])}",
     "too_short": lambda context: f"hold at least {context['min_length']} item(s)",
-    "literal_error": lambda context: _one_of(_quoted(context["expected"])),
+    "literal_error": lambda context: _one_of(_choices(context)),
     "union_tag_invalid": lambda context: _one_of(_quoted(context["expected_tags"])),
     "union_tag_not_found": lambda context: f"say its {_quoted(context['discriminator'])[0]}",
 }
@@ -220,7 +232,7 @@ _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
 
 def _hint(kind: str, found: object, context: dict[str, Any]) -> str:
     if kind in ("literal_error", "union_tag_invalid"):
-        names = _quoted(context.get("expected") or context["expected_tags"])
+        names = _choices(context)
         return did_you_mean(found, names) if isinstance(found, str) else _switch_hint(found)
     if kind in ("int_type", "float_type") and isinstance(found, str):
         return _number_hint(found)

@@ -14,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PositiveInt,
     field_validator,
     model_validator,
 )
@@ -27,6 +26,9 @@ RANDOM_VECTORS = "random"
 
 MOST_SEED = 2**31 - 1
 """numpy and gensim take seeds below 2**32, and each trial counts its own on from the one given."""
+
+LONGEST_LABEL = 1_000
+"""Characters that the name of a class can have."""
 
 ModelName = Literal["cnn", "rnn", "gru"]
 
@@ -143,7 +145,10 @@ class ModelConfig(Section):
     """Read the text from both ends (rnn, gru)."""
     pooling: Literal["last", "max", "mean"] = "last"
     """How the tokens' states become one vector; the cnn has no last state and takes max for it."""
-    kernel_sizes: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = (3,)
+    kernel_sizes: Annotated[
+        tuple[Annotated[int, Field(gt=0, le=1_000)], ...],
+        Field(strict=False, min_length=1, max_length=64),
+    ] = (3,)
     """Kernel sizes of the convolutions; several make parallel branches (cnn)."""
     blocks: int = Field(default=3, ge=1, le=6)
     """Convolution blocks of stride 2 in a branch (cnn)."""

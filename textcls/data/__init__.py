@@ -10,4 +10,5 @@ __all__ = [
     "in_memory",
     "inspection",
     "synthetic",
+    "tables",
 ]

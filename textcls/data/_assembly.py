@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from textcls.config.models import SYNTHETIC, DataConfig
+from textcls.config.models import LONGEST_LABEL, SYNTHETIC, DataConfig
 from textcls.data._class_loss import uneven_loss
 from textcls.data._faults import complain, counted, left_out, quoted
-from textcls.data._row_checks import CheckedRows, in_order, seen
+from textcls.data._row_checks import CheckedRows, in_order, is_class_name, seen
 from textcls.data._splits import kept_together, stratified
 from textcls.exceptions import DataError
 
@@ -64,6 +64,11 @@ def assemble(
     is left without rows, when train has a single class, or is too small to split.
     """
     label_names, trained = _label_names(parts["train"])
+    if strange := [each for each in label_names if not is_class_name(each)]:
+        raise DataError(
+            f"{name}: {quoted(strange)} cannot be the name of a class; expected 1 to "
+            f"{LONGEST_LABEL:,} characters that can be shown"
+        )
     everything = [rows for files in parts.values() for rows in files]
     if len(trained) == 1 and not any(rows.faults for rows in everything):
         raise DataError(

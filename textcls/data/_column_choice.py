@@ -104,6 +104,60 @@ def choose_columns(
     return chosen
 
 
+def choose_texts(
+    place: str,
+    present: Sequence[str],
+    asked: Sequence[str] | None,
+    trained: Sequence[str] | None,
+    sample: Sample,
+) -> tuple[tuple[str, ...], str]:
+    """Pick the columns that make the text, where no label is needed.
+
+    Args:
+        place: The file, as messages call it.
+        present: The names of its columns.
+        asked: The columns that were named; they are taken as they are.
+        trained: Those that the training read, taken where all of them are there.
+        sample: Values of the columns, to guess by.
+
+    Returns:
+        The columns, and a sentence on how they were guessed; "" where they were not.
+
+    Raises:
+        DataError: A named column is missing, or no column or several look like the text.
+    """
+    if asked:
+        missing = [name for name in asked if name not in present]
+        if missing:
+            raise DataError(
+                f"{place}: no column {quoted(missing)} (--text); its columns are {quoted(present)}"
+                + _similar(missing, present)
+            )
+        return tuple(asked), ""
+    usual = (trained or (), *DEFAULT_TEXTS)
+    found = next((names for names in usual if names and set(names) <= set(present)), None)
+    if found is not None:
+        return tuple(found), ""
+    if len(present) == 1:
+        return tuple(present), ""
+    names = [name for name in dict.fromkeys(present) if name.strip()]
+    content = {name: _Content.of(sample.get(name, ())) for name in names}
+    found_texts = _texts(names, content)
+    texts = [name for name in names if name in found_texts]
+    if len(texts) != 1:
+        what = f"{quoted(texts)} may each be the text" if texts else "no column looks like the text"
+        example = ",".join(texts or list(present)[:1])
+        raise DataError(
+            f"{place}: {what}; its columns are {quoted(present)}. Name them, such as "
+            f"--text {_shell(example)}"
+        )
+    first = " ".join(next(iter(sample.get(texts[0], ())), "").split())
+    shown = first if len(first) <= _SHOWN else first[: _SHOWN - 3] + "..."
+    return tuple(texts), (
+        f"{place}: {texts[0]!r} is taken for the text, such as {shown!r}; --text names another"
+    )
+
+
 def usual_columns(present: Sequence[str], data: DataConfig) -> Chosen:
     """Return the columns to look for: those of the configuration, else the usual ones."""
     usual = (texts for texts in DEFAULT_TEXTS if set(texts) <= set(present))

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from textcls.data._faults import Fault, Unit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Numbering = Callable[[Sequence[int]], Sequence[int | str]]
 """Positions among the texts, ascending, to the line or row numbers (from 1) or files they see."""
@@ -46,8 +48,8 @@ class Columns:
     """The file or hub split, as messages call it."""
     unit: Unit
     chosen: Chosen
-    texts: tuple[pa.ChunkedArray, ...]
-    label: pa.ChunkedArray
+    texts: "tuple[pa.ChunkedArray, ...]"
+    label: "pa.ChunkedArray"
     number: Numbering
     classes: Classes | None = None
     screened: tuple[Fault, ...] = ()

@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textcls.config.messages import has_control_character
+from textcls.config.models import LONGEST_LABEL
 from textcls.data._columns import Classes, Columns, Numbering, row_numbers
 from textcls.data._faults import SHOWN_ROWS, Fault, FaultyFile, Unit, listed, quoted
 
@@ -105,6 +107,12 @@ def check_rows(columns: Columns) -> CheckedRows:
     visible = np.asarray(pc.match_substring_regex(texts, _VISIBLE), dtype=np.bool_)
     expected = f"a visible character in {quoted(columns.chosen.texts)}"
     rows.add_fault(~visible, "an empty text", expected)
+    strange = np.array([bool(v) and not is_class_name(v) for v in values] + [False])
+    rows.add_fault(
+        strange[codes],
+        "a label with a control character, or a very long one",
+        f"at most {LONGEST_LABEL:,} characters that can be shown in {columns.chosen.label!r}",
+    )
     if columns.classes is None:
         rows.add_fault(codes < 0, "no label", f"a text or an integer in {columns.chosen.label!r}")
     else:
@@ -190,6 +198,11 @@ def seen(rows: CheckedRows, mask: Mask) -> list[str]:
     """Return the distinct labels under `mask` (rows,) in the order of their first occurrence."""
     codes, first = np.unique(rows.labels[mask], return_index=True)
     return [rows.values[code] for code in codes[np.argsort(first)]]
+
+
+def is_class_name(label: str) -> bool:
+    """Tell whether a label can name a class: not empty, not very long, no control character."""
+    return 0 < len(label) <= LONGEST_LABEL and not has_control_character(label)
 
 
 def in_order(labels: Sequence[str]) -> tuple[str, ...]:

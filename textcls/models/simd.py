@@ -165,16 +165,19 @@ def sigmoid(x: Any) -> Any:
 
 
 def _make_tile(rows: int, vectors: int) -> Any:
-    """C[rows, vectors * 8] (+)= A[rows, k] B[k, vectors * 8], the C tile kept in registers."""
+    """C[rows, vectors * 8] (+)= A[rows, k] B[k, vectors * 8], the C tile kept in registers.
+
+    More than two vectors take further panels of B, `b_panel` floats apart.
+    """
 
     def tile(
-        typingctx: Any, a: Any, a_row: Any, a_col: Any, b: Any, b_row: Any, c: Any, c_row: Any, k: Any, accumulate: Any,
+        typingctx: Any, a: Any, a_row: Any, a_col: Any, b: Any, b_row: Any, b_panel: Any, c: Any, c_row: Any, k: Any, accumulate: Any,
     ) -> Any:  # fmt: skip
-        del typingctx, a, a_row, a_col, b, b_row, c, c_row, k, accumulate
+        del typingctx, a, a_row, a_col, b, b_row, b_panel, c, c_row, k, accumulate
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             del signature
-            a, a_row, a_col, b, b_row, c, c_row, k, accumulate = args
+            a, a_row, a_col, b, b_row, b_panel, c, c_row, k, accumulate = args
             zero, one = ir.Constant(_I64, 0), ir.Constant(_I64, 1)
             base = builder.inttoptr(a, _FLOAT.as_pointer())
             cells = [(i, v) for i in range(rows) for v in range(vectors)]
@@ -184,6 +187,11 @@ def _make_tile(rows: int, vectors: int) -> Any:
                 return _vector_pointer(
                     builder, c, builder.add(offset, ir.Constant(_I64, v * WIDTH))
                 )
+
+            panels = [builder.mul(ir.Constant(_I64, v // 2), b_panel) for v in range(vectors)]
+            columns = [
+                builder.add(panels[v], ir.Constant(_I64, v % 2 * WIDTH)) for v in range(vectors)
+            ]
 
             entry = builder.block
             resume, loop, done = (builder.append_basic_block(n) for n in ("resume", "loop", "done"))
@@ -202,7 +210,7 @@ def _make_tile(rows: int, vectors: int) -> Any:
             step.add_incoming(zero, resume)
             b_offset = builder.mul(step, b_row)
             b_vectors = [
-                builder.load(_vector_pointer(builder, b, builder.add(b_offset, ir.Constant(_I64, v * WIDTH))), align=4)
+                builder.load(_vector_pointer(builder, b, builder.add(b_offset, columns[v])), align=4)
                 for v in range(vectors)
             ]  # fmt: skip
             a_offset = builder.mul(step, a_col)
@@ -223,12 +231,13 @@ def _make_tile(rows: int, vectors: int) -> Any:
                 builder.store(new[cell], c_pointer(*cell), align=4)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 9), codegen
+        return types.void(*[types.intp] * 10), codegen
 
     return intrinsic(tile)
 
 
 _tile_4x16 = _make_tile(4, 2)
+_tile_1x64 = _make_tile(1, 8)
 _tile_1x16 = _make_tile(1, 2)
 _tile_4x8 = _make_tile(4, 1)
 _tile_1x8 = _make_tile(1, 1)
@@ -248,6 +257,54 @@ def at(array: Any) -> Any:
     return np.intp(array.ctypes.data)
 
 
+@njit(inline="always")
+def product(
+    from_a: Any, a_row: int, a_col: int, from_b: Any, b_row: int, b_panel: int, onto_c: Any,
+    c_row: int, m: int, k: int, n: int, accumulate: int,
+) -> None:  # fmt: skip
+    """Compute `matmul` on addresses; whoever calls it keeps the memory alive."""
+    for start in range(0, k, BLOCK):
+        depth = min(BLOCK, k - start)
+        onto = 1 if start else accumulate
+        a_block = from_a + 4 * start * a_col
+        b_block = from_b + 4 * start * b_row
+        panels = (n + 15) // 16
+        for panel in range(panels):
+            j = 16 * panel
+            b_here = b_block + 4 * panel * b_panel
+            for i in range(0, m - m % 4, 4):
+                a_here, c_here = a_block + 4 * i * a_row, onto_c + 4 * (i * c_row + j)
+                if n - j >= 16:
+                    _tile_4x16(
+                        a_here, a_row, a_col, b_here, b_row, b_panel, c_here, c_row, depth, onto
+                    )
+                else:
+                    _tile_4x8(
+                        a_here, a_row, a_col, b_here, b_row, b_panel, c_here, c_row, depth, onto
+                    )
+        # A single row has too few sums of its own to keep the processor busy: four panels at once.
+        for i in range(m - m % 4, m):
+            a_here, panel = a_block + 4 * i * a_row, 0
+            while panel < panels:
+                j = 16 * panel
+                b_here, c_here = b_block + 4 * panel * b_panel, onto_c + 4 * (i * c_row + j)
+                if n - j >= 64:
+                    _tile_1x64(
+                        a_here, a_row, a_col, b_here, b_row, b_panel, c_here, c_row, depth, onto
+                    )
+                    panel += 4
+                    continue
+                if n - j >= 16:
+                    _tile_1x16(
+                        a_here, a_row, a_col, b_here, b_row, b_panel, c_here, c_row, depth, onto
+                    )
+                else:
+                    _tile_1x8(
+                        a_here, a_row, a_col, b_here, b_row, b_panel, c_here, c_row, depth, onto
+                    )
+                panel += 1
+
+
 @kernel(nogil=True)
 def matmul(
     a: Any, a_begin: int, a_row: int, a_col: int, b: Any, b_begin: int, b_row: int, b_panel: int, c: Any, c_begin: int,
@@ -261,29 +318,7 @@ def matmul(
     floats from row to row: (16, row pitch) for a plain matrix. Rows of C are contiguous, `c_row`
     apart. n is a multiple of 8, k at least 1.
     """
-    from_a = at(a) + 4 * a_begin
-    from_b = at(b) + 4 * b_begin
-    onto_c = at(c) + 4 * c_begin
-    for start in range(0, k, BLOCK):
-        depth = min(BLOCK, k - start)
-        onto = 1 if start else accumulate
-        a_block = from_a + 4 * start * a_col
-        b_block = from_b + 4 * start * b_row
-        for panel in range((n + 15) // 16):
-            j = 16 * panel
-            b_here = b_block + 4 * panel * b_panel
-            i = 0
-            if n - j >= 16:
-                while i + 4 <= m:
-                    _tile_4x16(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, onto_c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
-                    i += 4
-                while i < m:
-                    _tile_1x16(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, onto_c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
-                    i += 1
-            else:
-                while i + 4 <= m:
-                    _tile_4x8(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, onto_c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
-                    i += 4
-                while i < m:
-                    _tile_1x8(a_block + 4 * i * a_row, a_row, a_col, b_here, b_row, onto_c + 4 * (i * c_row + j), c_row, depth, onto)  # fmt: skip
-                    i += 1
+    product(
+        at(a) + 4 * a_begin, a_row, a_col, at(b) + 4 * b_begin, b_row, b_panel,
+        at(c) + 4 * c_begin, c_row, m, k, n, accumulate,
+    )  # fmt: skip

@@ -165,7 +165,10 @@ def export_trial(
         },
         "provenance": corpus.provenance,
     }
-    bundle.export_bundle(trained.checkpoint, model, corpus, config.data, out, about)
+    learnt = ("train", "validation") if trained.everything else ("train",)
+    bundle.export_bundle(
+        trained.checkpoint, model, corpus, config.data, out, about, trained_on=learnt
+    )
     return corpus
 
 

@@ -1,7 +1,11 @@
 import pyarrow as pa
 import pytest
 
-from textcls.data._row_checks import codes_of, in_order, text_of
+from textcls.config.models import DataConfig
+from textcls.data._assembly import assemble
+from textcls.data._columns import Chosen, Columns, row_numbers
+from textcls.data._row_checks import check_rows, codes_of, in_order, is_class_name, text_of
+from textcls.exceptions import DataError
 
 
 def chunked(*chunks: list[str | None]) -> pa.ChunkedArray:
@@ -52,3 +56,30 @@ def test_integers_are_ordered_by_value_and_texts_by_letter() -> None:
     assert in_order(["10", "9", "-1", "09"]) == ("-1", "09", "9", "10")
     assert in_order(["10", "9", "b", "a"]) == ("10", "9", "a", "b")
     assert in_order(["1" * 5_000, "2"]) == ("1" * 5_000, "2")
+
+
+def test_a_label_with_a_control_character_is_a_fault_of_its_row() -> None:
+    texts, labels = chunked(["one", "two", "three", "four"]), ["a", "b\x1b[31m", "c" * 1_001, "b"]
+    columns = Columns(
+        "in.csv", "line", Chosen(("text",), "label"), (texts,), chunked(labels), row_numbers
+    )
+    with pytest.raises(DataError, match=r"2 rows have a label with a control.*\(lines 2, 3\)"):
+        assemble("in.csv", {"train": [check_rows(columns)]}, DataConfig(), split_off=False)
+    skip = DataConfig(bad_rows="skip")
+    made = assemble("in.csv", {"train": [check_rows(columns)]}, skip, split_off=False)
+    assert made.label_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("label", "fits"),
+    [
+        ("a b", True),
+        ("été 好", True),
+        ("", False),
+        ("a\tb", False),
+        ("\x9b", False),
+        ("a" * 1_001, False),
+    ],
+)
+def test_what_can_name_a_class(label: str, fits: bool) -> None:
+    assert is_class_name(label) == fits

@@ -23,8 +23,9 @@ from textcls.data.formats.csv_dialect import (
     records_of,
 )
 from textcls.data.formats.csv_headers import has_header, take_sample
+from textcls.data.formats.encodings import is_utf8
 from textcls.data.formats.hf_builders import BuilderError, load_csv
-from textcls.data.formats.screening import Reason, Record, is_utf8, screen, unencodable
+from textcls.data.formats.screening import Reason, Record, screen, unencodable
 from textcls.exceptions import DataError
 
 AG_CLASSES = ("World", "Sports", "Business", "Sci/Tech")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textcls.data.formats.screening import is_utf8
 from textcls.exceptions import DataError
 
 UTF8 = "utf-8"
@@ -48,6 +47,19 @@ class FoundEncoding:
 
     name: str
     example: str = ""
+
+
+def is_utf8(path: Path) -> bool:
+    """Tell whether the whole file is UTF-8, a block at a time."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    with path.open("rb") as file:
+        try:
+            while block := file.read(_BLOCK):
+                decode(block)
+            decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def detect_encoding(path: Path) -> FoundEncoding:

@@ -16,9 +16,10 @@ from textcls.config.models import DataConfig
 from textcls.data._column_choice import choose_columns, usual_columns
 from textcls.data._columns import Chosen, Columns, row_numbers
 from textcls.data._faults import Unit
+from textcls.data.formats.encodings import is_utf8
 from textcls.data.formats.hf_builders import BuilderError, columns_of, load
 from textcls.data.formats.parquet_files import sample_rows
-from textcls.data.formats.screening import Reason, is_utf8, screen, unencodable
+from textcls.data.formats.screening import Reason, screen, unencodable
 from textcls.exceptions import DataError
 
 _SAMPLE = 2_000  # objects

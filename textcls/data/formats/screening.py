@@ -4,7 +4,6 @@ This is the slow way, some microseconds a record, taken only by files that have 
 passes goes through the CSV builder of `datasets` all the same, so both ways give the same rows.
 """
 
-import codecs
 import csv
 from array import array
 from collections import Counter
@@ -19,8 +18,6 @@ from textcls.data._columns import Chosen
 from textcls.data._faults import SHOWN_ROWS, Fault
 from textcls.data.formats.hf_builders import BuilderError, load_csv
 from textcls.exceptions import DataError
-
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +93,6 @@ def screen(
             return result, load_csv(path, chosen.all, chosen.all, header=False)
         except BuilderError as error:
             raise DataError(f"{place}: cannot be read: {error}") from error
-
-
-def is_utf8(path: Path) -> bool:
-    """Tell whether the whole file is UTF-8, a block at a time."""
-    decode = codecs.getincrementaldecoder("utf-8")().decode
-    with path.open("rb") as file:
-        try:
-            while block := file.read(_BLOCK):
-                decode(block)
-            decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True
 
 
 def unencodable(text: str) -> Reason | None:

@@ -1,0 +1,204 @@
+"""Write tables a portion at a time: the columns that were read, and more behind them.
+
+A file is written under another name and renamed when it is whole.
+"""
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from textcls.data.formats.compression import GZIP
+from textcls.data.formats.csv_dialect import Dialect
+from textcls.data.tables.reading import (
+    COMMAS,
+    LINES,
+    MISSING,
+    OBJECTS,
+    PARQUET,
+    TABS,
+    Portion,
+    Table,
+    kind_of,
+)
+from textcls.exceptions import DataError
+
+Added = Mapping[str, Sequence[Any]]
+"""New columns by name: texts or floats, as many as the portion has rows."""
+
+
+class TableWriter(Protocol):
+    """Writes portions one after the other."""
+
+    def write(self, portion: Portion, added: Added) -> None:
+        """Write some rows with new columns behind their own."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+@contextmanager
+def open_writer(path: Path, table: Table) -> Iterator[TableWriter]:
+    """Open a file for a table with more columns; its name's ending says its kind.
+
+    The file appears under its name when the block ends, whole; where it ends by an error, nothing
+    is left.
+
+    Raises:
+        DataError: The kind is unknown, or the file cannot be written.
+    """
+    kind = kind_of(path)
+    if kind == LINES:
+        raise DataError(f"{path}: a text file has no columns; expected such as .csv or .jsonl")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        with _opened(beside, path, kind, table) as writer:
+            yield writer
+        beside.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(beside: Path, path: Path, kind: str, table: Table) -> Iterator[TableWriter]:
+    if kind == PARQUET:
+        writer: TableWriter = _ParquetWriter(beside, table)
+        try:
+            yield writer
+        finally:
+            writer.close()
+        return
+    with contextlib.ExitStack() as stack:
+        file: Any
+        if path.suffix.lower() == GZIP:
+            packed = stack.enter_context(gzip.open(beside, "wb", compresslevel=6))
+            file = stack.enter_context(io.TextIOWrapper(packed, encoding="utf-8", newline=""))
+        else:
+            file = stack.enter_context(beside.open("w", encoding="utf-8", newline=""))
+        yield _ObjectWriter(file, table) if kind == OBJECTS else _CsvWriter(file, table, kind)
+
+
+class _CsvWriter:
+    def __init__(self, file: Any, table: Table, kind: str) -> None:
+        dialect = Dialect("\t" if kind == TABS else ",")
+        if table.kind == kind and table.dialect is not None:
+            dialect = table.dialect  # as it was: a semicolon stays one
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
+        self._writer = csv.writer(
+            file,
+            delimiter=dialect.separator,
+            lineterminator="\n",
+            quoting=quoting,
+            quotechar='"' if dialect.quoted else None,
+        )
+        self._table = table
+        self._header = table.header or table.kind not in (COMMAS, TABS)
+
+    def write(self, portion: Portion, added: Added) -> None:
+        if self._header:
+            self._writer.writerow([*self._table.names, *added])
+            self._header = False
+        columns = [[_figure(value) for value in values] for values in added.values()]
+        rows = zip(_values(portion), *columns, strict=True)
+        self._writer.writerows([[*map(_cell, own), *new] for own, *new in rows])
+
+    def close(self) -> None:
+        pass
+
+
+class _ObjectWriter:
+    def __init__(self, file: Any, table: Table) -> None:
+        self._file, self._table = file, table
+
+    def write(self, portion: Portion, added: Added) -> None:
+        names = (*self._table.names, *added)
+        columns = [
+            [round(value, 6) if isinstance(value, float) else value for value in values]
+            for values in added.values()
+        ]
+        lines = []
+        for own, *new in zip(_values(portion), *columns, strict=True):
+            values = {
+                name: value
+                for name, value in zip(names, (*own, *new), strict=True)
+                if value is not MISSING
+            }
+            lines.append(json.dumps(values, ensure_ascii=False, default=str))
+        self._file.write("\n".join([*lines, ""]))
+
+    def close(self) -> None:
+        pass
+
+
+class _ParquetWriter:
+    def __init__(self, path: Path, table: Table) -> None:
+        self._path, self._table = path, table
+        self._writer: Any = None
+
+    def write(self, portion: Portion, added: Added) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            if portion.batch is not None:
+                own = pa.Table.from_batches([portion.batch])
+            else:
+                columns = list(zip(*portion.rows, strict=True))
+                arrays = [pa.array([_known(v) for v in values]) for values in columns]
+                own = pa.Table.from_arrays(arrays, list(self._table.names))
+            for name, values in added.items():
+                own = own.append_column(name, pa.array(values, _arrow_type(values)))
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._path, own.schema)
+            self._writer.write_table(own.cast(self._writer.schema))
+        except (pa.ArrowException, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"{self._table.place}: its values do not fit the types of Parquet columns "
+                f"({reason}); write .jsonl or .csv instead"
+            ) from error
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _values(portion: Portion) -> Sequence[Sequence[Any]]:
+    """Return the rows as Python values."""
+    if portion.batch is None:
+        return portion.rows
+    return list(zip(*(column.to_pylist() for column in portion.batch.columns), strict=True))
+
+
+def _arrow_type(values: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.string() if any(isinstance(value, str) for value in values) else pa.float32()
+
+
+def _known(value: Any) -> Any:
+    return None if value is MISSING else value
+
+
+def _figure(value: Any) -> Any:
+    return f"{value:.6f}" if isinstance(value, float) else value
+
+
+def _cell(value: Any) -> Any:
+    """Write a value into a CSV field: texts as they are, lists and objects as JSON."""
+    if isinstance(value, str):
+        return value
+    if value is None or value is MISSING:
+        return ""
+    if isinstance(value, list | dict | bool):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

@@ -1,0 +1,113 @@
+"""What a bundle's JSON files may say: checked once, trusted after."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+
+from textcls.config.messages import has_control_character
+from textcls.config.models import LONGEST_LABEL, ModelConfig
+from textcls.text.tokenizer import CHARACTERS, WORDPUNCT
+
+BUNDLE_FORMAT: Literal[1] = 1
+MOST_TOKENS = 2**31 - 1
+"""Tokens that a text can have at most: their numbers are 32-bit integers."""
+_MOST_CLASSES = 100_000
+_MOST_MEMBERS = 1_000
+
+
+def check_label(label: str) -> str:
+    """Return a label that can be shown; raise ValueError where it has a control character."""
+    if has_control_character(label):
+        raise ValueError(f"must be text without control characters, but is {ascii(label)[:80]}")
+    return label
+
+
+Label = Annotated[str, Field(min_length=1, max_length=LONGEST_LABEL), AfterValidator(check_label)]
+
+
+class _BundlePart(BaseModel):
+    """A part of a bundle's description: strict and frozen; keys of later versions are ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class About(_BundlePart):
+    """Where a classifier comes from; keys besides these are kept as they are."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+    configuration: dict[str, dict[str, Any]] | None = None
+    """The sections of the configuration that it was trained with."""
+    result: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    provenance: dict[str, Any] | None = None
+    classes: list[str | bool | int] | None = None
+    """The labels as they were given, in the order of `label_names`."""
+
+
+class Calibration(_BundlePart):
+    """The temperature by which logits are divided, and how it was found."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    temperature: float = Field(gt=0.0, le=1e6, ge=1e-6)
+    """Above 1 where the classifier is surer than it is right."""
+    split: str = Field(max_length=100)
+    """The held-out split on which it was found."""
+    texts: int = Field(ge=1)
+    """Texts in that split."""
+    ece_before: float = Field(ge=0.0, le=1.0)
+    """Expected calibration error there without a temperature, in 15 bins."""
+    ece_after: float = Field(ge=0.0, le=1.0)
+    """The same with one: each half of the split with the temperature found on the other."""
+
+
+class Description(_BundlePart):
+    """The content of `bundle.json`."""
+
+    format: Literal[1]
+    model: ModelConfig
+    label_names: tuple[Label, ...] = Field(min_length=1, max_length=_MOST_CLASSES)
+    max_length: int = Field(ge=1, le=MOST_TOKENS)
+    """Tokens that the encoder reads of a text."""
+    tokenizer: str = WORDPUNCT
+    """Bundles of before this key was written cut words."""
+    linear_length: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    """Tokens that the linear classifier reads; as many as the encoder where that is not known."""
+    calibration: Calibration | None = None
+    about: About
+
+    @field_validator("label_names")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            raise ValueError(f"must be distinct, but {twice!r} stands there more than once")
+        return names
+
+    @field_validator("tokenizer")
+    @classmethod
+    def _known_tokenizer(cls, name: str) -> str:
+        if name not in (WORDPUNCT, CHARACTERS):
+            raise ValueError(f"no tokenizer is called {ascii(name)[:80]}")
+        return name
+
+
+class EnsembleDescription(_BundlePart):
+    """The content of `ensemble.json`."""
+
+    format: Literal[1]
+    members: tuple[str, ...] = Field(min_length=1, max_length=_MOST_MEMBERS)
+
+    @field_validator("members")
+    @classmethod
+    def _folders_beside(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if any(name in ("", ".", "..") or "/" in name or "\0" in name for name in names):
+            raise ValueError(f"members must be folders beside it, but are {ascii(names)[:200]}")
+        if len(set(names)) < len(names):
+            raise ValueError("members must be distinct folders")
+        return names
+
+
+WORDS: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...], config=ConfigDict(strict=True))
+"""The content of `vocabulary.json`: the words in the order of their ids."""

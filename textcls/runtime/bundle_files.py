@@ -1,0 +1,242 @@
+"""The files of a bundle: everything about them is checked before it is used.
+
+A bundle may come from a stranger. So the descriptions are held against models, the headers of the
+tensors against the configuration, sizes are bounded by what is really on the disk, and whatever
+does not fit ends in one `BundleError`, before anything of the size that a file only claims is
+allocated.
+
+`classifier.safetensors` holds the weights, `bundle.json` what they mean, `vocabulary.json` the
+words in the order of their ids, `linear.safetensors` the linear classifier beside the encoder,
+where there is one, and `linear_vocabulary.json` its words, where they are others.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from textcls.config import messages
+from textcls.exceptions import BundleError
+from textcls.runtime._description import (
+    BUNDLE_FORMAT,
+    WORDS,
+    About,
+    Calibration,
+    Description,
+    EnsembleDescription,
+)
+from textcls.runtime._tensor_file import TensorFile, regular_size, write_tensors
+from textcls.runtime._wanted import classifier_tensors, linear_tensors
+from textcls.text.vocabulary import PAD, UNK
+
+__all__ = [
+    "BUNDLE_FORMAT",
+    "DESCRIPTION",
+    "ENSEMBLE",
+    "About",
+    "BundleFiles",
+    "Calibration",
+    "Description",
+    "read_bundle",
+    "read_members",
+    "write_bundle",
+]
+
+Array = np.ndarray[Any, Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+DESCRIPTION, ENSEMBLE = "bundle.json", "ensemble.json"
+_WEIGHTS, _WORDS = "classifier.safetensors", "vocabulary.json"
+_LINEAR, _LINEAR_WORDS = "linear.safetensors", "linear_vocabulary.json"
+_LARGEST_DESCRIPTION = 16 << 20  # bytes: a hundred thousand classes and their counts
+_BYTES_A_WORD = 256  # on average, quotes and line ends counted; real vocabularies need 10 to 60
+_SHORT_VOCABULARY = 1 << 20  # bytes that any vocabulary may have
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+_PROBLEMS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFiles:
+    """The checked content of a bundle's files.
+
+    weights: the arrays of `classifier.safetensors` by name, as torch's `state_dict` has them;
+    `embeddings`, (words, dim), is float32 whatever the file has. words: the vocabulary in the
+    order of the ids. linear: the arrays `keys` int64 (features,), `idf` float32 (features,) and
+    `weights` float32 (features + 1, classes), where there is a linear classifier. linear_words:
+    its vocabulary where it is not the encoder's.
+    """
+
+    description: Description
+    weights: Mapping[str, Array]
+    words: tuple[str, ...]
+    linear: Mapping[str, Array] | None = None
+    linear_words: tuple[str, ...] | None = None
+
+
+def read_bundle(folder: Path) -> BundleFiles:
+    """Read and check a bundle.
+
+    Raises:
+        BundleError: The folder is missing, damaged, of another format, or makes no sense; the
+            message names the file and what is wrong with it.
+    """
+    description = _read_description(folder)
+    model, classes = description.model, len(description.label_names)
+    weights = TensorFile.open(folder / _WEIGHTS)
+    shape = weights.shape_of("embeddings")
+    if len(shape) != 2 or shape[0] < 2 or shape[1] < 1:
+        raise BundleError(
+            f"{weights.path}: the tensor embeddings must have a row for each word, but has the "
+            f"shape {list(shape)}"
+        )
+    weights.check(classifier_tensors(model, classes, (shape[0], shape[1])))
+    words = _read_words(folder / _WORDS, shape[0])
+    if len(words) != shape[0]:
+        raise BundleError(
+            f"{folder}: {shape[0]:,} vectors do not fit {len(words):,} words of {_WORDS}"
+        )
+    arrays = weights.read()
+    for name, values in arrays.items():
+        if name.endswith("running_var") and (values < 0).any():
+            raise BundleError(f"{weights.path}: the tensor {name} holds a negative variance")
+    if not model.linear_weight:
+        return BundleFiles(description, arrays, words)
+    return BundleFiles(description, arrays, words, *_read_linear(folder, classes))
+
+
+def read_members(folder: Path) -> tuple[str, ...] | None:
+    """Return the names of the folders that are an ensemble's members; None for a single bundle.
+
+    Raises:
+        BundleError: `ensemble.json` is damaged or of another format.
+    """
+    path = folder / ENSEMBLE
+    if not path.exists():
+        return None
+    return _validated(path, _read_bytes(path, _LARGEST_DESCRIPTION), EnsembleDescription).members
+
+
+def write_bundle(files: BundleFiles, out: Path, *, half: bool = True) -> None:
+    """Write a bundle to a folder; a bundle that stands there is replaced.
+
+    Args:
+        files: Its content.
+        out: The folder.
+        half: Keep the word vectors and the linear classifier's weights in half precision, which
+            takes half the space and costs no accuracy that can be measured
+            (`benchmarks/README.md`). What lies beyond its range is kept as it is, and what it
+            holds exactly is always kept in it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    draft = out.with_name(out.name + ".part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    weights = dict(files.weights)
+    weights["embeddings"] = _halved(weights["embeddings"], half)
+    write_tensors(draft / _WEIGHTS, weights)
+    if files.linear is not None:
+        linear = {
+            name: _halved(values, half) if name in ("idf", "weights") else values
+            for name, values in files.linear.items()
+        }
+        write_tensors(draft / _LINEAR, linear)
+        if files.linear_words is not None:
+            (draft / _LINEAR_WORDS).write_text(_json(files.linear_words), encoding="utf-8")
+    description = files.description.model_dump(exclude_unset=True)
+    (draft / DESCRIPTION).write_text(_json(description), encoding="utf-8")
+    (draft / _WORDS).write_text(_json(files.words), encoding="utf-8")
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    draft.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read_description(folder: Path) -> Description:
+    path = folder / DESCRIPTION
+    try:
+        content = _read_bytes(path, _LARGEST_DESCRIPTION)
+    except FileNotFoundError as error:
+        raise BundleError(f"{folder}: not a classifier folder, {DESCRIPTION} is missing") from error
+    return _validated(path, content, Description)
+
+
+def _read_words(path: Path, count: int) -> tuple[str, ...]:
+    """Read a vocabulary of about `count` words, which bounds the size of its file."""
+    content = _read_bytes(path, _SHORT_VOCABULARY + _BYTES_A_WORD * count)
+    try:
+        words = WORDS.validate_json(content)
+    except ValidationError as error:
+        raise BundleError(f"{path}: must be a list of words, but {_first(error)}") from error
+    if words[:2] != (PAD, UNK):
+        raise BundleError(f"{path}: must start with {PAD} and {UNK}, but does not")
+    if len(set(words)) != len(words):
+        twice = len(words) - len(set(words))
+        raise BundleError(f"{path}: holds {twice:,} words more than once")
+    return words
+
+
+def _read_linear(folder: Path, classes: int) -> tuple[Mapping[str, Array], tuple[str, ...] | None]:
+    file = TensorFile.open(folder / _LINEAR)
+    shape = file.shape_of("keys")
+    features = shape[0] if len(shape) == 1 else -1
+    file.check(linear_tensors(features, classes, penalty="penalty" in file.entries))
+    arrays = file.read()
+    keys = arrays["keys"]
+    if (keys < 0).any() or (keys[1:] <= keys[:-1]).any():
+        raise BundleError(f"{file.path}: its keys must be positive and ascending")
+    path = folder / _LINEAR_WORDS
+    return arrays, _read_words(path, features) if path.exists() else None
+
+
+def _read_bytes(path: Path, most: int) -> bytes:
+    """Return a file's content; FileNotFoundError where it is missing."""
+    try:
+        size = regular_size(path)
+        if size > most:
+            raise BundleError(f"{path}: has {size:,} bytes; at most {most:,} make sense here")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        if path.name == DESCRIPTION:
+            raise
+        raise BundleError(f"{path}: is missing") from error
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _validated(path: Path, content: bytes, model: type[Model]) -> Model:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise BundleError(f"{path}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """Describe the first faults that pydantic found."""
+    every = error.errors(include_url=False)
+    told = []
+    for details in every[:_PROBLEMS_SHOWN]:
+        place = messages.dotted(details["loc"])
+        told.append(f"{place}: {messages.describe(details)}" if place else details["msg"])
+    more = len(every) - len(told)
+    return "; ".join(told) + (f"; and {more:,} more" if more else "")
+
+
+def _halved(values: Array, half: bool) -> Array:
+    """Return numbers in half precision where that is wanted or loses nothing, and they fit it."""
+    if np.abs(values).max(initial=0.0) > _LARGEST_HALF:
+        return values
+    found = values.astype(np.float16)
+    return found if half or np.array_equal(found, values) else values
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"

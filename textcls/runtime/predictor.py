@@ -1,0 +1,204 @@
+"""A loaded classifier that predicts: numpy and compiled programs, no torch.
+
+A `Predictor` is made of a bundle's checked files, an `EnsemblePredictor` of several. Both turn
+texts into probabilities by the same three members: `label_names`, `about` and `probabilities`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from textcls.exceptions import BundleError
+from textcls.runtime import _weights
+from textcls.runtime._encoders import EncoderRunner, LinearScores, NgramTable
+from textcls.runtime._machine_code import programs
+from textcls.runtime._weights import Fixed
+from textcls.runtime._words import Encoded, WordIds
+from textcls.runtime.bundle_files import BundleFiles, Description
+from textcls.text.vocabulary import UNK_ID
+
+Array = np.ndarray[Any, Any]
+TEXTS_AT_ONCE = 2048
+"""Texts that are predicted together at most: bounds the memory."""
+_CHARACTERS_AT_ONCE = 1 << 22
+
+
+class Predictor:
+    """A classifier that predicts, on the CPU, without torch.
+
+    The result for a text does not depend on the texts beside it, on their order or on the thread,
+    bit for bit. An instance may be used from several threads: the work is done outside of Python's
+    lock. It can be pickled.
+
+    Args:
+        files: The checked files of a bundle (`textcls.runtime.bundle_files.read_bundle`).
+
+    Attributes:
+        files: What it was made of.
+        label_names: The classes, in the order of the probabilities.
+        about: Where the classifier comes from, as its bundle says.
+        temperature: What logits are divided by before they become probabilities; 1 without a
+            calibration.
+
+    Example::
+
+        from pathlib import Path
+        from textcls.runtime.loading import load_predictor
+
+        predictor = load_predictor(Path("runs/NAME/best"))
+        probabilities = predictor.probabilities(["The striker scored twice"])  # (1, classes)
+        predictor.label_names[probabilities[0].argmax()]
+    """
+
+    def __init__(self, files: BundleFiles) -> None:
+        self.files = files
+        description = files.description
+        self.label_names: tuple[str, ...] = description.label_names
+        self.about: Mapping[str, Any] = description.about.model_dump(exclude_unset=True)
+        self.temperature = temperature_of(description)
+        model, weights = description.model, files.weights
+        self._encoder = EncoderRunner(weights, model)
+        output, bias = _weights.affine(weights["output.weight"], weights["output.bias"])
+        self._output, self._output_bias = Fixed(output), Fixed(bias)
+        self._ngrams = NgramTable(weights["ngrams.table"], model.ngrams) if model.ngrams else None
+        self._linear = None if files.linear is None else LinearScores(files.linear)
+        self._linear_weight = Fixed(np.array([model.linear_weight]))
+        self._divisor = Fixed(np.array([self.temperature]))
+        self._length = description.max_length
+        self._linear_length = description.linear_length or description.max_length
+        self._ids = _SharedIds(files)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.files,)
+
+    def probabilities(self, texts: Sequence[str]) -> Array:
+        """Return probabilities, float32 (texts, classes), in the order of `label_names`.
+
+        Raises:
+            BundleError: The weights give a score that is not finite.
+        """
+        logits = self.logits(texts)
+        out = np.empty_like(logits)
+        programs().softmax(logits.ctypes.data, *logits.shape, self._divisor.at, out.ctypes.data)
+        return out
+
+    def logits(self, texts: Sequence[str]) -> Array:
+        """Return logits, float32 (texts, classes), not yet divided by the temperature.
+
+        Raises:
+            BundleError: The weights give a score that is not finite.
+        """
+        out = np.empty((len(texts), len(self.label_names)), np.float32)
+        for begin, end in _portions(texts):
+            self._score(texts[begin:end], out[begin:end])
+        if not np.isfinite(out).all():
+            raise BundleError(
+                "the classifier gives a text a score that is not finite; its weights are too large"
+            )
+        return out
+
+    def _score(self, texts: Sequence[str], out: Array) -> None:
+        """Score some texts: those of ASCII are encoded by a program of its own."""
+        plain = [text.isascii() for text in texts]
+        if all(plain):
+            out[:] = self._logits_of(texts, WordIds.encode_ascii)
+            return
+        for is_plain, encode in ((True, WordIds.encode_ascii), (False, WordIds.encode_any)):
+            places = [i for i, each in enumerate(plain) if each is is_plain]
+            if places:
+                out[places] = self._logits_of([texts[i] for i in places], encode)
+
+    def _logits_of(self, texts: Sequence[str], encode: Callable[..., Encoded]) -> Array:
+        ids, linear, scores = self._ids, self._linear, None
+        if linear is None:
+            read = encode(ids.words, texts, self._length, points=False)
+        else:
+            whole = encode(ids.words, texts, self._linear_length, points=linear.characters)
+            scores = linear.score(whole if ids.linear is None else whole.renumbered(ids.linear))
+            if self._linear_length >= self._length:
+                read = whole.beginnings(self._length)
+            else:
+                read = encode(ids.words, texts, self._length, points=False)
+        if ids.encoder is not None:
+            read = read.renumbered(ids.encoder)
+        ngrams = None if self._ngrams is None else self._ngrams.score(read)
+        return self._finish(self._encoder.encode(read), ngrams, scores)
+
+    def _finish(self, vectors: Array, ngrams: Array | None, linear: Array | None) -> Array:
+        texts, classes, pitch = len(vectors), len(self.label_names), len(self._output_bias.array)
+        outputs = np.empty((texts, pitch), np.float32)
+        programs().project(
+            vectors.ctypes.data, texts, vectors.shape[1], self._output.at,
+            self._output_bias.at, pitch, outputs.ctypes.data, 0,
+        )  # fmt: skip
+        out = np.empty((texts, classes), np.float32)
+        programs().finish(
+            outputs.ctypes.data, pitch, texts, classes,
+            int(ngrams is not None), 0 if ngrams is None else ngrams.ctypes.data,
+            int(linear is not None), 0 if linear is None else linear.ctypes.data,
+            self._linear_weight.at, out.ctypes.data,
+        )  # fmt: skip
+        return out
+
+
+class _SharedIds:
+    """The ids of the words of encoder and linear classifier, which texts are looked up in once.
+
+    words: the words of both. encoder, linear: int32, the id in either's vocabulary of each of them;
+    None where it is the same.
+    """
+
+    def __init__(self, files: BundleFiles) -> None:
+        self.encoder: Array | None = None
+        self.linear: Array | None = None
+        own, tokenizer = files.words, files.description.tokenizer
+        if files.linear_words is None or files.linear_words == own:
+            self.words = WordIds(own, tokenizer)
+            return
+        both = tuple(dict.fromkeys((*own, *files.linear_words)))
+        known = {word: i for i, word in enumerate(files.linear_words)}
+        self.words = WordIds(both, tokenizer)
+        self.encoder = np.full(len(both), UNK_ID, np.int32)
+        self.encoder[: len(own)] = np.arange(len(own))
+        self.linear = np.array([known.get(word, UNK_ID) for word in both], np.int32)
+
+
+class EnsemblePredictor:
+    """Several predictors of the same classes as one: their probabilities are averaged.
+
+    Attributes:
+        members: The predictors.
+        label_names: The classes, in the order of the probabilities.
+        about: Where the first of them comes from.
+    """
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        self.members = tuple(members)
+        self.label_names: tuple[str, ...] = self.members[0].label_names
+        self.about: Mapping[str, Any] = self.members[0].about
+
+    def probabilities(self, texts: Sequence[str]) -> Array:
+        """Return the mean of the members' probabilities, float32 (texts, classes)."""
+        found: Array = np.stack([each.probabilities(texts) for each in self.members]).mean(axis=0)
+        return found
+
+
+def temperature_of(description: Description) -> float:
+    """Return the temperature of a bundle's calibration; 1 where it has none."""
+    return 1.0 if description.calibration is None else description.calibration.temperature
+
+
+def _portions(texts: Sequence[str]) -> list[tuple[int, int]]:
+    """Cut texts into portions of bounded size: (begin, end) of each."""
+    if len(texts) == 1:
+        return [(0, 1)]
+    found, begin, characters = [], 0, 0
+    for i, text in enumerate(texts):
+        if i > begin and (
+            i - begin >= TEXTS_AT_ONCE or characters + len(text) > _CHARACTERS_AT_ONCE
+        ):
+            found.append((begin, i))
+            begin, characters = i, 0
+        characters += len(text)
+    return [*found, (begin, len(texts))] if texts else []
