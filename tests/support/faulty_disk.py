@@ -40,6 +40,8 @@ class FaultyDisk:
     """The operation that is spoilt, counted from 0."""
     operations: list[str] = field(default_factory=list)
     """What was done so far, such as "rename result.json"."""
+    secured: bytes = b""
+    """The journal as the program has last waited for it to be on the disk."""
     _open: dict[int, str] = field(default_factory=dict)
 
     def __call__(self, kind: str, path: object, do: Callable[[], Any], half: Any = None) -> Any:
@@ -62,6 +64,8 @@ class FaultyDisk:
         if self.fault == "full" and half is not None:
             half()
         code = ERRORS[self.fault]
+        if kind in ("write", "fsync"):  # of a file that is open: the system names none
+            raise OSError(code, os.strerror(code))
         raise OSError(code, os.strerror(code), str(path))
 
     def _inside(self, path: object) -> str | None:
@@ -90,7 +94,12 @@ class FaultyDisk:
                 full = path
                 if folder is not None and folder in self._open:
                     full = self.root / self._open[folder] / os.fsdecode(path)
-                return self(kind, full, lambda: real[name](path, *rest, **options))
+                if name in ("replace", "rename"):
+                    full = rest[0]
+                done = self(kind, full, lambda: real[name](path, *rest, **options))
+                if name == "fsync" and self._inside(path) == "run/study.journal":
+                    self.secured = (self.root / "run" / "study.journal").read_bytes()
+                return done
 
             return operate
 

@@ -226,6 +226,9 @@ def play(root: Path, fault: str, at: int) -> str | None:
     except Exception as error:
         return f"{_operation(disk)}: ended in {type(error).__name__}: {error}"
     try:
+        if disk.secured:
+            kept = folder.journal.read_bytes()
+            assert kept.startswith(disk.secured), "the journal has lost records"
         before, told = records_of(folder), reruns_of(folder)
         ended = run_once(root)
         if ended.outcome is None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants
+from ray._raylet import Config
 
 _FAILURE = "Failure # "
 """Begins the first line of each failure in a trial's `error.txt`; the second begins the reason."""
@@ -34,6 +35,14 @@ class Failure:
     """One line for people, without terminal escapes."""
     text: str
     """All that Ray has to say of it, with the traceback, without terminal escapes."""
+
+
+def reread_environment() -> None:
+    """Have Ray read its switches from the environment again, such as whether it asks for a token.
+
+    It reads them when it is imported, which a program may have done before the search sets them.
+    """
+    Config.initialize("")
 
 
 @contextmanager

@@ -88,6 +88,7 @@ def _card_bytes() -> int:
 
 
 def _start(cpus: int | None, dashboard: bool, dashboard_host: str | None) -> str | None:
+    _ray_private.reread_environment()
     try:
         context = ray.init(
             address="local",
@@ -113,6 +114,7 @@ def _remedy(error: Exception) -> str:
 def _join(address: str) -> str | None:
     # Workers that others started have an environment of their own.
     environment = {name: os.environ[name] for name in DEFAULTS}
+    _ray_private.reread_environment()
     try:
         context = ray.init(address=address, runtime_env={"env_vars": environment}, **_quiet())
     except (OSError, RuntimeError, ValueError) as error:

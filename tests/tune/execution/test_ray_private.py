@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tune.execution import _ray_private
 
 
 def gone(part: str) -> str:
@@ -132,3 +136,34 @@ def test_a_failure_without_a_word() -> None:
     from tune.execution import _ray_private
 
     assert _ray_private.failure_message("\n") == "its worker was lost: no reason known"
+
+
+SWITCH = """
+import os
+import ray
+from ray._private.authentication.authentication_utils import is_token_auth_enabled
+from tune.execution import _ray_private
+found = []
+for mode in ("token", "disabled", "token"):
+    os.environ["RAY_AUTH_MODE"] = mode
+    _ray_private.reread_environment()
+    found.append(is_token_auth_enabled())
+print(found)
+"""
+
+
+def test_ray_takes_a_switch_that_is_set_after_its_import() -> None:
+    command = [sys.executable, "-c", SWITCH]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[True, False, True]"
+
+
+def test_the_switch_that_keeps_ray_to_this_machine_is_there_and_comes_back() -> None:
+    from ray._private import ray_constants, services
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    with _ray_private.loopback_only():
+        assert ray_constants.ENABLE_RAY_CLUSTER is False
+        assert os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] == "0"
+        assert "ENABLE_RAY_CLUSTER" in services.get_node_ip_address.__code__.co_names
+    assert before == ray_constants.ENABLE_RAY_CLUSTER
