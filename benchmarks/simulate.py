@@ -12,7 +12,8 @@ With `--every-operation` a whole small search, with confirmation, retraining, en
 is played once for each of its operations on the disk and each way in which that can go wrong: the
 process is killed before it or amid it, the disk is full from then on, broken, or forbids it
 (`tests/support/whole_search.py`). Then the search goes on, and nothing may be lost or left over.
-The same search in an object store is played for each of its requests, which is lost, unanswered or
+A search whose time is up before its first trial is played likewise, and the same search in an
+object store is played for each of its requests, which is lost, unanswered or
 repeated, or after which the machine or the store is gone (`tests/support/faulty_store.py`).
 `--first` and `--step` choose the operations; some two plays a second.
 """
@@ -86,9 +87,11 @@ def _operations(place: Path, first: int, step: int) -> Iterator[str | None]:
     import faulty_store
     import whole_search
     from faulty_disk import FAULTS
+    from whole_search import HURRIED
 
     kinds = (
         (FAULTS, whole_search.count_operations(place), whole_search.play),
+        (FAULTS, whole_search.count_operations(place, HURRIED), whole_search.play_hurried),
         (faulty_store.FAULTS, faulty_store.count_requests(place), faulty_store.play),
     )
     for faults, operations, play in kinds:

@@ -57,6 +57,11 @@ SEARCH: Mapping[str, Any] = {
         "confirm": {"top": 2, "seeds": 2, "retrain": True},
     },
 }  # fmt: skip
+HURRIED: Mapping[str, Any] = SEARCH | {
+    "model": {"name": "gru", "hidden_size": 4},
+    "search": {"samples": len(POINTS), "time_budget": 1e-9, "sampler": "random"},
+}
+"""A search whose time is up before its first trial."""
 EXPECTED = {
     ".lock", "space.yaml", "environment.json", "study.journal", "leaderboard.csv", "result.json",
     "report.html", "next.yaml", "search.log", "best", "ensemble", "trials", "confirm",
@@ -160,19 +165,25 @@ class Ended:
     """Of an error; empty where there was none."""
 
 
-def run_once(root: Path, disk: FaultyDisk | None = None, runs_dir: str | None = None) -> Ended:
+def run_once(
+    root: Path,
+    disk: FaultyDisk | None = None,
+    runs_dir: str | None = None,
+    search: Mapping[str, Any] = SEARCH,
+) -> Ended:
     """Be one process of the search: it begins the run, or goes on with it.
 
     Args:
         root: Where the run folder is.
         disk: Where something may go wrong.
         runs_dir: The address of an object store instead.
+        search: What is searched.
 
     Raises:
         Killed: The disk has killed it.
         AssertionError: It ended with anything but a result or one message.
     """
-    config = SearchFile.model_validate(SEARCH)
+    config = SearchFile.model_validate(search)
     with without_ray(), (disk or FaultyDisk(root / "none")).mounted():
         try:
             folder = paths.named(runs_dir or root, "run")
@@ -202,23 +213,28 @@ def reruns_of(folder: RunFolder) -> list[dict[str, Any]]:
     return found
 
 
-def count_operations(root: Path) -> int:
+def count_operations(root: Path, search: Mapping[str, Any] = SEARCH) -> int:
     """Return how many operations an undisturbed search has."""
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     disk = FaultyDisk(root)
-    run_once(root, disk)
+    run_once(root, disk, search=search)
     return len(disk.operations)
 
 
-def play(root: Path, fault: str, at: int) -> str | None:
+def play_hurried(root: Path, fault: str, at: int) -> str | None:
+    """Do as `play` does with a search whose time is up before its first trial."""
+    return play(root, fault, at, HURRIED)
+
+
+def play(root: Path, fault: str, at: int, search: Mapping[str, Any] = SEARCH) -> str | None:
     """Spoil one operation of a search, go on, and return what does not hold; None if all does."""
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     folder = RunFolder(root / "run")
     disk = FaultyDisk(root, fault, at)
     try:
-        ended = run_once(root, disk)
+        ended = run_once(root, disk, search=search)
         if ended.message and str(folder.root) not in ended.message:
             return f"a message without the folder: {ended.message}"
     except Killed:
@@ -230,10 +246,13 @@ def play(root: Path, fault: str, at: int) -> str | None:
             kept = folder.journal.read_bytes()
             assert kept.startswith(disk.secured), "the journal has lost records"
         before, told = records_of(folder), reruns_of(folder)
-        ended = run_once(root)
+        ended = run_once(root, search=search)
         if ended.outcome is None:
             return f"{_operation(disk)}: does not go on: {ended.message}"
-        check(folder, ended.outcome, before, told)
+        if search is HURRIED:
+            _check_hurried(folder, ended.outcome)
+        else:
+            check(folder, ended.outcome, before, told)
     except Exception as error:
         return f"{_operation(disk)}: {type(error).__name__}: {error}"
     return None
@@ -271,6 +290,17 @@ def check(
     assert len(ensemble.load_ensemble(folder.ensemble).members) == 2  # type: ignore[union-attr]
     assert "Confirmed with fresh seeds" in folder.report.read_text()
     _check_files(folder)
+
+
+def _check_hurried(folder: RunFolder, outcome: Outcome) -> None:
+    """Check that the linear classifier has won alone, and that the folder is whole."""
+    best = json.loads(folder.result.read_text())["best"]
+    assert outcome.exit_code == 0
+    assert best["number"] is None
+    assert bundle.load_bundle(folder.best).about["search"]["trial"] is None
+    assert best["fallback"]["reason"] in folder.report.read_text()
+    found = {path.name for path in folder.root.iterdir()}
+    assert found == EXPECTED - {"ensemble", "confirm"}, found
 
 
 def _check_files(folder: RunFolder) -> None:

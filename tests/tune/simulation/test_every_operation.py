@@ -17,7 +17,7 @@ from faulty_disk import FAULTS, FaultyDisk
 from tune.study import journal
 
 PLAYS = 5
-REQUESTS = 2
+REQUESTS = HURRIED = 2
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,14 @@ def test_nothing_is_lost_whichever_operation_goes_wrong(tmp_path: Path) -> None:
     for fault in FAULTS:
         for at in sorted(drawn.sample(range(operations), PLAYS)):
             assert whole_search.play(tmp_path / "play", fault, at) is None
+
+
+def test_the_time_being_up_gives_a_winner_whichever_operation_goes_wrong(tmp_path: Path) -> None:
+    operations = whole_search.count_operations(tmp_path / "play", whole_search.HURRIED)
+    drawn = random.Random(0)
+    for fault in FAULTS:
+        for at in sorted(drawn.sample(range(operations), HURRIED)):
+            assert whole_search.play_hurried(tmp_path / "play", fault, at) is None
 
 
 def test_operations_of_every_part_are_met(tmp_path: Path) -> None:
