@@ -244,7 +244,7 @@ def _run_trials(
             grid.trial_count(request.config),
             parts.study.milestones,
             slots=parts.plan.concurrent,
-            budget_s=None if stop.deadline is None else stop.deadline - time.monotonic(),
+            budget_s=None if stop.deadline is None else max(0.0, stop.deadline - time.monotonic()),
             capacity=parts.plan.capacity(joined.nodes),
             used_vectors=data.substituted_vectors(parts.corpora),
         )
