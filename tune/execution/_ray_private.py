@@ -17,7 +17,7 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants
-from ray._raylet import Config
+from ray._raylet import Config  # type: ignore[attr-defined]  # of a compiled module
 
 _FAILURE = "Failure # "
 """Begins the first line of each failure in a trial's `error.txt`; the second begins the reason."""
