@@ -25,6 +25,8 @@ KINDS = {
     ".txt": LINES,
 }
 """The kinds of tables by their files' endings; a plain text file has a text on each line."""
+COLUMN_NAMES = KNOWN_NAMES
+"""The usual names of columns of texts and labels, in lower case."""
 _SAMPLE = 2_000  # rows
 
 

@@ -115,7 +115,10 @@ class _CsvWriter:
             self._header = False
         columns = [[_figure(value) for value in values] for values in added.values()]
         rows = zip(_values(portion), *columns, strict=True)
-        self._writer.writerows([[*map(_cell, own), *new] for own, *new in rows])
+        if self._table.dialect is not None:  # they were read from such fields
+            self._writer.writerows([[*own, *new] for own, *new in rows])
+        else:
+            self._writer.writerows([[*map(_cell, own), *new] for own, *new in rows])
 
     def close(self) -> None:
         pass
