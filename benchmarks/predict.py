@@ -44,7 +44,8 @@ SETTINGS = (
 def main() -> None:
     options = parse()
     folder = Path(options.data)
-    print(f"{datetime.date.today()}, {platform.processor()}, {os.cpu_count()} cores")
+    load = os.getloadavg()[0]
+    print(f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, load {load:.1f}")
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(options.bundle) if options.bundle else train(folder, Path(scratch) / "bundle")
         predictor = Predictor(read_bundle(bundle))
@@ -119,15 +120,19 @@ def contest(
     if other := fasttext_side(folder, source, scratch):
         sides["fastText"] = other
     seconds: dict[str, list[float]] = {name: [] for name in sides}
+    work: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(options.rounds):
         for name, side in sides.items():
+            before = time.process_time()
             seconds[name].append(timed(side))
+            work[name].append(time.process_time() - before)
     cores = options.jobs or prediction.cores()
     for name, times in seconds.items():
         speeds = sorted(options.texts / each for each in times)
         print(
             f"{name}: {median(speeds):,.0f} texts/s ({speeds[0]:,.0f} to {speeds[-1]:,.0f}), "
-            f"{options.texts:,} texts from CSV to CSV, {cores} threads at hand"
+            f"{options.texts:,} texts from CSV to CSV, {cores} cores at hand; "
+            f"{1e6 * median(work[name]) / options.texts:.1f} us of one processor a text"
         )
 
 
@@ -160,8 +165,13 @@ def fasttext_side(folder: Path, source: Path, scratch: Path) -> Callable[[], Non
 
 def one_text(predictor: Predictor, texts: list[str]) -> None:
     predictor.probabilities(texts)
+    before = time.process_time()
     times = [timed(lambda text=text: predictor.probabilities([text])) for text in texts]
-    print(f"one text, warm: {1e3 * median(times):.3f} ms (median of {len(texts)} texts)")
+    work = (time.process_time() - before) / len(texts)
+    print(
+        f"one text, warm: {1e3 * median(times):.3f} ms (median of {len(texts)} texts), "
+        f"{1e3 * work:.3f} ms of one processor"
+    )
 
 
 def start(bundle: Path, rounds: int) -> None:

@@ -181,6 +181,11 @@ def _files(
     )
 
 
+def held_out(corpus: Corpus, trained_on: Sequence[str] = ("train",)) -> str | None:
+    """Return the split on which a temperature is sought; None where there is none."""
+    return next((s for s in _HELD_OUT if s in corpus.splits and s not in trained_on), None)
+
+
 def _calibrated(
     weights: Mapping[str, torch.Tensor],
     model: ModelConfig,
@@ -188,7 +193,7 @@ def _calibrated(
     trained_on: Sequence[str],
 ) -> Calibration | None:
     """Find a temperature on the first held-out split that the corpus has."""
-    split = next((s for s in _HELD_OUT if s in corpus.splits and s not in trained_on), None)
+    split = held_out(corpus, trained_on)
     if split is None:
         return None
     encoded, classes = corpus.splits[split], len(corpus.label_names)

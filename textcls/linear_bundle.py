@@ -18,6 +18,7 @@ from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import create_classifier
 from textcls.models.linear import train_linear
+from textcls.runtime.calibration import calibrate
 from textcls.text.encoding import TRAIN, WHOLE_LENGTH
 from textcls.text.vocabulary import PAD, UNK, Vocabulary
 
@@ -59,6 +60,10 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
     classifier = create_classifier(vectors, classes, model, seed=0, device="cpu", compiled=False)
     torch.nn.init.zeros_(classifier.output.weight)
     torch.nn.init.zeros_(classifier.output.bias)
+    split = bundle.held_out(corpus)
+    calibration = None
+    if split is not None and (scores := corpus.splits[split].scores) is not None:
+        calibration = calibrate(WEIGHT * scores, corpus.splits[split].labels, split)
     words = corpus.vocabulary if corpus.whole is None else corpus.whole.vocabulary
     made = Bundle(
         classifier,
@@ -70,5 +75,6 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
         corpus.tokenizer,
         WHOLE_LENGTH,
         words,
+        calibration,
     )
     bundle.save_bundle(made, model, out)

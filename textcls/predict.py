@@ -5,6 +5,7 @@ Texts are arguments, lines of standard input, or the rows of a file, which keeps
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -214,8 +215,23 @@ def _print_file(
 
 
 def _lines() -> Iterator[str]:
-    for line in sys.stdin.buffer:
-        yield line.decode("utf-8", errors="replace").rstrip("\r\n")
+    for number, line in enumerate(sys.stdin.buffer):
+        text = line.decode("utf-8", errors="replace").rstrip("\r\n")
+        if number == 0 and _is_header(text):
+            print(
+                "standard input is read as a text on each line, but its first line looks like the "
+                "names of columns: --input FILE reads a table",
+                file=sys.stderr,
+            )
+        yield text
+
+
+def _is_header(line: str) -> bool:
+    """Tell whether a line names two columns of texts and labels, as a table's first line does."""
+    from textcls.data.tables.reading import COLUMN_NAMES
+
+    names = [name.strip(" \"'").lower() for name in re.split(r"[,;|\t]", line)]
+    return sum(name in COLUMN_NAMES for name in names) > 1
 
 
 def _print_predictions(

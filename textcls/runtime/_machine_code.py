@@ -11,7 +11,6 @@ import functools
 import importlib.util
 import json
 import platform
-from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,7 +93,7 @@ def target_machine() -> Any:
 
 def _key() -> str:
     """Return a name for everything that decides what compiling gives."""
-    package = resources.files("textcls")
+    package = Path(__file__).parents[1]
     return cache.key(
         "runtime",
         [cache.key((package / source).read_text(encoding="utf-8")) for source in _SOURCES],

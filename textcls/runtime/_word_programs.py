@@ -140,6 +140,19 @@ def encode(
         ends[i + 1] = count
 
 
+def cut(
+    tokens: Any, ends: Any, texts: int, limit: int, with_ids: int, ids: Any, out: Any, out_ends: Any
+) -> None:
+    """Keep the first tokens of each text; `with_ids` gives them other ids, that of i is ids[i]."""
+    count = 0
+    out_ends[0] = 0
+    for i in range(texts):
+        for j in range(ends[i], min(ends[i + 1], ends[i] + limit)):
+            out[count] = ids[tokens[j]] if with_ids else tokens[j]
+            count += 1
+        out_ends[i + 1] = count
+
+
 @part
 def _count_feature(column: int, counts: Any, touched: Any, end: int) -> Any:
     if column < 0:
@@ -251,6 +264,7 @@ SIGNATURES: Signatures = {
         *(BYTES, LONGS, NUMBER, BYTES, BYTES, LONGS, INTS, NUMBER, NUMBER),
         *(INTS, BYTES, LONGS, NUMBER, POINTS, LONGS),
     ),
+    cut: (INTS, LONGS, NUMBER, NUMBER, NUMBER, INTS, INTS, LONGS),
     score_linear: (
         *(INTS, BYTES, LONGS, NUMBER, LONGS, INTS, NUMBER, FLOATS, FLOATS, NUMBER, NUMBER),
         *(INTS, INTS, NUMBER, POINTS, LONGS, DOUBLES),

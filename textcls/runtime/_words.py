@@ -46,16 +46,20 @@ class Encoded:
         tokens = ids[self.tokens[: self.ends[-1]]]
         return Encoded(tokens, self.capitals, self.ends, self.points, self.point_ends)
 
-    def beginnings(self, limit: int) -> "Encoded":
-        """Return the first `limit` tokens of each text, without their characters."""
-        lengths = np.diff(self.ends)
-        if lengths.max(initial=0) <= limit:
-            return self
-        place = np.arange(self.ends[-1]) - np.repeat(self.ends[:-1], lengths)
-        kept = place < limit
-        ends = np.concatenate([[0], np.cumsum(np.minimum(lengths, limit))])
-        tokens, capitals = self.tokens[: self.ends[-1]], self.capitals[: self.ends[-1]]
-        return Encoded(tokens[kept], capitals[kept], ends, _NOTHING, ends[:0])
+    def beginnings(self, limit: int, ids: Array | None = None) -> "Encoded":
+        """Return the first `limit` tokens of each text, without capitals and characters.
+
+        Args:
+            limit: Tokens that are kept of each text.
+            ids: Other ids, int32, as for `renumbered`; None keeps them.
+        """
+        tokens, ends = np.empty(int(self.ends[-1]), np.int32), np.empty(len(self.ends), np.int64)
+        programs().cut(
+            self.tokens.ctypes.data, self.ends.ctypes.data, len(self), limit,
+            int(ids is not None), 0 if ids is None else ids.ctypes.data,
+            tokens.ctypes.data, ends.ctypes.data,
+        )  # fmt: skip
+        return Encoded(tokens, self.capitals[:0], ends, _NOTHING, ends[:0])
 
 
 class WordIds:

@@ -116,12 +116,9 @@ class Predictor:
         else:
             whole = encode(ids.words, texts, self._linear_length, points=linear.characters)
             scores = linear.score(whole if ids.linear is None else whole.renumbered(ids.linear))
-            if self._linear_length >= self._length:
-                read = whole.beginnings(self._length)
-            else:
-                read = encode(ids.words, texts, self._length, points=False)
-        if ids.encoder is not None:
-            read = read.renumbered(ids.encoder)
+            if self._linear_length < self._length:
+                whole = encode(ids.words, texts, self._length, points=False)
+            read = whole.beginnings(self._length, ids.encoder)
         ngrams = None if self._ngrams is None else self._ngrams.score(read)
         return self._finish(self._encoder.encode(read), ngrams, scores)
 

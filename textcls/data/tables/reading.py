@@ -1,7 +1,7 @@
 """Read CSV, JSON lines, Parquet and plain lines a portion at a time, with all columns."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,8 @@ KINDS = {
     ".txt": LINES,
 }
 """The kinds of tables by their files' endings; a plain text file has a text on each line."""
+COLUMN_NAMES = KNOWN_NAMES
+"""The usual names of columns of texts and labels, in lower case."""
 _SAMPLE = 2_000  # rows
 
 
@@ -162,6 +164,7 @@ def _look_at_csv(
         rows = [fields for _, fields in islice(records, _SAMPLE)]
     if first is None:
         raise DataError(f"{place}: the file is empty; expected a text in each row")
+    _check_unicode(Table(path, place, kind, (), ()), ["".join(first[1])], [first[0]])
     if dialect.separator != "," and kind == COMMAS:
         separator = NAMES.get(dialect.separator, repr(dialect.separator))
         notices = (*notices, f"{place}: read with {separator} between the columns")
@@ -204,7 +207,7 @@ def _read_csv(table: Table, size: int) -> Iterator[Portion]:
                     fields = _mended(table, line, fields, dialect)
                 rows.append(fields)
             texts = [_joined([row[i] for i in picked]) for row in rows]
-            _check_unicode(table, texts, [line for line, _ in some])
+            _check_unicode(table, map("".join, rows), [line for line, _ in some])
             if rows:
                 yield Portion(texts, rows)
 
@@ -223,8 +226,8 @@ def _mended(table: Table, line: int, fields: list[str], dialect: Dialect) -> lis
     return [*fields[:width], *[""] * (width - len(fields))]
 
 
-def _check_unicode(table: Table, texts: Sequence[str], lines: Sequence[int]) -> None:
-    """Raise DataError for a text with bytes that are not of the file's encoding."""
+def _check_unicode(table: Table, texts: Iterable[str], lines: Sequence[int]) -> None:
+    """Raise DataError for a text or record with bytes that are not of the file's encoding."""
     for line, text in zip(lines, texts, strict=False):
         if not text.isascii():
             try:

@@ -63,6 +63,12 @@ def open_writer(path: Path, table: Table) -> Iterator[TableWriter]:
         beside.replace(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except (UnicodeEncodeError, csv.Error) as error:
+        reason = "it is no proper Unicode" if isinstance(error, UnicodeError) else error
+        raise DataError(
+            f"{path}: a value of {table.place} cannot be written there: {reason}; another kind of "
+            "file may hold it, such as .jsonl"
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -94,9 +100,9 @@ class _CsvWriter:
             dialect = table.dialect  # as it was: a semicolon stays one
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
         self._writer = csv.writer(
-            file,
+            _PlainLines(file),
             delimiter=dialect.separator,
-            lineterminator="\n",
+            lineterminator="\r\n",  # fields with either character in them are quoted then
             quoting=quoting,
             quotechar='"' if dialect.quoted else None,
         )
@@ -109,10 +115,24 @@ class _CsvWriter:
             self._header = False
         columns = [[_figure(value) for value in values] for values in added.values()]
         rows = zip(_values(portion), *columns, strict=True)
-        self._writer.writerows([[*map(_cell, own), *new] for own, *new in rows])
+        if self._table.dialect is not None:  # they were read from such fields
+            self._writer.writerows([[*own, *new] for own, *new in rows])
+        else:
+            self._writer.writerows([[*map(_cell, own), *new] for own, *new in rows])
 
     def close(self) -> None:
         pass
+
+
+class _PlainLines:
+    """A file whose lines end as they do on this system."""
+
+    def __init__(self, file: Any) -> None:
+        self._write = file.write
+
+    def write(self, line: str) -> None:
+        """Write one line that ends in carriage return and newline."""
+        self._write(line[:-2] + "\n")
 
 
 class _ObjectWriter:
@@ -132,7 +152,9 @@ class _ObjectWriter:
                 for name, value in zip(names, (*own, *new), strict=True)
                 if value is not MISSING
             }
-            lines.append(json.dumps(values, ensure_ascii=False, default=str))
+            line = json.dumps(values, ensure_ascii=False, default=str)
+            # Half a character can stand in JSON as an escape only.
+            lines.append(line if _is_unicode(line) else json.dumps(values, default=str))
         self._file.write("\n".join([*lines, ""]))
 
     def close(self) -> None:
@@ -170,6 +192,14 @@ class _ParquetWriter:
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _values(portion: Portion) -> Sequence[Sequence[Any]]:

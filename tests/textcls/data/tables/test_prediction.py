@@ -332,6 +332,24 @@ def test_the_command_predicts_a_file(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("text,label", True),
+        ('"id";"Text";"Label"', True),
+        ("a text, a label", False),
+        ("text", False),
+    ],
+)
+def test_a_table_on_standard_input_is_noticed(
+    folder: Path, tmp_path: Path, first: str, said: bool
+) -> None:
+    done = command(str(folder), cwd=tmp_path, stdin=f"{first}\ngoal,x\n".encode())
+    assert done.returncode == 0
+    assert done.stdout.count(b"\n") == 2
+    assert (b"--input FILE reads a table" in done.stderr) == said
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--threshold", "0.5", "x"], 2, "--threshold P and --below LABEL belong together"),
