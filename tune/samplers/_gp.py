@@ -89,12 +89,11 @@ class CurveGPSampler(WindowedSampler):
             self._process.condition_on_running(np.array([rows[trial.number] for trial in running]))
         expected, _ = self._process.predict(np.array([rows[trial.number] for trial in known]))
         order = np.argsort(-expected, kind="stable")[:_TOPS]
-        candidates = self._candidates([known[at] for at in order])
+        points = self._candidates([known[at] for at in order])
         promise = log_expected_improvement(
-            *self._process.predict(np.array([self._positions.row(each) for each in candidates])),
-            best=expected.max(),
+            *self._process.predict(self._positions.rows(points)), best=expected.max()
         )
-        return candidates[int(promise.argmax())]
+        return self._positions.draw(points[int(promise.argmax())])
 
     def _learn(self, known: list[FrozenTrial], rows: dict[int, Array]) -> None:
         observed = [
@@ -109,16 +108,15 @@ class CurveGPSampler(WindowedSampler):
             values=_clip_low(-np.log(np.maximum(1 - values, _LEAST_ERROR))),
         )
 
-    def _candidates(self, best: list[FrozenTrial]) -> list[Params]:
-        shares = self._generator.random((_ANYWHERE, len(self._positions)))
-        found = [self._positions.draw(each) for each in shares]
+    def _candidates(self, best: list[FrozenTrial]) -> Array:
+        """Return points (candidates, parameters): anywhere, and beside the best trials."""
+        found = [self._generator.random((_ANYWHERE, len(self._positions)))]
         for trial in best:
-            params = spaces.decode_params(self._space, trial.params)
-            for reach in _REACHES:
-                found += [
-                    self._positions.near(params, reach, self._generator) for _ in range(_BESIDE)
-                ]
-        return found
+            point = self._positions.point(spaces.decode_params(self._space, trial.params))
+            found += [
+                self._positions.near(point, reach, _BESIDE, self._generator) for reach in _REACHES
+            ]
+        return np.concatenate(found)
 
     def _row(self, trial: FrozenTrial) -> Array:
         return self._positions.row(spaces.decode_params(self._space, trial.params))
