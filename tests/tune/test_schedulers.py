@@ -41,9 +41,18 @@ def test_the_best_third_goes_on() -> None:
     assert rungs.counts() == [6, 0]
 
 
-def test_ties_go_on() -> None:
+def test_of_equal_values_a_third_goes_on() -> None:
     rungs = SuccessiveHalving(2, 3)
-    assert [rungs.should_continue(trial, 0, 0.5) for trial in range(4)] == [True] * 4
+    decisions = [rungs.should_continue(trial, 0, 0.5) for trial in range(300)]
+    assert decisions[0]
+    assert 90 <= sum(decisions) <= 120
+    assert all(any(decisions[start : start + 20]) for start in range(0, 300, 20))
+    assert rungs.should_continue(300, 0, 0.6)
+
+
+def test_of_equal_values_so_many_as_are_kept_pass_the_first_rung() -> None:
+    rungs = TopK(2, keep=4)
+    assert 4 <= sum(rungs.should_continue(trial, 0, 0.5) for trial in range(300)) < 40
 
 
 def test_nobody_is_stopped_at_the_last_rung() -> None:
