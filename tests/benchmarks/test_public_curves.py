@@ -118,7 +118,7 @@ def test_the_contest_goes_on_where_it_was_cut_off(
 
 
 def rows_of(regrets: dict[str, float], seeds: int = 8) -> list[public_curves.Row]:
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(1)
     count = len(public_curves.BUDGETS)
     return [
         public_curves.Row(
