@@ -161,10 +161,11 @@ def _rounded(known: IntDistribution | FloatDistribution, shares: Array) -> Array
 def _among(known: AnyDistribution, chosen: Array, values: tuple[object, ...]) -> NDArray[np.bool_]:
     """Tell where a parameter that another depends on has one of these values."""
     if known.type == "categorical":
-        places = [place for place, choice in enumerate(known.choices) if choice in values]
-        return np.isin(chosen, places)
-    places = [known.position(value) for value in values if isinstance(value, int | float)]
-    return np.isclose(chosen[:, None], np.array(places)[None]).any(axis=1)
+        places = [float(place) for place, choice in enumerate(known.choices) if choice in values]
+    else:
+        places = [known.position(value) for value in values if isinstance(value, int | float)]
+    found: NDArray[np.bool_] = np.isclose(chosen[:, None], np.array(places)[None]).any(axis=1)
+    return found
 
 
 def _width(known: AnyDistribution) -> int:
