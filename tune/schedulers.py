@@ -88,7 +88,8 @@ class SuccessiveHalving(Scheduler):
 
     Of equal values a third (at factor 3) goes on, not all: a configuration that learns nothing
     predicts one class for every text, and where half of a space does that they all have the same
-    accuracy to the last digit.
+    accuracy to the last digit. A trial that has had the same value as another at every rung so far,
+    from the second on, stops: what the rest of that course brings is known.
     """
 
     def __init__(self, count: int, reduction_factor: float) -> None:
@@ -96,7 +97,16 @@ class SuccessiveHalving(Scheduler):
         self._reduction_factor = reduction_factor
 
     def _continues(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002
-        return self._is_among_best(trial, self._values[rung])
+        return not self._repeats(trial, rung) and self._is_among_best(trial, self._values[rung])
+
+    def _repeats(self, trial: int, rung: int) -> bool:
+        """Tell whether another trial has had the same values at all of several rungs."""
+        value = self._values[rung][trial]
+        alike = [t for t, other in self._values[rung].items() if other == value and t != trial]
+        earlier = self._values[:rung]
+        return rung > 0 and any(
+            all(values.get(other) == values.get(trial) for values in earlier) for other in alike
+        )
 
     def _is_among_best(self, trial: int, values: Mapping[int, float]) -> bool:
         better = _count_better(trial, values)
