@@ -1,7 +1,7 @@
 """Learn from every rung of every trial: Bayesian optimisation that works under a scheduler.
 
-The first trials are random, spread evenly. Then `CurveProcess` predicts for many candidates what they would reach
-at the end of training, and the one with the highest expected gain is proposed.
+The first trials are random, spread evenly. Then `CurveProcess` predicts for many candidates what
+they would reach at the end of training, and the one with the highest expected gain is proposed.
 
 Two things keep it from getting stuck where most of a space learns nothing:
 
