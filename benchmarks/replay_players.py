@@ -68,7 +68,9 @@ class Ours:
         if not stops:
             self.milestones = (config.train.epochs,)
         made = optuna.create_study(
-            sampler=factory.create_sampler(settings.sampler, config.space, seed=seed),
+            sampler=factory.create_sampler(
+                settings.sampler, config.space, seed=seed, cost=setup.cost_of(config)
+            ),
             direction="maximize",
         )
         made.set_user_attr("format", study.FORMAT)

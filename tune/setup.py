@@ -1,12 +1,15 @@
 """Set up a search's study: a new one, or that of a run that is resumed."""
 
+from collections.abc import Callable
 from itertools import islice
 
 from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
+from textcls.models.operations import operations_per_token
 from tune import schedulers
 from tune.config import grid, optuna_space, search_file
+from tune.config.conditions import Params
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.controller import SearchController
 from tune.run_folder import atomic
@@ -194,5 +197,24 @@ def _differences(path: str, before: object, after: object) -> list[tuple[str, ob
 def _sampler(config: SearchFile, trials: int) -> BaseSampler:
     settings = config.search
     return factory.create_sampler(
-        settings.sampler, optuna_space.searched(config), seed=settings.seed + trials
+        settings.sampler,
+        optuna_space.searched(config),
+        seed=settings.seed + trials,
+        cost=cost_of(config),
     )
+
+
+def cost_of(config: SearchFile) -> Callable[[Params], float] | None:
+    """Return what a configuration costs beside others, before it runs: operations a token.
+
+    It is counted, not timed, so the clock has no say in which trials come next and a seed repeats
+    its search. None for an objective of one's own, whose cost nobody knows.
+    """
+    if isinstance(config, ObjectiveSearchFile):
+        return None
+
+    def cost(params: Params) -> float:
+        model, embeddings, _ = config.configuration(params)
+        return operations_per_token(model, embeddings.dim)
+
+    return cost

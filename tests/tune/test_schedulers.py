@@ -41,9 +41,28 @@ def test_the_best_third_goes_on() -> None:
     assert rungs.counts() == [6, 0]
 
 
-def test_ties_go_on() -> None:
+def test_of_equal_values_a_third_goes_on() -> None:
     rungs = SuccessiveHalving(2, 3)
-    assert [rungs.should_continue(trial, 0, 0.5) for trial in range(4)] == [True] * 4
+    decisions = [rungs.should_continue(trial, 0, 0.5) for trial in range(300)]
+    assert decisions[0]
+    assert 90 <= sum(decisions) <= 120
+    assert all(any(decisions[start : start + 20]) for start in range(0, 300, 20))
+    assert rungs.should_continue(300, 0, 0.6)
+
+
+def test_a_trial_that_repeats_another_stops_at_its_second_rung() -> None:
+    rungs = SuccessiveHalving(4, 3)
+    assert rungs.should_continue(0, 0, 0.5)
+    assert rungs.should_continue(0, 1, 0.6)
+    assert rungs.should_continue(1, 0, 0.5)  # by lot
+    assert not rungs.should_continue(1, 1, 0.6)
+    assert rungs.should_continue(3, 0, 0.51)
+    assert rungs.should_continue(3, 1, 0.6)  # as the others here, but not before
+
+
+def test_of_equal_values_so_many_as_are_kept_pass_the_first_rung() -> None:
+    rungs = TopK(2, keep=4)
+    assert 4 <= sum(rungs.should_continue(trial, 0, 0.5) for trial in range(300)) < 40
 
 
 def test_nobody_is_stopped_at_the_last_rung() -> None:

@@ -7,5 +7,6 @@ underscore is this package's own.
 __all__ = [
     "classifier",
     "linear",
+    "operations",
     "simd",
 ]

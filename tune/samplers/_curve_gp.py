@@ -91,7 +91,6 @@ class CurveProcess:
     def _observe(self, positions: Array, times: Array, trials: Indices, values: Array) -> None:
         self._positions, self._times = positions, times
         self._trials, self._values = trials, values
-        self._squares = np.square(positions[:, None] - positions[None])
         self._apart = np.square(times[:, None] - times[None])
         self._same = (trials[:, None] == trials[None]).astype(float)
 
@@ -113,7 +112,7 @@ class CurveProcess:
     def _condition(self) -> None:
         from scipy.linalg import cho_solve
 
-        covariance, *_ = self._covariance(self._logs)
+        covariance, _, _, _ = self._covariance(self._logs)
         self._root = np.linalg.cholesky(covariance)
         self._weights = cho_solve((self._root, True), self._values)
 
@@ -121,8 +120,7 @@ class CurveProcess:
         from scipy.linalg import solve_triangular
 
         lengths, (a, b, time, _, _) = self._split(self._logs)
-        squares = np.square((positions[:, None] - self._positions[None]) / lengths).sum(axis=2)
-        near, _ = _matern(squares)
+        near, _ = _matern(_squared_distances(positions / lengths, self._positions / lengths))
         apart = np.square(self._times)
         cross = _shared(apart) + near * (a + b * np.exp(-apart / (2 * time**2)))
         known = solve_triangular(self._root, cross.T, lower=True)
@@ -134,20 +132,20 @@ class CurveProcess:
         settings = np.exp(logs)
         return settings[: self._parameters][self._parameter_of], settings[self._parameters :]
 
-    def _covariance(self, logs: Array) -> tuple[Array, Array, Array, Array, Array]:
+    def _covariance(self, logs: Array) -> tuple[Array, Array, Array, Array]:
         """Return the covariance of the observations, and the parts that its derivatives need."""
         lengths, (a, b, time, seed, rest) = self._split(logs)
-        scaled = self._squares / np.square(lengths)
-        near, slope = _matern(scaled.sum(axis=2))
+        scaled = self._positions / lengths
+        near, slope = _matern(_squared_distances(scaled, scaled))
         soon = np.exp(-self._apart / (2 * time**2))
         covariance = _shared(self._apart) + near * (a + b * soon) + seed * self._same
         covariance[np.diag_indices_from(covariance)] += rest + _JITTER
-        return covariance, scaled, near, slope, soon
+        return covariance, near, slope, soon
 
     def _cost(self, logs: Array) -> tuple[float, Array]:
         """Return minus the logarithm of evidence times prior, and its gradient."""
-        _, (a, b, time, seed, rest) = self._split(logs)
-        covariance, scaled, near, slope, soon = self._covariance(logs)
+        lengths, (a, b, time, seed, rest) = self._split(logs)
+        covariance, near, slope, soon = self._covariance(logs)
         from_centre = (logs - self._centre) / self._spread
         root = np.linalg.cholesky(covariance)
         inverse_root = np.linalg.inv(root)
@@ -157,7 +155,7 @@ class CurveProcess:
             self._values @ weights / 2 + np.log(np.diag(root)).sum() + from_centre @ from_centre / 2
         )
         outer = (inverse - np.outer(weights, weights)) / 2
-        columns = np.einsum("ij,ijk->k", outer * slope * (a + b * soon), scaled)
+        columns = _weighted_squares(self._positions / lengths, outer * slope * (a + b * soon))
         of_space = np.bincount(self._parameter_of, columns, self._parameters)
         of_rest = [
             a * np.sum(outer * near),
@@ -195,6 +193,25 @@ def _matern(squares: Array) -> tuple[Array, Array]:
     r = np.sqrt(5 * squares)
     decay = np.exp(-r)
     return (1 + r + r**2 / 3) * decay, 5 / 3 * (1 + r) * decay
+
+
+def _squared_distances(these: Array, those: Array) -> Array:
+    """(n, columns), (m, columns) -> (n, m), by one matrix product: no array of (n, m, columns)."""
+    product = these @ those.T
+    found: Array = np.square(these).sum(1)[:, None] + np.square(those).sum(1) - 2 * product
+    return np.maximum(found, 0.0)
+
+
+def _weighted_squares(positions: Array, weights: Array) -> Array:
+    """Sum the squared distance in each column over all pairs: (n, columns), (n, n) -> (columns,).
+
+    The weights are symmetric.
+    """
+    found: Array = 2 * (
+        weights.sum(axis=1) @ np.square(positions)
+        - np.einsum("ik,ik->k", positions, weights @ positions)
+    )
+    return found
 
 
 def _shared(apart: Array) -> Array:

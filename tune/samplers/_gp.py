@@ -1,10 +1,19 @@
 """Learn from every rung of every trial: Bayesian optimisation that works under a scheduler.
 
-The first trials are random. Then `CurveProcess` predicts for many candidates what they would reach
-at the end of training, and the one with the highest expected gain is proposed.
+The first trials are random, spread evenly. Then `CurveProcess` predicts for many candidates what
+they would reach at the end of training, and the one with the highest expected gain is proposed.
+
+Two things keep it from getting stuck where most of a space learns nothing:
+
+- The model learns ranks as well as values. Where half of the trials stay at chance, one good trial
+  leaves their differences as small as rounding errors, and yet these say in which direction things
+  get worse.
+- Candidates lie anywhere and beside the best trials, and on a plateau the latter win again and
+  again. So the more trials have come only as far as the best one, the more proposals are random,
+  and the fewer of the others may lie beside the best. A gain sets that back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,14 +29,24 @@ from tune.samplers._encoding import SpaceEncoder
 from tune.samplers._tpe import Window, WindowedSampler
 from tune.study.study import WORST, step_of
 
-_RANDOM_TRIALS = 5
+_FEWEST_RANDOM = 5  # trials at first, or one more than the space has parameters
 _FEWEST = 2  # trials with a result
 _BEST, _LATEST = 40, 40  # trials that are learnt from: more cost time and add little
 _ANYWHERE = 400  # candidates
 _TOPS, _BESIDE, _REACHES = 5, 20, (0.03, 0.1, 0.25)  # and so many beside the best, at each reach
 _LEAST_ERROR = 1e-3
 _DEEP = 2.0  # below the median, in distances from it to the best: what lies deeper is raised to it
+_OF_RANKS = 0.5  # how much of a score is the rank
+_LEAST_RANDOM, _MOST_RANDOM = 0.1, 0.9  # share of the proposals
+_LEAST_BESIDE = 0.2  # of the others
+_PATIENCE = 2  # ties with the best after which the shares are half-way
+_TRIFLE = 0.01
+_PRICED = 40  # candidates whose cost is looked at
+_COOLING = 20  # trials after which cost counts half as much
 _END = 2**31  # a step beyond every training's
+
+
+Cost = Callable[[Params], float]
 
 
 class CurveGPSampler(WindowedSampler):
@@ -35,16 +54,26 @@ class CurveGPSampler(WindowedSampler):
 
     Conditions in `space` are kept. The study's attribute `milestones` has the epochs of the rungs,
     of which the last is the end of training.
+
+    Args:
+        space: What is searched.
+        seed: The same seed and the same results give the same proposals.
+        cost: What a configuration costs beside others, known before it runs. The gain is weighed
+            per cost, at first in full and then less and less (Lee et al. 2020, cost cooling): cheap
+            trials first, and the best in the end, whatever it costs.
     """
 
-    def __init__(self, space: Space, *, seed: int) -> None:
+    def __init__(self, space: Space, *, seed: int, cost: Cost | None = None) -> None:
         self._space = space
+        self._cost = cost
+        self._asked = 0
         self._distributions = spaces.in_optuna(space)
         self._generator = np.random.default_rng(seed)
         self._positions = SpaceEncoder(space)
         self._process = CurveProcess(self._positions.parameter_of)
         self._ended: list[FrozenTrial] = []
-        self._first = _latin_hypercubes(len(self._positions), self._generator)
+        self._random_trials = max(_FEWEST_RANDOM, len(self._positions) + 1)
+        self._first = _latin_hypercubes(len(self._positions), self._random_trials, self._generator)
 
     def infer_relative_search_space(
         self,
@@ -63,8 +92,8 @@ class CurveGPSampler(WindowedSampler):
         """Propose values for the parameters that the trial has."""
         if "fixed_params" in trial.system_attrs:  # enqueued: nothing is to be proposed
             return {}
-        window = self._seen(study)
-        self._ended = _worth_learning([*self._ended, *window.fresh()])
+        window, self._asked = self._seen(study), trial.number
+        self._ended = self._worth_learning([*self._ended, *window.fresh(), *window.diverged()])
         with on_one_thread():
             return spaces.encode_params(self._propose(window.running(trial.number)))
 
@@ -80,8 +109,13 @@ class CurveGPSampler(WindowedSampler):
         return spaces.encode_params({param_name: drawn})[param_name]
 
     def _propose(self, running: list[FrozenTrial]) -> Params:
-        known = [trial for trial in [*self._ended, *running] if _curve(trial)]
-        if len(self._ended) + len(running) < _RANDOM_TRIALS or len(known) < _FEWEST:
+        known = [trial for trial in [*self._ended, *running] if self._curve(trial)]
+        learnt = sum(trial.state != TrialState.FAIL for trial in known)
+        if len(self._ended) + len(running) < self._random_trials or learnt < _FEWEST:
+            return self._positions.draw(next(self._first))
+        at_random, beside = _shares(self._ties(known))
+        kind = self._generator.random()
+        if kind < at_random:
             return self._positions.draw(next(self._first))
         rows = {trial.number: self._row(trial) for trial in [*known, *running]}
         self._learn(known, rows)
@@ -89,16 +123,27 @@ class CurveGPSampler(WindowedSampler):
             self._process.condition_on_running(np.array([rows[trial.number] for trial in running]))
         expected, _ = self._process.predict(np.array([rows[trial.number] for trial in known]))
         order = np.argsort(-expected, kind="stable")[:_TOPS]
-        candidates = self._candidates([known[at] for at in order])
+        is_beside = kind < at_random + beside * (1 - at_random)
+        points = self._candidates([known[at] for at in order] if is_beside else [])
         promise = log_expected_improvement(
-            *self._process.predict(np.array([self._positions.row(each) for each in candidates])),
-            best=expected.max(),
+            *self._process.predict(self._positions.rows(points)), best=expected.max()
         )
-        return candidates[int(promise.argmax())]
+        top = np.argsort(-promise, kind="stable")[: _PRICED if self._cost else 1]
+        return self._worth_its_cost([self._positions.draw(points[at]) for at in top], promise[top])
+
+    def _worth_its_cost(self, candidates: list[Params], promise: Array) -> Params:
+        """Return the candidate with the highest gain per cost, less and less by cost."""
+        if self._cost is None:
+            return candidates[0]
+        weight = 0.5 ** (self._asked / _COOLING)
+        costs = np.log([self._cost(each) for each in candidates])
+        return candidates[int((promise - weight * costs).argmax())]
 
     def _learn(self, known: list[FrozenTrial], rows: dict[int, Array]) -> None:
         observed = [
-            (trial.number, step, value) for trial in known for step, value in _curve(trial).items()
+            (trial.number, step, value)
+            for trial in known
+            for step, value in self._curve(trial).items()
         ]
         trials, steps, values = map(np.array, zip(*observed, strict=True))
         last = self._last_step or steps.max()  # what is without steps lies at the end
@@ -106,58 +151,114 @@ class CurveGPSampler(WindowedSampler):
             positions=np.array([rows[number] for number in trials]),
             times=np.log2(np.minimum(1.0, np.maximum(1, steps) / last)),
             trials=trials,
-            values=_clip_low(-np.log(np.maximum(1 - values, _LEAST_ERROR))),
+            values=_scores(_minus_log_error(values) if self._bounded else values),
         )
 
-    def _candidates(self, best: list[FrozenTrial]) -> list[Params]:
-        shares = self._generator.random((_ANYWHERE, len(self._positions)))
-        found = [self._positions.draw(each) for each in shares]
+    def _ties(self, known: list[FrozenTrial]) -> int:
+        """Count the trials that came as far as the best one within a trifle, but no further.
+
+        Counted from the last one that raised the best value by more than a trifle, which is a
+        hundredth of the way from the median to the best.
+        """
+        reached = {trial.number: max(self._curve(trial).values()) for trial in known}
+        finite = [value for value in reached.values() if np.isfinite(value)]
+        trifle = _TRIFLE * (max(finite) - float(np.median(finite)))
+        best, ties = -np.inf, 0
+        for _, value in sorted(reached.items()):
+            if value > best + trifle:
+                best, ties = value, 0
+            elif value >= best - trifle:
+                ties += 1
+        return ties
+
+    def _candidates(self, best: list[FrozenTrial]) -> Array:
+        """Return points (candidates, parameters): anywhere, and beside the best trials."""
+        found = [self._generator.random((_ANYWHERE, len(self._positions)))]
         for trial in best:
-            params = spaces.decode_params(self._space, trial.params)
-            for reach in _REACHES:
-                found += [
-                    self._positions.near(params, reach, self._generator) for _ in range(_BESIDE)
-                ]
-        return found
+            point = self._positions.point(spaces.decode_params(self._space, trial.params))
+            found += [
+                self._positions.near(point, reach, _BESIDE, self._generator) for reach in _REACHES
+            ]
+        return np.concatenate(found)
 
     def _row(self, trial: FrozenTrial) -> Array:
         return self._positions.row(spaces.decode_params(self._space, trial.params))
 
+    def _curve(self, trial: FrozenTrial) -> dict[int, float]:
+        return _curve(trial, bounded=self._bounded)
+
+    def _worth_learning(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """Return the best and the latest trials, by number."""
+        if len(trials) <= _BEST + _LATEST:
+            return trials
+        old, latest = trials[:-_LATEST], trials[-_LATEST:]
+        best = sorted(old, key=lambda each: -max(self._curve(each).values(), default=-np.inf))
+        return [*sorted(best[:_BEST], key=lambda trial: trial.number), *latest]
+
     def _seen(self, study: Study) -> Window:
         if self._window is None:  # the first time
+            self._bounded = bool(study.user_attrs.get("bounded", True))
             milestones = study.user_attrs.get("milestones")
             self._last_step = max(1, step_of(milestones[-1])) if milestones else None
         return super()._seen(study)
 
 
-def _latin_hypercubes(parameters: int, generator: np.random.Generator) -> Iterator[Array]:
-    """Yield points (parameters,): so many in turn have one in each part of a range (McKay 1979)."""
+def _latin_hypercubes(
+    parameters: int, count: int, generator: np.random.Generator
+) -> Iterator[Array]:
+    """Yield points (parameters,): `count` in turn have one in each part of a range (McKay 1979)."""
     while True:
-        strata = np.tile(np.arange(_RANDOM_TRIALS), (parameters, 1))
+        strata = np.tile(np.arange(count), (parameters, 1))
         strata = generator.permuted(strata, axis=1).T
-        yield from (strata + generator.random(strata.shape)) / _RANDOM_TRIALS
+        yield from (strata + generator.random(strata.shape)) / count
 
 
-def _curve(trial: FrozenTrial) -> dict[int, float]:
+def _curve(trial: FrozenTrial, *, bounded: bool) -> dict[int, float]:
     """Return a trial's values by step; one that went wrong has only its bad value, at its end."""
+    if trial.state == TrialState.FAIL:
+        return {_END: -np.inf}
     if trial.state != TrialState.COMPLETE or trial.value is None:
         return trial.intermediate_values
-    if trial.value == WORST or not trial.intermediate_values:
+    if (bounded and trial.value == WORST) or not trial.intermediate_values:
         return {_END: trial.value}
     return trial.intermediate_values
 
 
-def _worth_learning(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the best and the latest trials, by number."""
-    if len(trials) <= _BEST + _LATEST:
-        return trials
-    old, latest = trials[:-_LATEST], trials[-_LATEST:]
-    best = sorted(old, key=lambda trial: -max(_curve(trial).values(), default=WORST))[:_BEST]
-    return [*sorted(best, key=lambda trial: trial.number), *latest]
+def _shares(ties: int) -> tuple[float, float]:
+    """Return which share of the proposals is random, and which of the others lies beside the best.
+
+    Args:
+        ties: How many trials only came as far as the best.
+    """
+    hope = 0.5 ** (ties / _PATIENCE)
+    at_random = _MOST_RANDOM + (_LEAST_RANDOM - _MOST_RANDOM) * hope
+    return at_random, max(_LEAST_BESIDE, hope)
+
+
+def _minus_log_error(values: Array) -> Array:
+    """Stretch shares near 1: from 0.98 to 0.99 is as far as from 0.8 to 0.9."""
+    found: Array = -np.log(np.maximum(1 - values, _LEAST_ERROR))
+    return found
+
+
+def _scores(values: Array) -> Array:
+    """Return what the model learns of each value: a mean of its rank and of the value itself.
+
+    Both have mean 0 and variance 1. The ranks are normal scores, equal values in the middle.
+    """
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    ranks = ndtri((rankdata(values) - 0.5) / len(values))
+    clipped = _clip_low(values)
+    spread = clipped.std() or 1.0
+    scores: Array = _OF_RANKS * ranks + (1 - _OF_RANKS) * (clipped - clipped.mean()) / spread
+    return scores
 
 
 def _clip_low(values: Array) -> Array:
     """Clip very low values so that outliers do not dominate the fit."""
-    middle, highest = np.median(values), values.max()
+    finite = values[np.isfinite(values)]
+    middle, highest = np.median(finite), finite.max()
     clipped: Array = np.maximum(values, middle - _DEEP * (highest - middle))
     return clipped

@@ -29,6 +29,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune.samplers._parzen import ParzenEstimator
 from tune.study import optuna_private
+from tune.study.records import State
 
 RECENT = 200
 _SLACK = 50  # finding the best among all is put off for as many trials
@@ -120,6 +121,7 @@ class Window:
         self._best: list[FrozenTrial] = []
         self._recent: list[FrozenTrial] = []
         self._fresh: list[FrozenTrial] = []
+        self._diverged: list[FrozenTrial] = []
         self._shared: dict[str, BaseDistribution] | None = None
         self._sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
         for trial in study.get_trials(deepcopy=False):
@@ -139,6 +141,15 @@ class Window:
         """Return the trials with a result since the last call, by number."""
         self._update()
         found, self._fresh = sorted(self._fresh, key=_number), []
+        return found
+
+    def diverged(self) -> list[FrozenTrial]:
+        """Return the trials that diverged and so have no value since the last call, by number.
+
+        Where a worst value is known they have that one, and are among the fresh ones.
+        """
+        self._update()
+        found, self._diverged = sorted(self._diverged, key=_number), []
         return found
 
     def shared(self, fresh: Iterable[FrozenTrial]) -> dict[str, BaseDistribution]:
@@ -192,6 +203,8 @@ class Window:
 
     def _learn(self, trial: FrozenTrial) -> None:
         if trial.state not in _LEARNT:
+            if trial.user_attrs.get("state") == State.DIVERGED:
+                self._diverged.append(trial)
             return
         self._fresh.append(trial)
         insort(self._recent, trial, key=_number)

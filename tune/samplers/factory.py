@@ -7,11 +7,13 @@ from optuna.exceptions import ExperimentalWarning
 
 from tune.config.conditions import Space
 from tune.config.search_file import SamplerName
-from tune.samplers._gp import CurveGPSampler
+from tune.samplers._gp import Cost, CurveGPSampler
 from tune.samplers._tpe import WindowedTPESampler
 
 
-def create_sampler(name: SamplerName, space: Space, *, seed: int) -> samplers.BaseSampler:
+def create_sampler(
+    name: SamplerName, space: Space, *, seed: int, cost: Cost | None = None
+) -> samplers.BaseSampler:
     """Create the sampler of that name.
 
     Where some parameters exist only under a choice of another, TPE models each combination of
@@ -22,6 +24,7 @@ def create_sampler(name: SamplerName, space: Space, *, seed: int) -> samplers.Ba
         name: A name of `SearchConfig.sampler`.
         space: What is searched.
         seed: The same seed and the same results give the same proposals.
+        cost: What a configuration costs beside others; only gp weighs it.
     """
     conditional = any(known.when for known in space.values())
     with warnings.catch_warnings():
@@ -34,7 +37,7 @@ def create_sampler(name: SamplerName, space: Space, *, seed: int) -> samplers.Ba
                 )
             case "gp":
                 # Not Optuna's own: that learns from complete trials only, of which ASHA leaves few.
-                return CurveGPSampler(space, seed=seed)
+                return CurveGPSampler(space, seed=seed, cost=cost)
             case "cmaes":
                 return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
             case "qmc":

@@ -42,7 +42,7 @@ def test_what_is_drawn_lies_in_the_space(reach: float) -> None:
         params = (
             positions.draw(generator.random(6))
             if number % 2
-            else positions.near(params, reach, generator)
+            else positions.draw(positions.near(positions.point(params), reach, 1, generator)[0])
         )
         assert set(params) == set(active(SPACE, params))
         assert {"model", "rate", "dropout", "hidden"} <= set(params)
@@ -55,11 +55,28 @@ def test_what_is_drawn_lies_in_the_space(reach: float) -> None:
 
 def test_a_neighbour_is_another_trial_and_near() -> None:
     positions, generator = SpaceEncoder(SPACE), np.random.default_rng(0)
-    params = positions.draw(generator.random(6))
-    rows = [positions.row(positions.near(params, 0.05, generator)) for _ in range(100)]
-    moved = np.abs(np.array(rows) - positions.row(params)).max(axis=1)
+    point = generator.random(6)
+    rows = positions.rows(positions.near(point, 0.05, 100, generator))
+    moved = np.abs(rows - positions.row(positions.draw(point))).max(axis=1)
     assert np.median(moved) < 0.1
     assert (moved > 0).mean() > 0.5
+
+
+def test_many_points_become_the_rows_of_their_trials() -> None:
+    positions = SpaceEncoder(SPACE)
+    points = np.random.default_rng(0).random((300, 6))
+    points[:4] = np.array([[0.0], [1.0], [0.5], [0.99]])
+    one_by_one = [positions.row(positions.draw(point)) for point in points]
+    assert positions.rows(points) == pytest.approx(np.array(one_by_one), abs=1e-9)
+
+
+def test_a_trial_is_at_its_point() -> None:
+    positions, generator = SpaceEncoder(SPACE), np.random.default_rng(0)
+    for _ in range(100):
+        params = positions.draw(generator.random(6))
+        again = positions.draw(positions.point(params))
+        assert positions.row(again) == pytest.approx(positions.row(params))
+        assert set(again) == set(params)
 
 
 def test_whole_numbers_are_drawn_alike_those_at_the_ends_too() -> None:
