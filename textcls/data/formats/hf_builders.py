@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textcls.data.formats.arrow_csv import read_regular_csv
 from textcls.data.formats.csv_dialect import COMMA, Dialect
 
 _REST = " rest"  # takes fields beyond the header's; no name in a header begins with a space
@@ -55,8 +56,13 @@ def load_csv(
 ) -> tuple[pa.ChunkedArray, ...]:
     """Read the columns `needed` of a CSV file whose columns are `names`, all of them as text.
 
+    A file whose records all have as many fields goes through Arrow, any other through the builder.
+
     Raises BuilderError when the builder cannot read the file or a record has too many fields.
     """
+    regular = read_regular_csv(path, names, needed, header=header, dialect=dialect)
+    if regular is not None:
+        return regular
     import datasets
 
     wanted = (*needed, _REST)
