@@ -7,11 +7,14 @@ repeated) is decided here, and every decision is a sentence that is said.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textcls.config.models import CORPUS_VECTORS, DataConfig
 from tune.config import search_file
 from tune.config.spaces import find_space
+
+if TYPE_CHECKING:
+    from textcls.data.dataset import TextDataset
 
 SPACE = "strong"
 """The search space for data without one of its own: it selects on validation texts."""
@@ -45,19 +48,26 @@ class Suggestion:
     reason: str
 
 
-def suggest_settings(data: DataConfig) -> list[Suggestion]:
-    """Read local data and return the values of `SPACE` that are better others for it.
-
-    Args:
-        data: Where the texts are; `validation_fraction` is not looked at.
+def read_whole(data: DataConfig) -> "TextDataset":
+    """Read local data without splitting validation texts off.
 
     Raises:
         DataError: Where the data cannot be used.
     """
     from textcls.data.dataset import locate
+
+    return locate(data.model_copy(update={"validation_fraction": 0.0})).read()
+
+
+def suggest_settings(dataset: "TextDataset", data: DataConfig) -> list[Suggestion]:
+    """Return the values of `SPACE` that are better others for a data set.
+
+    Args:
+        dataset: As `read_whole` returns it.
+        data: Where the texts are.
+    """
     from textcls.data.inspection import figures_of
 
-    dataset = locate(data.model_copy(update={"validation_fraction": 0.0})).read()
     figures = figures_of(dataset)["train"]
     return [
         *_metric(dict(figures.per_class)),

@@ -19,6 +19,7 @@ from textcls.output import flush_all, printable
 
 if TYPE_CHECKING:
     from textcls.config.loader import Override
+    from textcls.data.dataset import Source
     from tune.config.search_file import SearchFile
     from tune.run_folder.paths import RunFolder
     from tune.run_search import Request
@@ -102,15 +103,20 @@ def _misfit(options: argparse.Namespace) -> str | None:
 
 def _fitted(
     search: "SearchFile", space: Path, overrides: "Sequence[str | Override]", *, quiet: bool
-) -> "SearchFile":
-    """Return the search with the values that suit its data; the user's own values stay."""
+) -> "tuple[SearchFile, Source | None]":
+    """Return the search with the values that suit its data, and the data, which is read for that.
+
+    The user's own values stay.
+    """
     from textcls.config.loader import Override
+    from textcls.data.dataset import locate
     from tune import own_data
     from tune.config import search_file
 
     if not Path(search.data.name).expanduser().exists():
-        return search  # of the hub or made up: nothing is downloaded before the search begins
-    suggestions = own_data.suggest_settings(search.data)
+        return search, None  # of the hub or made up: nothing is downloaded before the search begins
+    dataset = own_data.read_whole(search.data)
+    suggestions = own_data.suggest_settings(dataset, search.data)
     if _names_vectors(overrides):
         suggestions = [each for each in suggestions if not each.key.endswith(".embeddings")]
     values: list[str | Override] = [
@@ -121,7 +127,7 @@ def _fitted(
         print(f"No --space is given: searching {own_data.SPACE}, fitted to the data.")
         for each in suggestions:
             print(f"  {each.key}={each.value}: {each.reason}")
-    return fitted
+    return fitted, locate(fitted.data).with_dataset(dataset)
 
 
 def _names_vectors(overrides: "Sequence[str | Override]") -> bool:
@@ -155,7 +161,6 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
     from textcls.exceptions import ConfigError
     from tune import own_data
     from tune.config import search_file, spaces
-    from tune.execution import ray_connect
     from tune.run_folder import paths
     from tune.study import databases
 
@@ -166,6 +171,8 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
 
         trackers.check_trackers(options.track)
     if options.dashboard_host is not None:
+        from tune.execution import ray_connect
+
         ray_connect.check_dashboard(
             options.dashboard_host, address, without_token=options.without_token
         )
@@ -179,7 +186,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         overrides.append(Override("train.least_texts", 0, "--epochs"))
     overrides += options.set
     database = databases.allow_named(options.storage)
-    warm_start = None
+    warm_start, source = None, None
     if options.warm_start is not None:
         if options.resume not in (None, _AUTO):
             raise ConfigError("--warm-start is for a new search, but --resume goes on with one")
@@ -201,7 +208,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         search = search_file.load_search(space, overrides)
         check_local(search.data)  # while a wrong column costs seconds and no run folder
         if options.space is None:
-            search = _fitted(search, space, overrides, quiet=options.quiet)
+            search, source = _fitted(search, space, overrides, quiet=options.quiet)
         named = space if options.space else Path(_plain_name(search.data.name))
         name = options.name or paths.default_name(named, datetime.now().astimezone())
         folder = paths.create(runs_dir, name)
@@ -219,6 +226,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         resumed=resumed,
         changed_data=options.changed_data,
         warm_start=warm_start,
+        source=source,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from textcls.config.models import DataConfig
+from textcls.data import dataset
 from tune import own_data, search
 from tune.config import search_file
 from tune.config.spaces import find_space
@@ -22,7 +23,9 @@ def write(path: Path, texts: list[str], labels: list[str], split: str = "all") -
 
 
 def suggested(data: DataConfig) -> dict[str, object]:
-    return {each.key: each.value for each in own_data.suggest_settings(data)}
+    return {
+        each.key: each.value for each in own_data.suggest_settings(own_data.read_whole(data), data)
+    }
 
 
 def several(count: int, words: int = 5) -> tuple[list[str], list[str]]:
@@ -144,7 +147,28 @@ def test_vectors_that_the_user_names_are_the_only_ones(
     data = write(tmp_path, *english(100))
     space = find_space(own_data.SPACE)
     config = search_file.load_search(space, [f"data.name={data.name}"])
-    fitted = search._fitted(config, space, [f"data.name={data.name}", asked], quiet=True)
+    fitted, _ = search._fitted(config, space, [f"data.name={data.name}", asked], quiet=True)
     assert "embeddings" not in fitted.space
-    free = search._fitted(config, space, [f"data.name={data.name}"], quiet=True)
+    free, _ = search._fitted(config, space, [f"data.name={data.name}"], quiet=True)
     assert "embeddings" in free.space
+
+
+def test_the_data_is_parsed_once_and_gives_what_parsing_it_again_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, labels = several(300)
+    data = write(tmp_path, [*texts, *texts[:40]], [*labels, *labels[:40]])
+    space = find_space(own_data.SPACE)
+    config = search_file.load_search(space, [f"data.name={data.name}"])
+    fitted, source = search._fitted(config, space, [f"data.name={data.name}"], quiet=True)
+    assert source is not None
+    again = dataset.locate(fitted.data)
+    assert source.fingerprint == again.fingerprint
+    expected = again.read()
+    monkeypatch.setattr("textcls.data.dataset.read_splits", None)  # parsing would fail
+    found = source.read()
+    assert (found.label_names, found.notices) == (expected.label_names, expected.notices)
+    assert found.splits.keys() == expected.splits.keys() == {"train", "validation", "test"}
+    for name, split in expected.splits.items():
+        assert found.splits[name].texts.to_pylist() == split.texts.to_pylist()
+        assert found.splits[name].labels.tolist() == split.labels.tolist()

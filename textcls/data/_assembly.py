@@ -1,7 +1,7 @@
 """From the rows of all files to a data set: one list of labels, bad rows out, splits made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,21 @@ def assemble(
     if split_off:
         said += _split_off(name, splits, data)
     return TextDataset(name, splits, label_names, tuple(said))
+
+
+def with_validation(dataset: TextDataset, data: DataConfig) -> TextDataset:
+    """Split a validation split off a data set that was read without one.
+
+    The result is that of reading it with `data.validation_fraction` at once.
+
+    Raises:
+        DataError: Train is too small for that.
+    """
+    if not data.validation_fraction:
+        return dataset
+    splits = dict(dataset.splits)
+    said = _split_off(dataset.name, splits, data)
+    return replace(dataset, splits=splits, notices=(*dataset.notices, *said))
 
 
 def _label_names(train: Sequence[CheckedRows]) -> tuple[tuple[str, ...], set[str]]:

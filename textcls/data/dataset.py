@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from textcls.config.models import IN_MEMORY, SYNTHETIC, DataConfig
-from textcls.data._assembly import Split, TextDataset, assemble
+from textcls.data._assembly import Split, TextDataset, assemble, with_validation
 from textcls.data._columns import Columns
 from textcls.data._faults import quoted
 from textcls.data._fingerprint import content_fingerprint
@@ -46,6 +46,7 @@ class Source:
     """What is used in place of what was asked for, and why; `read` repeats them."""
     _data: DataConfig = field(repr=False)
     _rows: Callable[[Path], Reading] = field(repr=False)
+    _known: TextDataset | None = field(default=None, repr=False)
 
     def read(self, *, split_off: bool = True) -> TextDataset:
         """Parse and check the data.
@@ -56,11 +57,21 @@ class Source:
         Raises:
             DataError: The data cannot be used; the message lists everything that is wrong.
         """
+        if self._known is not None and split_off:
+            return with_validation(self._known, self._data)
         # Line numbers are looked up in what lies in the folder until every row is checked.
         with TemporaryDirectory(prefix="textcls-", ignore_cleanup_errors=True) as scratch:
             parts, said = self._rows(Path(scratch))
             notices = (*self.notices, *said)
             return assemble(self.name, parts, self._data, notices, split_off=split_off)
+
+    def with_dataset(self, dataset: TextDataset) -> "Source":
+        """Return this data so that `read` need not parse it again.
+
+        Args:
+            dataset: What `read` gave for the same data with `validation_fraction` 0.
+        """
+        return replace(self, _known=dataset)
 
 
 def locate(data: DataConfig) -> Source:

@@ -39,10 +39,10 @@ def allow_named(storage: str | None) -> str | None:
     Raises:
         SearchError: It is no URL of a database, or holds a password.
     """
-    from tune.study.journal import check_url  # late: a module of Optuna's
-
     if storage is None:
         return None
+    from tune.study.journal import check_url  # late: a module of Optuna's
+
     url = check_url(storage)
     allow(url)
     return url

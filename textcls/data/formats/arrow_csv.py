@@ -59,10 +59,12 @@ def read_regular_csv(
         ):
             copy = Path(folder) / "columns.arrow"
             ended = _Ended(file, dialect.separator.join([_END] * len(names)))
-            with csv.open_csv(pa.PythonFile(ended, "r"), reading, parsing, converting) as reader:
-                with pa.ipc.new_stream(copy, reader.schema) as writer:
-                    for batch in reader:
-                        writer.write_batch(batch)
+            with (
+                csv.open_csv(pa.PythonFile(ended, "r"), reading, parsing, converting) as reader,
+                pa.ipc.new_stream(copy, reader.schema) as writer,
+            ):
+                for batch in reader:
+                    writer.write_batch(batch)
             table = pa.ipc.open_stream(pa.memory_map(str(copy))).read_all()
     except (pa.ArrowInvalid, _ZeroByteError):
         return None
