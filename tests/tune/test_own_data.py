@@ -1,6 +1,8 @@
 """A search without a space of its own fits the one that comes with the package to the data."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,3 +174,21 @@ def test_the_data_is_parsed_once_and_gives_what_parsing_it_again_gives(
     for name, split in expected.splits.items():
         assert found.splits[name].texts.to_pylist() == split.texts.to_pylist()
         assert found.splits[name].labels.tolist() == split.labels.tolist()
+
+
+@pytest.mark.parametrize("content", ["text,label\nhello,\n,b\n", "text,label\na,b,c\nhello,b\n"])
+def test_a_file_is_refused_before_anything_heavy_is_imported(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    program = (
+        "import sys; from tune import search\n"
+        f"code = search.main(['--data', {str(path)!r}])\n"
+        "print(code, [m for m in ('ray', 'torch', 'optuna', 'datasets', 'gensim', 'numba') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split(maxsplit=1) == ["1", "[]\n"]
+    assert done.stderr.startswith(str(path))
+    assert not (tmp_path / "runs").exists()
