@@ -1,7 +1,7 @@
 """Read a CSV file whose records all have the same number of fields, as a stream, with Arrow.
 
 A GB takes seconds and little memory, and neither pandas nor `datasets` is imported. Any other file
-is left to them: their builder fills short records up and finds long ones.
+is left to `textcls.data.formats.screening`, which fills short records up and names long ones.
 """
 
 from collections.abc import Sequence

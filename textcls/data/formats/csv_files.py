@@ -1,8 +1,8 @@
 """Files with columns: separated by commas, tabs, semicolons or bars, with a header or without.
 
-The builder of `datasets` reads them. Where it would stop, or misread in silence (bytes that are not
-UTF-8, records with more fields than the header), the file is first screened with Python's csv
-module, which knows the line of each record. The path is that of a file in UTF-8 or one with damaged
+Arrow reads them. Where it would stop, or misread in silence (bytes that are not UTF-8, records with
+more or fewer fields than the header), the file is first screened with Python's csv module, which
+knows the line of each record. The path is that of a file in UTF-8 or one with damaged
 bytes; `textcls.data.formats.encodings` makes one of any other.
 """
 
@@ -15,6 +15,7 @@ from textcls.config.models import DataConfig
 from textcls.data._column_choice import KNOWN_NAMES, LABEL, Sample, choose_columns
 from textcls.data._columns import Chosen, Classes, Columns
 from textcls.data._faults import counted, quoted
+from textcls.data.formats.arrow_csv import read_regular_csv
 from textcls.data.formats.csv_dialect import (
     NAMES,
     SEPARATORS,
@@ -24,7 +25,6 @@ from textcls.data.formats.csv_dialect import (
 )
 from textcls.data.formats.csv_headers import has_header, take_sample
 from textcls.data.formats.encodings import is_utf8
-from textcls.data.formats.hf_builders import BuilderError, load_csv
 from textcls.data.formats.screening import Reason, Record, screen, unencodable
 from textcls.exceptions import DataError
 
@@ -53,25 +53,25 @@ def read_csv(path: Path, place: str, data: DataConfig) -> Columns:
     layout = _layout(path, place, data)
     chosen, dialect = layout.chosen, layout.dialect
     notices = (*layout.notices, *chosen.notices)
+    regular = None
     if is_utf8(path):
-        try:
-            *texts, label = load_csv(
-                path, layout.names, chosen.all, dialect=dialect, header=layout.header
-            )
-            lines = partial(_line_numbers, path, layout)
-            return Columns(
-                place,
-                "line",
-                chosen,
-                tuple(texts),
-                label,
-                lines,
-                layout.classes,
-                notices=notices,
-                bare=layout.bare,
-            )
-        except BuilderError:
-            pass  # the screening finds out where
+        regular = read_regular_csv(
+            path, layout.names, chosen.all, header=layout.header, dialect=dialect
+        )
+    if regular is not None:
+        *texts, label = regular
+        lines = partial(_line_numbers, path, layout)
+        return Columns(
+            place,
+            "line",
+            chosen,
+            tuple(texts),
+            label,
+            lines,
+            layout.classes,
+            notices=notices,
+            bare=layout.bare,
+        )
     passed, (*texts, label) = screen(place, chosen, _screened(path, layout))
     return Columns(
         place,

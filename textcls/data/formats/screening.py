@@ -1,7 +1,7 @@
 """Going through a file that its builder cannot read, record by record, to say which are at fault.
 
 This is the slow way, some microseconds a record, taken only by files that have such records. What
-passes goes through the CSV builder of `datasets` all the same, so both ways give the same rows.
+passes is written to a regular file and read as such, so both ways give the same rows.
 """
 
 import csv
