@@ -6,11 +6,11 @@ underscore is this package's own.
 
 __all__ = [
     "any_file",
+    "arrow_csv",
     "class_folders",
     "compression",
     "csv_dialect",
     "csv_files",
-    "csv_headers",
     "encodings",
     "fasttext",
     "hf_builders",

@@ -21,9 +21,10 @@ from textcls.data.formats.csv_dialect import (
     SEPARATORS,
     Dialect,
     detect_dialect,
+    has_header,
     records_of,
+    take_sample,
 )
-from textcls.data.formats.csv_headers import has_header, take_sample
 from textcls.data.formats.encodings import is_utf8
 from textcls.data.formats.screening import Reason, Record, screen, unencodable
 from textcls.exceptions import DataError

@@ -9,8 +9,7 @@ from typing import Any
 
 from textcls.data._column_choice import KNOWN_NAMES, Sample, choose_texts
 from textcls.data.formats.compression import GZIP, inner_name, unpack_gzip
-from textcls.data.formats.csv_dialect import NAMES, Dialect, detect_dialect, records_of
-from textcls.data.formats.csv_headers import has_header
+from textcls.data.formats.csv_dialect import NAMES, Dialect, detect_dialect, has_header, records_of
 from textcls.data.formats.encodings import UTF8, detect_encoding, rewrite_as_utf8
 from textcls.exceptions import DataError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from dataset_parts import ROWS, lines, read_data, rows_of
 
-from textcls.data.formats.csv_headers import SAMPLE, has_header, take_sample
+from textcls.data.formats.csv_dialect import SAMPLE, has_header, take_sample
 
 KNOWN = frozenset({"text", "label", "comment"})
 BODY = [["the food was fine", "pos"], ["never again", "neg"], ["all good here", "pos"]]
