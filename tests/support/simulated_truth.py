@@ -191,7 +191,8 @@ class Truth:
         assert {int(row["number"]): row["state"] for row in rows} == {
             trial.number: trial.state for trial in self.trials.values()
         }
-        assert result["trials"]["total"] == len(rows) == len(records) == len(self.trials)
+        assert result["trials"]["records"] == len(rows) == len(records) == len(self.trials)
+        assert result["trials"]["total"] == len(self.trials) - len(self.continued)
         best = result["best"]
         assert (best and best["value"]) == self.best()
         standing = [row for row in rows if row["rank"]]

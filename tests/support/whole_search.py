@@ -284,7 +284,8 @@ def check(
     assert result["state"] == "complete"
     assert outcome.winner is not None
     assert result["best"]["number"] == outcome.winner.as_dict()["number"]
-    assert result["trials"]["total"] == len(after)
+    told = result["trials"]
+    assert (told["total"], told["records"]) == (len(latest), len(after)), f"result.json: {told}"
     about = bundle.load_bundle(folder.best).about
     assert about["search"]["trial"] == result["best"]["number"]
     assert len(ensemble.load_ensemble(folder.ensemble).members) == 2  # type: ignore[union-attr]
@@ -300,7 +301,7 @@ def _check_hurried(folder: RunFolder, outcome: Outcome) -> None:
     assert bundle.load_bundle(folder.best).about["search"]["trial"] is None
     assert best["fallback"]["reason"] in folder.report.read_text()
     found = {path.name for path in folder.root.iterdir()}
-    assert found == EXPECTED - {"ensemble", "confirm"}, found
+    assert found == EXPECTED - {"ensemble", "confirm", "next.yaml"}, found
 
 
 def _check_files(folder: RunFolder) -> None:

@@ -4,6 +4,7 @@ A sample of the operations; `benchmarks/simulate.py --every-operation` plays the
 """
 
 import logging
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,8 +55,8 @@ def test_operations_of_every_part_are_met(tmp_path: Path) -> None:
     whole_search.run_once(disk.root, disk)
     for expected in (
         "write run/study.journal", "fsync run/study.journal", "rename run/report.html",
-        "write run/trials/0/rung-0.safetensors.part", "rename run/best.part",
-        "rename run/ensemble.part", "open run/search.log", "mkdir run/trials",
+        "write run/trials/0/rung-0.safetensors.part", "rename run/best", "rename run/ensemble",
+        "open run/search.log", "mkdir run/trials",
     ):  # fmt: skip
         assert any(each.startswith(expected) for each in disk.operations), expected
 
@@ -70,16 +71,18 @@ def test_a_search_that_loses_something_is_found_out(
         try:
             append(self, logs)
         except OSError:
-            self._path.write_bytes(b"")
+            os.truncate(self._path, 0)
             raise
 
     disk = FaultyDisk(tmp_path / "play")
     disk.root.mkdir()
     whole_search.run_once(disk.root, disk)
     at = max(n for n, each in enumerate(disk.operations) if each == "write run/study.journal")
-    assert whole_search.play(disk.root, "broken", at) is None
+    assert whole_search.play(disk.root, "full", at) is None
     monkeypatch.setattr(journal._Journal, "append_logs", spoilt)
-    assert whole_search.play(disk.root, "broken", at) is not None
+    fault = whole_search.play(disk.root, "full", at)
+    assert fault is not None
+    assert "the journal has lost records" in fault
 
 
 def test_nothing_is_lost_whichever_request_to_an_object_store_goes_wrong(tmp_path: Path) -> None:
