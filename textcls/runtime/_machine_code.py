@@ -28,6 +28,11 @@ _SOURCES = (
     "runtime/_program_parts.py",
     "runtime/_word_programs.py",
 )
+_SHORT = frozenset(
+    {"find_distinct", "pack", "pool_packed", "gather_states", "finish", "softmax", "cut"}
+)
+"""Programs that keep Python's lock: to take it again may last as long as Python lets another thread
+run, longer than they do."""
 _NAME = "runtime"
 _PREFIX = "textcls_runtime_"
 
@@ -68,7 +73,8 @@ def _load(stored: bytes) -> SimpleNamespace:
     engine.finalize_object()
     found: dict[str, Any] = {}
     for name, count in counts.items():
-        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * count)
+        prototype = ctypes.PYFUNCTYPE if name in _SHORT else ctypes.CFUNCTYPE
+        kind = prototype(None, *[ctypes.c_ssize_t] * count)
         found[name] = kind(engine.get_function_address(_PREFIX + name))
     return SimpleNamespace(**found, _engine=engine)  # the code lives as long as its engine
 
