@@ -1,16 +1,17 @@
 """Learn from every rung of every trial: Bayesian optimisation that works under a scheduler.
 
-The first trials are random, spread evenly. Then `CurveProcess` predicts for many candidates what
-they would reach at the end of training, and the one with the highest expected gain is proposed.
+The first trials are random. Then `CurveProcess` predicts for many candidates what they would reach
+at the end of training, and the one with the highest expected gain is proposed.
 
 Two things keep it from getting stuck where most of a space learns nothing:
 
 - The model learns ranks as well as values. Where half of the trials stay at chance, one good trial
   leaves their differences as small as rounding errors, and yet these say in which direction things
   get worse.
-- Candidates lie anywhere and beside the best trials, and on a plateau the latter win again and
-  again. So the more trials have come only as far as the best one, the more proposals are random,
-  and the fewer of the others may lie beside the best. A gain sets that back.
+- Candidates lie anywhere and beside the best trials, and where the model is wrong the latter win
+  again and again. So the longer the best value has not risen, the fewer proposals may lie beside
+  it; the others are the best of candidates anywhere. A tenth of the trials is random, without the
+  model.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from tune.samplers._encoding import SpaceEncoder
 from tune.samplers._tpe import Window, WindowedSampler
 from tune.study.study import WORST, step_of
 
-_FEWEST_RANDOM = 5  # trials at first, or one more than the space has parameters
+_RANDOM_TRIALS = 5
 _FEWEST = 2  # trials with a result
 _BEST, _LATEST = 40, 40  # trials that are learnt from: more cost time and add little
 _ANYWHERE = 400  # candidates
@@ -37,9 +38,9 @@ _TOPS, _BESIDE, _REACHES = 5, 20, (0.03, 0.1, 0.25)  # and so many beside the be
 _LEAST_ERROR = 1e-3
 _DEEP = 2.0  # below the median, in distances from it to the best: what lies deeper is raised to it
 _OF_RANKS = 0.5  # how much of a score is the rank
-_LEAST_RANDOM, _MOST_RANDOM = 0.1, 0.9  # share of the proposals
+_LEAST_RANDOM, _MOST_RANDOM = 0.1, 0.6  # share of the proposals
 _LEAST_BESIDE = 0.2  # of the others
-_PATIENCE = 2  # ties with the best after which the shares are half-way
+_PATIENCE = 6  # trials without gain after which the shares are half-way
 _TRIFLE = 0.01
 _PRICED = 40  # candidates whose cost is looked at
 _COOLING = 20  # trials after which cost counts half as much
@@ -72,8 +73,7 @@ class CurveGPSampler(WindowedSampler):
         self._positions = SpaceEncoder(space)
         self._process = CurveProcess(self._positions.parameter_of)
         self._ended: list[FrozenTrial] = []
-        self._random_trials = max(_FEWEST_RANDOM, len(self._positions) + 1)
-        self._first = _latin_hypercubes(len(self._positions), self._random_trials, self._generator)
+        self._first = _latin_hypercubes(len(self._positions), self._generator)
 
     def infer_relative_search_space(
         self,
@@ -111,9 +111,9 @@ class CurveGPSampler(WindowedSampler):
     def _propose(self, running: list[FrozenTrial]) -> Params:
         known = [trial for trial in [*self._ended, *running] if self._curve(trial)]
         learnt = sum(trial.state != TrialState.FAIL for trial in known)
-        if len(self._ended) + len(running) < self._random_trials or learnt < _FEWEST:
+        if len(self._ended) + len(running) < _RANDOM_TRIALS or learnt < _FEWEST:
             return self._positions.draw(next(self._first))
-        at_random, beside = _shares(self._ties(known))
+        at_random, beside = _shares(self._without_gain(known))
         kind = self._generator.random()
         if kind < at_random:
             return self._positions.draw(next(self._first))
@@ -154,22 +154,19 @@ class CurveGPSampler(WindowedSampler):
             values=_scores(_minus_log_error(values) if self._bounded else values),
         )
 
-    def _ties(self, known: list[FrozenTrial]) -> int:
-        """Count the trials that came as far as the best one within a trifle, but no further.
+    def _without_gain(self, known: list[FrozenTrial]) -> int:
+        """Count the trials that have ended since one raised the best value by more than a trifle.
 
-        Counted from the last one that raised the best value by more than a trifle, which is a
-        hundredth of the way from the median to the best.
+        A trifle is a hundredth of the way from the median to the best.
         """
         reached = {trial.number: max(self._curve(trial).values()) for trial in known}
         finite = [value for value in reached.values() if np.isfinite(value)]
         trifle = _TRIFLE * (max(finite) - float(np.median(finite)))
-        best, ties = -np.inf, 0
-        for _, value in sorted(reached.items()):
+        best, latest = -np.inf, 0
+        for number, value in sorted(reached.items()):
             if value > best + trifle:
-                best, ties = value, 0
-            elif value >= best - trifle:
-                ties += 1
-        return ties
+                best, latest = value, number
+        return sum(trial.number > latest for trial in self._ended)
 
     def _candidates(self, best: list[FrozenTrial]) -> Array:
         """Return points (candidates, parameters): anywhere, and beside the best trials."""
@@ -203,14 +200,12 @@ class CurveGPSampler(WindowedSampler):
         return super()._seen(study)
 
 
-def _latin_hypercubes(
-    parameters: int, count: int, generator: np.random.Generator
-) -> Iterator[Array]:
-    """Yield points (parameters,): `count` in turn have one in each part of a range (McKay 1979)."""
+def _latin_hypercubes(parameters: int, generator: np.random.Generator) -> Iterator[Array]:
+    """Yield points (parameters,): so many in turn have one in each part of a range (McKay 1979)."""
     while True:
-        strata = np.tile(np.arange(count), (parameters, 1))
+        strata = np.tile(np.arange(_RANDOM_TRIALS), (parameters, 1))
         strata = generator.permuted(strata, axis=1).T
-        yield from (strata + generator.random(strata.shape)) / count
+        yield from (strata + generator.random(strata.shape)) / _RANDOM_TRIALS
 
 
 def _curve(trial: FrozenTrial, *, bounded: bool) -> dict[int, float]:
@@ -224,13 +219,13 @@ def _curve(trial: FrozenTrial, *, bounded: bool) -> dict[int, float]:
     return trial.intermediate_values
 
 
-def _shares(ties: int) -> tuple[float, float]:
+def _shares(without_gain: int) -> tuple[float, float]:
     """Return which share of the proposals is random, and which of the others lies beside the best.
 
     Args:
-        ties: How many trials only came as far as the best.
+        without_gain: The trials that have ended since the best value rose.
     """
-    hope = 0.5 ** (ties / _PATIENCE)
+    hope = 0.5 ** (without_gain / _PATIENCE)
     at_random = _MOST_RANDOM + (_LEAST_RANDOM - _MOST_RANDOM) * hope
     return at_random, max(_LEAST_BESIDE, hope)
 

@@ -102,9 +102,9 @@ def test_where_all_is_noise_it_goes_everywhere() -> None:
     assert np.mean(spreads) > 0.8 * everywhere
 
 
-def test_the_more_trials_only_tie_with_the_best_the_more_is_explored() -> None:
-    at_random, beside = zip(*map(_shares, (0, 2, 4, 1000)), strict=True)
-    assert at_random == pytest.approx([0.1, 0.5, 0.7, 0.9])
+def test_the_longer_the_best_stays_the_best_the_more_is_explored() -> None:
+    at_random, beside = zip(*map(_shares, (0, 6, 12, 1000)), strict=True)
+    assert at_random == pytest.approx([0.1, 0.35, 0.475, 0.6])
     assert beside == pytest.approx([1.0, 0.5, 0.25, 0.2])
 
 
