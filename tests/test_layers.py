@@ -28,7 +28,7 @@ FLOORS = {
         ["textcls.bundle"],
         ["textcls.ensemble", "textcls.linear_bundle"],
         ["textcls.estimator"],
-        ["textcls.train", "textcls.predict", "textcls.inspect"],
+        ["textcls.train", "textcls.predict", "textcls.inspect", "textcls.serve"],
     ],
     "tune": [
         ["tune.exceptions", "tune.formatting", "tune.schedulers"],
@@ -65,6 +65,8 @@ LIGHT = (
     "textcls.data.tables.prediction",
     "textcls.predict",
     "textcls.runtime.predictor",
+    "textcls.serve.__main__",
+    "textcls.serve.application",
     "textcls.train",
     "tune",
     "tune.cli",

@@ -1,0 +1,175 @@
+"""The service as an ASGI application."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from textcls.command_line import version
+from textcls.runtime.predictor import EnsemblePredictor, Predictor
+from textcls.serve._batching import MicroBatcher
+from textcls.serve._errors import ErrorAnswer, ErrorResponse, RequestError
+from textcls.serve._guard import OPEN_PATHS, Guard
+from textcls.serve._messages import PredictAnswer, PredictRequest, parse_request, told
+from textcls.serve._metrics import CONTENT_TYPE, ServeMetrics
+from textcls.serve.limits import ServeLimits
+
+_ABOUT = """\
+Labels and probabilities of texts. Every error has one form, `{"error": {"status", "code",
+"message", "problems"}}`; where the service was started with a token, all but `/health` and these
+pages want the header `Authorization: Bearer TOKEN`."""
+_JSON = "application/json"
+_STATUSES = {
+    404: ("not_found", "there is no such page; /docs lists those that there are"),
+    405: ("method_not_allowed", "this page has no such method; /docs lists those that it has"),
+}
+
+
+def create_app(
+    predictor: Predictor | EnsemblePredictor,
+    name: str,
+    *,
+    token: str | None = None,
+    limits: ServeLimits | None = None,
+) -> ASGIApp:
+    """Return an ASGI application that predicts with a classifier.
+
+    Its pages are `/predict`, `/health`, `/info`, `/metrics`, `/docs` and `/openapi.json`.
+
+    Args:
+        predictor: The classifier (`textcls.runtime.loading.load_predictor`).
+        name: What `/info` calls it.
+        token: What callers must show; None asks for nothing.
+        limits: What a request may ask for; by default `ServeLimits()`.
+
+    Example::
+
+        app = create_app(load_predictor(find_bundle("my-run")), "my-run")
+        uvicorn.run(app)
+    """
+    limits = limits or ServeLimits()
+    metrics = ServeMetrics(predictor.label_names, version())
+    batcher = MicroBatcher(predictor.probabilities, metrics, limits.waiting_texts)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        batcher.close()
+
+    app = FastAPI(
+        title="textcls-tune",
+        description=_ABOUT,
+        version=version(),
+        redoc_url=None,
+        docs_url="/docs",
+        redirect_slashes=False,
+        lifespan=lifespan,
+        responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
+    )
+    _add_predict(app, predictor, batcher, metrics, limits)
+    _add_pages(app, to_json(information(predictor, name, limits), inf_nan_mode="null"), metrics)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestError, _refusal_answer)
+    paths = OPEN_PATHS | {"/predict", "/info", "/metrics"}
+    return Guard(app, paths, token, limits, metrics)
+
+
+def information(
+    predictor: Predictor | EnsemblePredictor, name: str, limits: ServeLimits
+) -> dict[str, Any]:
+    """Return what `/info` tells: classes, accuracy, how it was selected, calibration, limits."""
+    about = predictor.about
+    members = predictor.members if isinstance(predictor, EnsemblePredictor) else (predictor,)
+    calibration = members[0].files.description.calibration if len(members) == 1 else None
+    return {
+        "classifier": name,
+        "version": version(),
+        "classes": list(predictor.label_names),
+        "members": len(members),
+        "accuracy": _accuracies(about),
+        "selected": _how_selected(about),
+        "search": about.get("search"),
+        "result": about.get("result"),
+        "model": members[0].files.description.model.model_dump(mode="json"),
+        "calibration": None if calibration is None else calibration.model_dump(mode="json"),
+        "limits": {key: getattr(limits, key) for key in limits.__slots__},
+    }
+
+
+def _accuracies(about: Mapping[str, Any]) -> dict[str, float]:
+    result = about.get("result") or {}
+    names = {"val_accuracy": "validation", "test_accuracy": "test"}
+    return {
+        split: float(result[key])
+        for key, split in names.items()
+        if isinstance(result.get(key), int | float)
+    }
+
+
+def _how_selected(about: Mapping[str, Any]) -> str:
+    search = about.get("search")
+    if not search:
+        return "one configuration, trained without a search"
+    who = f"trial {search.get('trial')}" if search.get("trial") is not None else "the winner"
+    return f"{who} of the search {search.get('run')}, compared on {search.get('metric')}"
+
+
+def _add_predict(
+    app: FastAPI,
+    predictor: Predictor | EnsemblePredictor,
+    batcher: MicroBatcher,
+    metrics: ServeMetrics,
+    limits: ServeLimits,
+) -> None:
+    schema = PredictRequest.model_json_schema()
+
+    @app.post(
+        "/predict",
+        response_model=PredictAnswer,
+        openapi_extra={
+            "requestBody": {"required": True, "content": {_JSON: {"schema": schema}}},
+        },
+    )
+    async def predict_texts(request: Request) -> Response:
+        """Return the label and the probability of each text."""
+        kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+        if kind != _JSON:  # browsers let pages of other sites send plain text unasked
+            raise RequestError(415, "not_json", f"send the body as Content-Type: {_JSON}")
+        asked = parse_request(await request.body(), limits)
+        rows = await batcher.probabilities(asked.texts)
+        answer = told(rows, predictor.label_names, asked)
+        metrics.add_labels([each["label"] for each in answer["predictions"]])
+        return Response(to_json(answer), media_type=_JSON)
+
+
+def _add_pages(app: FastAPI, information_page: bytes, metrics: ServeMetrics) -> None:
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Tell that the service answers."""
+        return {"status": "ok"}
+
+    @app.get("/info")
+    async def info() -> Response:
+        """Tell the classes, the accuracy, how the classifier was selected, and the limits."""
+        return Response(information_page, media_type=_JSON)
+
+    @app.get("/metrics")
+    async def prometheus() -> Response:
+        """Tell counts and times in Prometheus' text format."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - for this it is registered
+    code, message = _STATUSES.get(error.status_code, ("http_error", error.detail))
+    return ErrorResponse(RequestError(error.status_code, code, message, headers=error.headers))
+
+
+async def _refusal_answer(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)  # noqa: S101 - for this it is registered
+    return ErrorResponse(error)
