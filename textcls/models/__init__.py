@@ -7,5 +7,6 @@ underscore is this package's own.
 __all__ = [
     "classifier",
     "linear",
+    "linear_choice",
     "simd",
 ]
