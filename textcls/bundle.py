@@ -31,7 +31,7 @@ from textcls.runtime.bundle_files import (
 from textcls.runtime.calibration import calibrate
 from textcls.text.encoding import WHOLE_LENGTH, EncodedSplit
 from textcls.text.tokenizer import WORDPUNCT, lower_case, tokenize_cased
-from textcls.text.vocabulary import UNK, Vocabulary
+from textcls.text.vocabulary import UNK, UNK_ID, Vocabulary
 from textcls.training import trainer
 
 _HELD_OUT = ("validation", "test")
@@ -67,13 +67,28 @@ class Bundle:
         if self.linear is None:
             return split
         length = self.linear_length or self.max_length
-        whole = self._ids(texts, length, self.linear_vocabulary or self.vocabulary)
-        return replace(split, scores=self.linear.scores(whole))
+        known = self.linear_vocabulary or self.vocabulary
+        unknown: dict[str, int] = {}
+        whole = self._ids(texts, length, known, unknown)
+        words = (*known.words, *unknown) if self.linear.has_characters else None
+        return replace(split, scores=self.linear.scores(whole, words))
 
-    def _ids(self, texts: Sequence[str], length: int, vocabulary: Vocabulary) -> EncodedSplit:
+    def _ids(
+        self,
+        texts: Sequence[str],
+        length: int,
+        vocabulary: Vocabulary,
+        unknown: dict[str, int] | None = None,
+    ) -> EncodedSplit:
+        """Return word ids; words outside of the vocabulary are numbered on in `unknown`, if any."""
         words = [tokenize_cased(text, length, self.tokenizer) or [UNK] for text in texts]
         lower = [lower_case(text) for text in words]
         ids = [word for text in lower for word in vocabulary.encode(text)]
+        if unknown is not None:
+            first = len(vocabulary)
+            for at, word in enumerate(chain(*lower)):
+                if ids[at] == UNK_ID and word != UNK:
+                    ids[at] = unknown.setdefault(word, first + len(unknown))
         return EncodedSplit(
             np.array(ids, np.int32),
             np.cumsum([0, *map(len, words)], dtype=np.int64),

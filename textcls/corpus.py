@@ -64,7 +64,9 @@ class Corpus:
     tokenizer: str = WORDPUNCT
     """The name of the tokenizer that cut the texts."""
     whole: WholeTexts | None = None
-    """The texts that the linear classifier reads, where `splits` hold their beginnings only."""
+    """The texts that the linear classifier reads, where its words are not those of `vocabulary`."""
+    linear_texts: WholeTexts | None = None
+    """The texts that it reads, in any case; None without a linear classifier."""
 
 
 def with_all_learnt(corpus: Corpus) -> Corpus:
@@ -73,18 +75,23 @@ def with_all_learnt(corpus: Corpus) -> Corpus:
     Use it for an encoder that was trained on both. A corpus without a linear classifier is returned
     as it is.
     """
-    if corpus.linear is None:
+    if corpus.linear is None or corpus.linear_texts is None:
         return corpus
     from textcls.models.linear import train_linear
 
-    read = corpus.splits if corpus.whole is None else corpus.whole.splits
-    both = concatenated(read[TRAIN], read["validation"])
-    linear = train_linear(both, len(corpus.label_names))
+    read, words = corpus.linear_texts.splits, corpus.linear_texts.vocabulary.words
+    linear = train_linear(
+        concatenated(read[TRAIN], read["validation"]),
+        len(corpus.label_names),
+        words=words if corpus.linear.has_characters else None,
+        penalty=corpus.linear.penalty,
+    )
     splits = {
-        name: split if name == TRAIN else replace(split, scores=linear.scores(read[name]))
+        name: split if name == TRAIN else replace(split, scores=linear.scores(read[name], words))
         for name, split in corpus.splits.items()
     }
-    return replace(corpus, splits=splits, linear=linear)
+    # The words that only validation has are now known to it, and not to the encoder.
+    return replace(corpus, splits=splits, linear=linear, whole=corpus.linear_texts)
 
 
 def prepare_corpus(
@@ -101,7 +108,7 @@ def prepare_corpus(
     Args:
         data: Where the texts are and how they become tokens.
         embeddings: Where the word vectors come from.
-        linear: Whether the corpus has a linear classifier of words, pairs and capitals as well.
+        linear: Whether the corpus has a linear classifier (`textcls.models.linear`) as well.
         cache_dir: Where the cache lies; by default `cache.default_cache_dir()`. Where it cannot be
             written, `say` hears of it and the work goes on.
         say: Gets each notice and the figures worth knowing, a sentence at a time.
@@ -129,6 +136,8 @@ def prepare_corpus(
     _say_all([notice for notice in texts.notices if notice not in source.notices], say)
 
     beside = _linear(folder, key, texts, say) if linear else None
+    if beside is not None:
+        say(beside[2])
     key = cache.key(FORMAT, RECIPE, key, vectors.fingerprint, embeddings.seed)
     entry = cache.fetch(
         folder / "vectors" / key,
@@ -146,6 +155,7 @@ def prepare_corpus(
         **_figures(made, texts.label_names),
         "tokenizer": texts.tokenizer,
         "scale": embeddings.scale,
+        **({} if beside is None else {"linear": beside[2]}),
         "substitutions": [*source.notices, *substitutions],
         "notices": list(dict.fromkeys((*source.notices, *texts.notices, *substitutions))),
     }
@@ -162,6 +172,7 @@ def prepare_corpus(
         None if beside is None else beside[0],
         texts.tokenizer,
         texts.encoding.whole,
+        None if beside is None else texts.encoding.uncut,
     )
 
 
@@ -182,11 +193,9 @@ def corpus_of(
     made = unpack_vectors(
         pack_vectors(embed(vectors, encoding, embeddings.seed), encoding), encoding
     )
-    beside = None
-    if linear:
-        from textcls.models.linear import train_linear
-
-        beside = train_linear(encoding.uncut[TRAIN], len(dataset.label_names))
+    beside = _train_linear(encoding, tokenizer, len(dataset.label_names)) if linear else None
+    if beside is not None:
+        say(beside[1])
     notices = list(dict.fromkeys((*notices, *substitutions)))
     _say_all(notices, say)
     provenance = {
@@ -195,6 +204,7 @@ def corpus_of(
         **_figures(made, dataset.label_names),
         "tokenizer": tokenizer,
         "scale": embeddings.scale,
+        **({} if beside is None else {"linear": beside[1]}),
         "substitutions": list(substitutions),
         "notices": notices,
     }
@@ -205,30 +215,46 @@ def corpus_of(
         dataset.label_names,
         matrix,
         provenance,
-        beside,
+        None if beside is None else beside[0],
         tokenizer,
         encoding.whole,
+        None if beside is None else encoding.uncut,
     )
 
 
 def _linear(
     folder: Path, texts_key: str, texts: Texts, say: Say
-) -> "tuple[LinearClassifier, dict[str, NDArray[np.float32]]]":
-    """Return the linear classifier of train and its scores of the other splits.
+) -> "tuple[LinearClassifier, dict[str, NDArray[np.float32]], str]":
+    """Return the linear classifier of train, its scores of the other splits, and what it is.
 
     It knows no word that train lacks, so it is the same whatever the vectors.
     """
     from textcls.models import linear
 
     def make() -> cache.Entry:
-        say("Training a linear classifier of words, pairs of words and capitals.")
-        splits = texts.encoding.uncut
-        made = linear.train_linear(splits[TRAIN], len(texts.label_names))
-        scores = {name: made.scores(split) for name, split in splits.items() if name != TRAIN}
-        return linear.pack(made, scores)
+        say("Training a linear classifier; its features are chosen on train.")
+        made, sentence = _train_linear(texts.encoding, texts.tokenizer, len(texts.label_names))
+        uncut = texts.encoding.uncut
+        scores = {
+            name: made.scores(split, uncut.vocabulary.words)
+            for name, split in uncut.splits.items()
+            if name != TRAIN
+        }
+        return linear.pack(made, scores, sentence)
 
     key = cache.key(FORMAT, linear.RECIPE, texts_key)
     return linear.unpack(cache.fetch(folder / "linear" / key, make, say))
+
+
+def _train_linear(
+    encoding: Encoding, tokenizer: str, num_classes: int
+) -> "tuple[LinearClassifier, str]":
+    """Train a linear classifier of the kind that suits train; return it and what it is."""
+    from textcls.models.linear_choice import choose_linear
+
+    train, words = encoding.uncut.splits[TRAIN], encoding.uncut.vocabulary.words
+    choice = choose_linear(train, words, num_classes, characters=tokenizer == WORDPUNCT)
+    return choice.train(train, words, num_classes), str(choice)
 
 
 def _origin(source: "Source", vectors: Vectors) -> dict[str, Any]:

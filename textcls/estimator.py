@@ -52,8 +52,8 @@ class TextClassifier:
     """A CNN, RNN or GRU text classifier with the interface of scikit-learn.
 
     The defaults are good ones for a few thousand short texts and more: a GRU with max-pooling
-    beside a linear classifier of words and pairs of words. Every key of a configuration can be set,
-    the rarer ones through `options`.
+    beside a linear classifier of words, pairs of words and n-grams of characters. Every key of a
+    configuration can be set, the rarer ones through `options`.
 
     Args:
         model: The encoder: "cnn", "rnn" or "gru".

@@ -31,7 +31,7 @@ def with_linear(corpus: Corpus) -> Corpus:
     if corpus.linear is not None:
         return corpus
     read = corpus.splits if corpus.whole is None else corpus.whole.splits
-    linear = train_linear(read[TRAIN], len(corpus.label_names))
+    linear = train_linear(read[TRAIN], len(corpus.label_names))  # words alone: it is in haste
     splits = {
         name: split if name == TRAIN else replace(split, scores=linear.scores(read[name]))
         for name, split in corpus.splits.items()

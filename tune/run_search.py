@@ -279,9 +279,14 @@ def _confirm(
     own = StopSignal()
     if asked.time_budget_s is not None:
         own.deadline = time.monotonic() + asked.time_budget_s
+    records = ranked(parts.study.records())
+    if asked.folds:
+        trials = [record.params for record in records[: asked.top]]
+        folds = data.confirmation_folds(request.config, parts.corpora, trials)
+        workload = replace(workload, folds=folds)
     with stop_on_signals(own, monitor.say):
         confirmed = rerun.rerun_best(
-            request.config, ranked(parts.study.records()), workload, parts.plan, own, monitor.say
+            request.config, records, workload, parts.plan, own, monitor.say
         )
     stop.signal = own.signal
     return confirmed
@@ -372,7 +377,12 @@ def _export_best(
     trained, standings = winners.best_checkpoint(best, folder), None
     if confirmed is not None:
         best, trained, standings = confirmed.record, confirmed.trained, confirmed.confirmation
-    return winners.export_best(best, trained, request.config, parts.corpora, folder, standings)
+    alone = fallback.linear_if_no_worse(
+        best, trained, request.config, parts.corpora, folder, standings
+    )
+    return alone or winners.export_best(
+        best, trained, request.config, parts.corpora, folder, standings
+    )
 
 
 def _fall_back(request: Request, parts: _Prepared, stop: StopSignal) -> Winner | None:

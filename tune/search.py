@@ -119,10 +119,15 @@ def _fitted(
     suggestions = own_data.suggest_settings(dataset, search.data)
     if _names_vectors(overrides):
         suggestions = [each for each in suggestions if not each.key.endswith(".embeddings")]
-    values: list[str | Override] = [
-        Override(each.key, each.value, "--data") for each in suggestions
-    ]
-    fitted = search_file.load_search(space, [*values, *overrides])
+
+    def overriding(values: "Sequence[own_data.Suggestion]") -> list[str | Override]:
+        return [Override(each.key, each.value, "--data") for each in values]
+
+    values = [*overriding(suggestions), *overrides]
+    fitted = search_file.load_search(space, values)
+    if shares := own_data.share_budget(fitted):
+        fitted = search_file.load_search(space, [*values, *overriding(shares)])
+        suggestions += shares
     if not quiet:
         print(f"No --space is given: searching {own_data.SPACE}, fitted to the data.")
         for each in suggestions:

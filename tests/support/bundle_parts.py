@@ -43,8 +43,11 @@ def _split(rng: np.random.Generator, texts: int, longest: int, words: int) -> En
     )
 
 
-def small_corpus(*, linear: bool = False, whole: bool = False) -> Corpus:
-    """A corpus of random words; `whole`: the linear classifier has words of its own."""
+def small_corpus(*, linear: bool = False, whole: bool = False, characters: bool = False) -> Corpus:
+    """A corpus of random words.
+
+    `whole`: the linear classifier has words of its own. `characters`: it reads n-grams of them.
+    """
     rng = np.random.default_rng(0)
     splits = {"train": _split(rng, 60, MAX_LENGTH, len(WORDS))}
     vectors = rng.normal(size=(len(WORDS), 6)).astype(np.float32)
@@ -53,7 +56,8 @@ def small_corpus(*, linear: bool = False, whole: bool = False) -> Corpus:
     made = None
     if linear:
         read = splits["train"] if beside is None else beside.splits["train"]
-        made = train_linear(read, len(LABELS))
+        spelling = WORDS if beside is None else own
+        made = train_linear(read, len(LABELS), words=spelling if characters else None)
     return Corpus(splits, Vocabulary(WORDS), LABELS, vectors, {}, made, whole=beside)
 
 

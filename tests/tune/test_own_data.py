@@ -1,6 +1,7 @@
 """A search without a space of its own fits the one that comes with the package to the data."""
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -41,12 +42,20 @@ def test_few_texts_are_repeated_within_reason_and_more_of_them_compare_trials(
     tmp_path: Path,
 ) -> None:
     found = suggested(write(tmp_path, *several(100)))
-    assert found == {"data.validation_fraction": 0.25, "train.least_texts": 20 * 80}
+    assert found == {
+        "data.validation_fraction": 0.25,
+        "search.confirm.top": 3,
+        "search.confirm.seeds": 4,
+        "search.confirm.folds": True,
+        "search.confirm.retrain": True,
+        "model.linear_weight": 20.0,
+        "train.least_texts": 20 * 80,
+    }
 
 
 def test_many_short_texts_need_nothing_but_a_smaller_share(tmp_path: Path) -> None:
     found = suggested(write(tmp_path, *several(25_100)))
-    assert found == {"data.validation_fraction": 0.05}
+    assert found == {"data.validation_fraction": 0.05, "model.linear_weight": 10.0}
 
 
 def test_long_texts_are_read_further_and_fewer_times(tmp_path: Path) -> None:
@@ -77,6 +86,22 @@ def test_every_suggestion_is_a_key_of_the_space() -> None:
         assert hasattr(getattr(config, section), field)
 
 
+def test_a_time_budget_is_shared_with_the_confirmation() -> None:
+    sections = {"space": {"dropout": {"type": "float", "low": 0.0, "high": 0.5}}}
+
+    def shares(**search: object) -> dict[str, object]:
+        config = search_file.make_search({**sections, "search": search})
+        return {each.key: each.value for each in own_data.share_budget(config)}
+
+    assert shares(time_budget=100, confirm={"top": 3}) == {
+        "search.time_budget": 75,
+        "search.confirm.time_budget": 25,
+    }
+    assert shares(time_budget=100) == {}
+    assert shares(confirm={"top": 3}) == {}
+    assert shares(time_budget=100, confirm={"top": 3, "time_budget": 9}) == {}
+
+
 def test_a_file_is_searched_without_a_space(
     two_cpus: None,  # noqa: ARG001
     tmp_path: Path,
@@ -97,6 +122,11 @@ def test_a_file_is_searched_without_a_space(
     ran = search_file.load_search(run / "space.yaml")
     assert (ran.data.max_length, ran.search.samples) == (9, 2)  # what was asked for stays
     assert f"train.least_texts={ran.train.least_texts}: each trial trains on" in printed
+    assert ran.search.confirm.folds
+    result = json.loads((run / "result.json").read_text())
+    assert len(result["best"]["confirmation"]["standings"][0]["values"]) == 4
+    told = json.loads((run / "best" / "bundle.json").read_text())["about"]["search"]
+    assert told["trained_on_validation"] is True
     assert 20 * 70 < ran.train.least_texts < 20 * 80  # a fifth of the 96 texts is the test split
 
 

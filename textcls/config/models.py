@@ -163,8 +163,9 @@ class ModelConfig(Section):
     ngram_dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Dropout on the n-grams of a text."""
     linear_weight: float = Field(default=0.0, ge=0.0, le=100.0)
-    """Weight of a linear classifier's scores (words, pairs of words, capitals; trained apart, once)
-    beside the encoder's log-probabilities; 0 is none, 3 to 8 are usual."""
+    """Weight of a linear classifier's scores (words, pairs of words, capitals, n-grams of
+    characters; trained apart, once) beside the encoder's log-probabilities; 0 is none, 5 is usual
+    for many texts, 10 to 20 for few."""
     init: Literal["default", "uniform"] = "default"
     """How recurrent weights start; "uniform" is U(0, 1), as in the reference (rnn, gru)."""
 

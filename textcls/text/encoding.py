@@ -62,9 +62,35 @@ def concatenated(one: EncodedSplit, other: EncodedSplit) -> EncodedSplit:
     )
 
 
+def selected(split: EncodedSplit, rows: NDArray[np.int64]) -> EncodedSplit:
+    """Return some texts of a split, in the order of `rows`, without scores."""
+    lengths = np.diff(split.offsets)[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    where = np.repeat(split.offsets[:-1][rows], lengths) + place
+    return EncodedSplit(
+        split.tokens[where],
+        offsets,
+        split.labels[rows],
+        capitals=None if split.capitals is None else split.capitals[where],
+    )
+
+
+def stratified_folds(labels: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+    """Number the fold of each text, int64 (texts,); each label is spread evenly over the folds."""
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    found = np.empty(len(labels), np.int64)
+    found[by_label] = np.arange(len(labels)) % folds
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class WholeTexts:
-    """The splits without the cut at `max_length`, over the words of train's whole texts."""
+    """The splits without the cuts at `max_length` and `min_count`: every word of every split.
+
+    The words of train come first, as in `Encoding.vocabulary`.
+    """
 
     splits: dict[str, EncodedSplit]
     vocabulary: Vocabulary
@@ -98,7 +124,8 @@ class Encoding:
 
     The first `train_words` words (the two special ones counted) come from train; which of the
     others stay depends on the vectors. `counts` holds the occurrences of each word in all splits,
-    int64 (vocabulary,). `whole` is there where a text was cut, `lengths` are those of train.
+    int64 (vocabulary,). `whole` is there where texts or the vocabulary were cut; `lengths` are
+    those of train.
     """
 
     splits: dict[str, EncodedSplit]
@@ -109,9 +136,9 @@ class Encoding:
     lengths: TextLengths | None = None
 
     @property
-    def uncut(self) -> dict[str, EncodedSplit]:
-        """The splits with whole texts, in the numbers of the vocabulary that goes with them."""
-        return self.splits if self.whole is None else self.whole.splits
+    def uncut(self) -> WholeTexts:
+        """The splits with whole texts and every word."""
+        return self.whole or WholeTexts(self.splits, self.vocabulary)
 
 
 class _Ids(dict[str, int]):
@@ -147,9 +174,9 @@ def encode_texts(
     words = list(ids)
     lengths = TextLengths.of(np.diff(whole[TRAIN].offsets), max_length)
     drafts = {name: _first_tokens(split, max_length) for name, split in whole.items()}
-    uncut = all(drafts[name] is whole[name] for name in names)
+    uncut = min_count == 1 and all(drafts[name] is whole[name] for name in names)
     # The whole texts are numbered first: numbering the others may be done in the same arrays.
-    kept = None if uncut else _whole_texts(whole, words, min_count)
+    kept = None if uncut else _whole_texts(whole, words)
 
     occurrences = count(drafts[TRAIN].tokens, len(words))
     counts = _by_word(words, occurrences)
@@ -166,10 +193,10 @@ def encode_texts(
     return Encoding(splits, vocabulary, train_words, np.asarray(totals), kept, lengths)
 
 
-def _whole_texts(splits: dict[str, EncodedSplit], words: list[str], min_count: int) -> WholeTexts:
-    """Number whole texts by the words of train; a copy, since the cut may share the arrays."""
+def _whole_texts(splits: dict[str, EncodedSplit], words: list[str]) -> WholeTexts:
+    """Number whole texts by all their words; a copy, since the cut may share the arrays."""
     counts = _by_word(words, count(splits[TRAIN].tokens, len(words)))
-    vocabulary = build_vocabulary(counts, min_count)
+    vocabulary = build_vocabulary(counts, extra=words[1:])
     copies = {name: replace(split, tokens=split.tokens.copy()) for name, split in splits.items()}
     numbered = {name: _numbered(split, words, vocabulary) for name, split in copies.items()}
     return WholeTexts(numbered, vocabulary)

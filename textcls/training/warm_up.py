@@ -68,7 +68,8 @@ def compile_kernels(kinds: Iterable[KernelKind]) -> None:
     split = _tiny_split()
     for kind in kinds:
         if kind.linear:
-            linear.train_linear(split, 2).scores(split)
+            words = [f"word{i}" for i in range(_WORDS)]
+            linear.train_linear(split, 2, words=words).scores(split, words)
         model = ModelConfig.model_validate(
             {"name": kind.name, "pooling": kind.pooling, "ngrams": 2 * kind.ngrams}
         )

@@ -98,7 +98,7 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
 
     loaded = bundle.load_bundle(run.folder.best)
     exported = loaded.about.get("search", {}).get("trial")
-    if run.best is not None and exported != run.best.number:
+    if run.best is not None and run.fallback is None and exported != run.best.number:
         return (
             f"{run.folder.best.name}/ holds trial {exported}, the winner of an earlier stop of "
             f"this search, while trial {run.best.number} leads now."

@@ -114,7 +114,7 @@ class RunData:
 
     @property
     def fallback(self) -> Mapping[str, Any] | None:
-        """The winner as `result.json` has it where no trial had reached a rung; else None."""
+        """The winner as `result.json` has it, where that is no trial that reached a rung."""
         best: Mapping[str, Any] = self.result.get("best") or {}
         return best if best.get("fallback") else None
 

@@ -50,8 +50,9 @@ def objective_problems(parts: ValidSections, data: Mapping[str, Any]) -> Iterato
     confirm = asked.get("confirm")
     if asked.get("ensemble"):
         yield Problem(("search", "ensemble"), "averages text classifiers; take it out")
-    if isinstance(confirm, Mapping) and confirm.get("retrain"):
-        yield Problem(("search", "confirm", "retrain"), "trains a text classifier; take it out")
+    for key in ("retrain", "folds"):
+        if isinstance(confirm, Mapping) and confirm.get(key):
+            yield Problem(("search", "confirm", key), "trains a text classifier; take it out")
 
 
 def _own_point(space: Space, path: KeyPath, point: Mapping[str, Value]) -> Iterator[Problem]:

@@ -120,6 +120,9 @@ class ConfirmConfig(Section):
     """Seconds, or a time such as 5m, after which no further run is awaited."""
     retrain: bool = False
     """Train the winner once more, on train and validation together, for `best/`."""
+    folds: bool = False
+    """Set other texts of train and validation apart for each seed, in as many folds as seeds: with
+    few texts one validation split decides nothing."""
 
 
 def _metric(value: str) -> str:

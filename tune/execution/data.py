@@ -1,15 +1,15 @@
 """Prepare the corpora that a search needs while Ray starts, and the arrays for its workers."""
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
-from textcls.text.encoding import EncodedSplit
+from textcls.text.encoding import EncodedSplit, concatenated, selected, stratified_folds
 from tune.config import optuna_space
 from tune.config.metrics import parse_metric
 from tune.config.search_file import SearchFile
@@ -94,6 +94,11 @@ def prepare_corpora(
     }
     metric = config.search.metric
     split = parse_metric(metric).split
+    if config.search.confirm.folds and split != "validation":
+        raise ConfigError(
+            "search.confirm.folds compares on texts of train and validation, but search.metric is "
+            f"{metric}: choose val_accuracy or val_macro_f1, or leave folds out"
+        )
     for prepared in corpora.values():
         if split == "validation" and split not in prepared.splits:
             raise ConfigError(
@@ -117,6 +122,57 @@ def worker_arrays(corpus: "Corpus", metric: str) -> Arrays:
         if name not in hidden
     }
     return Arrays(splits, _plain(corpus.embeddings), len(corpus.label_names))
+
+
+def confirmation_folds(
+    config: SearchFile, corpora: Corpora, trials: Iterable[Mapping[str, Any]]
+) -> dict[EmbeddingConfig, list[Arrays]]:
+    """Return the folds of each corpus that the trials with such parameters were trained on."""
+    space = optuna_space.searched(config)
+    configured = (
+        config.configuration(optuna_space.decode_params(space, params)) for params in trials
+    )
+    used = dict.fromkeys(embeddings for _, embeddings, _ in configured)
+    return {key: fold_arrays(corpora[key], config.search.confirm.seeds) for key in used}
+
+
+def fold_arrays(corpus: "Corpus", folds: int) -> list[Arrays]:
+    """Return the arrays for each of several folds of train and validation together.
+
+    The folds are stratified by label. In each, the texts apart are the split "validation", with the
+    scores of a linear classifier that was trained on the others, where the corpus has one.
+    """
+    train, validation = corpus.splits["train"], corpus.splits["validation"]
+    both = concatenated(train, validation)
+    of_text = stratified_folds(both.labels, folds)
+    found = []
+    for fold in range(folds):
+        kept, apart = np.flatnonzero(of_text != fold), np.flatnonzero(of_text == fold)
+        splits = {"train": selected(both, kept), "validation": selected(both, apart)}
+        scores = _linear_scores(corpus, kept, apart)
+        splits["validation"] = replace(splits["validation"], scores=scores)
+        found.append(Arrays(splits, _plain(corpus.embeddings), len(corpus.label_names)))
+    return found
+
+
+def _linear_scores(
+    corpus: "Corpus", kept: np.ndarray[Any, Any], apart: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any] | None:
+    """Return the scores of some texts by a linear classifier that was trained on others."""
+    if corpus.linear is None or corpus.linear_texts is None:
+        return None
+    from textcls.models.linear import train_linear
+
+    read = corpus.linear_texts.splits
+    both = concatenated(read["train"], read["validation"])
+    words = corpus.linear_texts.vocabulary.words
+    made = train_linear(
+        selected(both, kept),
+        len(corpus.label_names),
+        words=words if corpus.linear.has_characters else None,
+        penalty=corpus.linear.penalty,
+    )
+    return made.scores(selected(both, apart), words)
 
 
 def _plain(mapped: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

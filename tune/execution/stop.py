@@ -29,6 +29,10 @@ class StopSignal:
         """Whether the time budget ended the search."""
         return self._out_of_time
 
+    def lift_deadline(self) -> None:
+        """Let what follows take its time: only a signal or an error ends it."""
+        self.deadline, self._out_of_time = None, False
+
     def should_stop(self) -> bool:
         """Tell whether the search has to stop now."""
         if self.deadline is not None and time.monotonic() >= self.deadline:

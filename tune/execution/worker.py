@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ray import tune as ray_tune
@@ -43,6 +43,8 @@ class Workload:
     device: str
     gpu: float = 0.0
     """The share of a card that a trial may use; 1 or more is all of it."""
+    folds: dict[EmbeddingConfig, list[Arrays]] = field(default_factory=dict)
+    """For a confirmation in folds: the arrays of each."""
 
     def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
         """Make one trial of the search; each has a seed of its own, counted from the one given."""
@@ -52,16 +54,26 @@ class Workload:
         return replace(made, heartbeat=folder.heartbeat(number))
 
     def rerun(
-        self, number: int, seed: int, params: Mapping[str, Any], *, everything: bool = False
+        self,
+        number: int,
+        seed: int,
+        params: Mapping[str, Any],
+        *,
+        everything: bool = False,
+        fold: int | None = None,
     ) -> Task:
         """Make a trial's configuration a task of its own with another seed, up to its end.
 
-        With `everything` the validation texts are among those that are trained on.
+        With `everything` the validation texts are among those that are trained on; with `fold` the
+        texts of that fold are the validation texts.
         """
         folder = self.folder.here()
         place = folder.retrained if everything else folder.rerun(number, seed)
         made = self._task(number, params, seed, place)
         arrays = with_validation(made.arrays) if everything else made.arrays
+        if fold is not None:
+            _, embedding, _ = self.configure(params)
+            arrays = self.folds[embedding][fold]
         return replace(made, arrays=arrays, milestones=self.milestones[-1:])
 
     def _task(self, number: int, params: Mapping[str, Any], seed: int, folder: TrialFolder) -> Task:

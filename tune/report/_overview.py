@@ -110,7 +110,7 @@ def _standing(standing: Mapping[str, Any], *, share: bool) -> list[str]:
 
 def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
     """Describe the result: how good, how certain, how it was chosen."""
-    if judged is None and run.fallback is not None:
+    if run.fallback is not None:
         return [_fallback_sentence(run.fallback)]
     if judged is None:
         reasons = dict.fromkeys(each.message for each in run.records if each.message)
@@ -267,7 +267,7 @@ def _item(each: Advice) -> Html:
 
 def _figure(run: RunData, judged: WinnerScore | None) -> Html:
     headline = judged.headline if judged else None
-    if judged is None and run.fallback is not None:
+    if run.fallback is not None:
         value = f"{run.fallback.get('value', 0.0):.4f}"
         who = run.fallback["fallback"].get("kind")
         return tag(

@@ -55,6 +55,8 @@ class Confirmation:
     standings: tuple[Standing, ...]
     p_value: float | None
     """Of a paired t-test between the first two, seed by seed; None where there are not two."""
+    linear: float | None = None
+    """In folds: the mean of the linear classifier alone over the first one's folds."""
 
     def as_dict(self) -> dict[str, Any]:
         """As `result.json` has it."""
@@ -140,6 +142,8 @@ def confirmation_lines(confirmation: Confirmation) -> list[tuple[str, str]]:
         seeds = counted(len(standing.values), "seed")
         text += f" ({seeds}; {standing.searched:.4f} in the search)"
         rows.append((f"Confirmed {standing.number}", text))
+    if confirmation.linear is not None:
+        rows.append(("", f"{confirmation.linear:.4f}, the linear classifier alone, same folds"))
     if confirmation.p_value is not None:
         rows.append(("", lead_sentence(confirmation.p_value)))
     return rows

@@ -1,4 +1,8 @@
-"""The winner of a search whose time budget ended before any trial had reached its first rung.
+"""The winner of a search that is no trial that reached a rung.
+
+Where no trial is better than the linear classifier beside the encoders, that wins alone; of equals
+it wins, since the best of many trials was lucky as well. The rest is about a search whose time
+budget ended before any trial had reached its first rung.
 
 Of the trials that had begun to train, each was evaluated once where it stood
 (`tune.execution.objective`), and the best of them wins. Where there is none, the linear classifier
@@ -10,11 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textcls.exceptions import TextclsError
-from textcls.training.metrics import accuracy, confusion_matrix, macro_f1
-from tune.config.metrics import HELD_OUT, parse_metric
+from textcls.training.metrics import confusion_matrix, measures_of
+from tune.config import optuna_space
+from tune.config.metrics import HELD_OUT, Metric, metric_words, parse_metric
 from tune.config.search_file import SearchFile
 from tune.execution.data import Corpora
 from tune.results import winner
+from tune.results._rerun_stats import Confirmation
 from tune.results.winner import Trained, Winner
 from tune.run_folder import documents
 from tune.run_folder.paths import RunFolder
@@ -62,7 +68,8 @@ def fallback_winner(
     )
     for record, trained in found:
         try:
-            won = _unfinished_winner(record, trained, config, corpora, folder)
+            alone = linear_if_no_worse(record, trained, config, corpora, folder)
+            won = alone or _unfinished_winner(record, trained, config, corpora, folder)
         except TextclsError:  # a damaged checkpoint: the next one may be whole
             continue
         break
@@ -72,6 +79,48 @@ def fallback_winner(
         folder.remove(folder.trial(record.number).unfinished)
         folder.remove(folder.trial(record.number).unfinished_checkpoint)
     return won
+
+
+def linear_if_no_worse(
+    record: TrialRecord,
+    trained: Trained,
+    config: SearchFile,
+    corpora: Corpora,
+    folder: RunFolder,
+    confirmed: Confirmation | None = None,
+) -> Winner | None:
+    """Export the linear classifier alone where the best trial is no better than it.
+
+    Args:
+        record: The best trial.
+        trained: The run whose weights would be exported.
+        config: The search.
+        corpora: The corpora of its trials.
+        folder: The run folder.
+        confirmed: The results with fresh seeds, where there are any.
+
+    Returns:
+        The winner; None where the trial is better, or has no linear classifier beside it.
+    """
+    params = optuna_space.decode_params(optuna_space.searched(config), record.params)
+    model, embeddings, _ = config.configuration(params)
+    corpus, metric = corpora[embeddings], config.search.metric
+    split = corpus.splits.get(parse_metric(metric).split or "")
+    if model.linear_weight <= 0 or split is None:
+        return None
+    value = trained.metrics.get(metric, record.value or 0.0)
+    alone = winner.linear_value(split, metric, len(corpus.label_names))
+    if confirmed is not None:
+        value = confirmed.standings[0].mean
+        alone = alone if confirmed.linear is None else confirmed.linear
+    if alone is None or alone < value:
+        return None
+    reason = (
+        f"No trial is better than the linear classifier alone: its {metric_words(metric)} is "
+        f"{alone:.4f}, that of trial {record.number}, the best, {value:.4f}."
+    )
+    made = Fallback(LINEAR, reason, alone)
+    return _export_linear(corpus, config, folder, made, confirmed, everything=trained.everything)
 
 
 def _unfinished(
@@ -113,25 +162,49 @@ def _linear_winner(config: SearchFile, corpus: "Corpus", folder: RunFolder) -> W
         "pairs of words wins alone."
     )
     corpus = linear_bundle.with_linear(corpus)
+    metric = config.search.metric
+    split = corpus.splits[parse_metric(metric).split or "test"]
+    value = winner.linear_value(split, metric, len(corpus.label_names)) or 0.0
+    asked = config.search.confirm
+    everything = asked.top > 0 and asked.retrain and "validation" in corpus.splits
+    everything = everything and corpus.linear_texts is not None
+    made = Fallback(LINEAR, reason, value)
+    return _export_linear(corpus, config, folder, made, everything=everything)
+
+
+def _export_linear(
+    corpus: "Corpus",
+    config: SearchFile,
+    folder: RunFolder,
+    made: Fallback,
+    confirmed: Confirmation | None = None,
+    *,
+    everything: bool,
+) -> Winner:
+    """Write the linear classifier to `best/`, trained on validation as well with `everything`."""
+    from textcls import linear_bundle
+    from textcls.corpus import with_all_learnt
+
+    if everything:
+        corpus = with_all_learnt(corpus)
     about = {
-        "search": {"run": folder.name, "trial": None, "metric": config.search.metric},
+        "search": {
+            "run": folder.name,
+            "trial": None,
+            "metric": config.search.metric,
+            "trained_on_validation": everything,
+        },
         "provenance": corpus.provenance,
     }
     linear_bundle.export_linear(corpus, config.data, folder.best, about)
-    accuracies = {
-        split: (_score(corpus, split, "accuracy"), len(corpus.splits[split]))
-        for split in HELD_OUT
-        if split in corpus.splits
-    }
-    metric = parse_metric(config.search.metric)
-    value = _score(corpus, metric.split or "test", metric.measure)
-    return Winner(None, {}, accuracies, fallback=Fallback(LINEAR, reason, value))
-
-
-def _score(corpus: "Corpus", split: str, measure: str) -> float:
-    encoded = corpus.splits[split]
-    if encoded.scores is None:
-        raise ValueError(f"the split {split} has no scores of a linear classifier")
-    guessed = encoded.scores.argmax(axis=1)
-    confusion = confusion_matrix(encoded.labels, guessed, len(corpus.label_names))
-    return {"accuracy": accuracy, "macro_f1": macro_f1}[measure](confusion)
+    accuracies: dict[str, tuple[float, int]] = {}
+    measures: dict[str, float] = {}
+    for name in HELD_OUT:
+        split = corpus.splits.get(name)
+        if split is None or split.scores is None or (everything and name == "validation"):
+            continue
+        guessed = split.scores.argmax(axis=1)
+        found = dict(measures_of(confusion_matrix(split.labels, guessed, len(corpus.label_names))))
+        accuracies[name] = (found.pop("accuracy"), len(split))
+        measures |= {Metric(measure, name).name: value for measure, value in found.items()}
+    return Winner(None, {}, accuracies, confirmed, measures, fallback=made)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tune.execution.worker import CannotWrite, Workload
 from tune.formatting import counted
 from tune.results import _rerun_stats
 from tune.results._rerun_stats import FIRST_SEED, Confirmation, Rerun
-from tune.results.winner import Trained
+from tune.results.winner import Trained, linear_value
 from tune.run_folder.disk_errors import forbids_writing
 from tune.run_folder.paths import RunFolder
 from tune.study.records import TrialRecord
@@ -47,6 +47,8 @@ class _Job:
     params: Mapping[str, Any]
     everything: bool = False
     """Whether the validation texts are trained on as well."""
+    fold: int | None = None
+    """The fold whose texts are set apart; None for the validation split."""
 
 
 def rerun_best(
@@ -59,9 +61,10 @@ def rerun_best(
 ) -> Confirmed | None:
     """Train the best trials again with fresh seeds; runs of an earlier call are kept.
 
-    Seeds go before configurations, so that a budget that ends early leaves all with as many. One
-    checkpoint of each configuration is kept, that of its best seed. A run that diverges or fails
-    counts as the worst value.
+    With `confirm.folds` each seed has other texts set apart (`workload.folds`). Seeds go before
+    configurations, so that a budget that ends early leaves all with as many. One checkpoint of each
+    configuration is kept, that of its best seed. A run that diverges or fails counts as the worst
+    value. The winner's last training, where that is asked for, is outside of the budget.
 
     Args:
         config: The search; its section `confirm` says how many trials and seeds.
@@ -101,24 +104,43 @@ def rerun_best(
     if best.metrics == {workload.metric: WORST}:
         say("No run of the confirmation came to its end, so the search's own winner stays.")
         return None
-    checkpoint = _checkpoint(folder, best)
-    trained = Trained(checkpoint, best.metrics, best.seed)
-    if asked.retrain and not stop.should_stop():
-        say("Training the winner once more, on train and validation together.")
-        job = _Job(record.number, best.seed, _params(config, record), everything=True)
-        for _, metrics in _trained([job], workload, plan, stop, say):
-            if not metrics:
-                say("The winner stays as it was confirmed.")
-                break
-            checkpoint = folder.local(folder.retrained.checkpoint(0))
-            trained = Trained(checkpoint, metrics, best.seed, everything=True)
+    trained = Trained(_checkpoint(folder, best), best.metrics, best.seed)
+    linear = _linear_mean(workload, _params(config, record), len(judged.standings[0].values))
+    judged = replace(judged, linear=linear)
+    stop.lift_deadline()
+    if not asked.retrain or stop.should_stop():
+        return Confirmed(record, trained, judged)
+    if linear is not None and linear >= judged.standings[0].mean:
+        return Confirmed(record, replace(trained, everything=True), judged)  # it needs no encoder
+    say("Training the winner once more, on train and validation together.")
+    job = _Job(record.number, best.seed, _params(config, record), everything=True)
+    for _, metrics in _trained([job], workload, plan, stop, say):
+        if not metrics:
+            say("The winner stays as it was confirmed.")
+            break
+        checkpoint = folder.local(folder.retrained.checkpoint(0))
+        trained = Trained(checkpoint, metrics, best.seed, everything=True)
     return Confirmed(record, trained, judged)
+
+
+def _linear_mean(workload: Workload, params: Mapping[str, Any], folds: int) -> float | None:
+    """Return the mean over the folds of the linear classifier alone; None where it has no part."""
+    model, embedding, _ = workload.configure(params)
+    if model.linear_weight <= 0 or embedding not in workload.folds:
+        return None
+    found = [
+        linear_value(arrays.splits["validation"], workload.metric, arrays.num_classes)
+        for arrays in workload.folds[embedding][:folds]
+    ]
+    known = [value for value in found if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _job(config: SearchFile, record: TrialRecord, index: int) -> _Job:
     params = _params(config, record)
     _, _, train = config.configuration(params)
-    return _Job(record.number, train.seed + FIRST_SEED + index, params)
+    fold = index if config.search.confirm.folds else None
+    return _Job(record.number, train.seed + FIRST_SEED + index, params, fold=fold)
 
 
 def _params(config: SearchFile, record: TrialRecord) -> Mapping[str, Any]:
@@ -174,7 +196,9 @@ def _train(workload: Workload, job: _Job) -> dict[str, float] | CannotWrite | st
     Returns its metrics, or why the folder cannot be written, or the message of another failure.
     """
     try:
-        task = workload.rerun(job.number, job.seed, job.params, everything=job.everything)
+        task = workload.rerun(
+            job.number, job.seed, job.params, everything=job.everything, fold=job.fold
+        )
         task.folder.root.mkdir(parents=True, exist_ok=True)
         if task.folder.curve.exists():  # of a process that ended before it had stored all of it
             task.folder.publish(*task.folder.checkpoints())

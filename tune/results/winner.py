@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textcls.command_line import typed
+from textcls.text.encoding import EncodedSplit
 from textcls.training.metrics import (
     IntArray,
     accuracy,
@@ -272,6 +273,14 @@ def _scores(
             if value is not None:
                 measures[Metric(name, split).name] = value
     return accuracies, measures
+
+
+def linear_value(split: EncodedSplit, metric: str, num_classes: int) -> float | None:
+    """Return a metric of the scores that a split has of a linear classifier; None without any."""
+    if split.scores is None:
+        return None
+    matrix = confusion_matrix(split.labels, split.scores.argmax(axis=1), num_classes)
+    return dict(measures_of(matrix))[parse_metric(metric).measure]
 
 
 def _linear_alone(corpus: "Corpus", splits: Iterable[str]) -> dict[str, float]:

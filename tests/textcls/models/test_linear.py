@@ -156,15 +156,20 @@ def test_a_corpus_has_it_where_it_is_asked_for_and_keeps_it(tmp_path: Path) -> N
     assert without.linear is None
     assert without.splits["test"].scores is None
     first = prepared(linear=True)
-    assert "Training a linear classifier of words, pairs of words and capitals." in said
+    assert "Training a linear classifier; its features are chosen on train." in said
+    told = first.provenance["linear"]
+    assert told.startswith("The linear classifier reads words")
+    assert said.count(told) == 1
     again = prepared(linear=True)
+    assert told in said
     assert not [sentence for sentence in said if sentence.startswith("Training a linear")]
     assert again.splits["train"].scores is None
     found = again.splits["test"].scores.argmax(axis=1) == again.splits["test"].labels
     assert found.mean() > 0.7
     np.testing.assert_array_equal(again.splits["test"].scores, first.splits["test"].scores)
+    words = again.whole.vocabulary.words
     np.testing.assert_array_equal(
-        again.splits["test"].scores, again.linear.scores(again.whole.splits["test"])
+        again.splits["test"].scores, again.linear.scores(again.whole.splits["test"], words)
     )
 
 
@@ -176,13 +181,14 @@ def test_a_bundle_predicts_with_it_what_training_reported(
     test = corpus.splits["test"]
     assert corpus.whole is not None  # half of the texts have more than 30 tokens
     whole = corpus.whole.splits["test"]
-    words = ["", "unheardof", *corpus.whole.vocabulary.words[2:]]
+    words = corpus.whole.vocabulary.words
     shown = [
         words[word].upper() if capital else words[word]
         for word, capital in zip(whole.tokens, whole.capitals, strict=True)
     ]
     raw = [" ".join(shown[start:stop]) for start, stop in pairwise(whole.offsets)]
-    assert 1 in whole.tokens  # words that occur once in train are unknown, and make no pairs
+    assert 1 in test.tokens  # to the encoder, words that occur once in train are unknown
+    assert 1 not in whole.tokens  # to the linear classifier, which may read their parts, none is
     expected = predict_logits(training.classifier, test, "cpu")
     torch.testing.assert_close(loaded.logits(raw), expected, rtol=1e-3, atol=1e-3)
 

@@ -58,6 +58,20 @@ def test_the_logits_are_those_of_torch(model: dict[str, Any], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("whole", [False, True])
+def test_a_linear_classifier_may_read_parts_of_words(tmp_path: Path, whole: bool) -> None:
+    corpus = small_corpus(linear=True, whole=whole, characters=True)
+    assert corpus.linear is not None
+    assert corpus.linear.has_characters
+    folder = export_small(tmp_path, corpus, linear_weight=3.0)
+    texts = [*TEXTS, "goalies matching", "marketstock L'étés 很很快"]  # unknown words, known parts
+    fast, slow = load_predictor(folder), bundle.load_bundle(folder)
+    assert isinstance(fast, Predictor)
+    expected = slow.logits(texts).numpy()
+    np.testing.assert_allclose(fast.logits(texts), expected, rtol=1e-5, atol=1e-5)
+    assert np.abs(expected[-1] - expected[4]).max() > 0.01  # of words as unknown, without parts
+
+
+@pytest.mark.parametrize("whole", [False, True])
 def test_a_linear_classifier_may_have_words_of_its_own(tmp_path: Path, whole: bool) -> None:
     corpus = small_corpus(linear=True, whole=whole)
     folder = export_small(tmp_path, corpus, linear_weight=3.0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nltk.tokenize import WordPunctTokenizer
 
-from textcls.text.encoding import EncodedSplit, Encoding, concatenated, encode_texts
+from textcls.text.encoding import EncodedSplit, Encoding, concatenated, encode_texts, selected
 from textcls.text.vocabulary import PAD, UNK
 
 
@@ -151,14 +151,33 @@ def test_what_is_cut_stays_known_in_whole() -> None:
     assert set(encoding.vocabulary.words[6:]) == {"z"}
     whole = encoding.whole
     assert whole is not None
-    assert whole.vocabulary.words == (PAD, UNK, "c", "a", "b", "d", "e", "f")
+    # The words of train first, then those that it lacks: their parts may be known.
+    assert whole.vocabulary.words == (PAD, UNK, "c", "a", "b", "d", "e", "f", "g", "z")
     splits = SimpleNamespace(splits=whole.splits, vocabulary=whole.vocabulary)
     assert words_of(splits, "train") == [["a", "b", "c"], ["c", "d", "e", "f"]]
-    assert words_of(splits, "test") == [["b", UNK, "e", UNK], ["a"]]
+    assert words_of(splits, "test") == [["b", "z", "e", "g"], ["a"]]
     lengths = encoding.lengths
     assert lengths is not None
     assert (lengths.median, lengths.longest, lengths.texts_cut) == (4, 4, 1.0)
     assert lengths.tokens_cut == 3 / 7
+
+
+def test_rare_words_stay_known_in_whole() -> None:
+    encoding = encode_texts(dataset(train=["a b", "a c"], test=["b"]), 9, 2)
+    assert words_of(encoding, "train") == [["a", UNK], ["a", UNK]]
+    whole = encoding.uncut
+    splits = SimpleNamespace(splits=whole.splits, vocabulary=whole.vocabulary)
+    assert words_of(splits, "train") == [["a", "b"], ["a", "c"]]
+
+
+def test_some_texts_are_selected_with_all_that_is_known_of_them() -> None:
+    texts = encode_texts(dataset(train=["a B c", "d", "C a"], test=["b"]), 9, 1).splits["train"]
+    some = selected(texts, np.array([2, 0]))
+    assert some.tokens.tolist() == [*texts.tokens[4:], *texts.tokens[:3]]
+    assert some.offsets.tolist() == [0, 2, 5]
+    assert some.labels.tolist() == texts.labels[[2, 0]].tolist()
+    assert some.capitals is not None
+    assert some.capitals.tolist() == [True, False, False, True, False]
 
 
 def test_nothing_is_kept_twice_where_nothing_is_cut() -> None:

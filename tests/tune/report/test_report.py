@@ -86,6 +86,39 @@ def test_every_state_of_a_run_has_a_report(tmp_path: Path, state: str | None, co
     assert all(len(text.split()) > 2 for text in found.values()), found
 
 
+LINEAR = {"val_accuracy": 0.91, "test_accuracy": 0.9}
+
+
+def test_the_linear_classifier_in_the_winner_is_told(tmp_path: Path) -> None:
+    search = make_search()
+    made = [trial(search, State.COMPLETE, [0.8, 0.93, 0.93], PARAMS)]
+    best = {"number": 0, "classifier": "trial", "linear_alone": LINEAR}
+    told = run_data.load_run(write_run(tmp_path / "run", search, made, best=best))
+    assert sentences(told, score_winner(told))[-1] == (
+        "The linear classifier in it, alone, labels 0.9000 of the test texts and 0.9100 of the "
+        "validation texts correctly; the encoder adds the rest."
+    )
+
+
+def test_the_linear_classifier_as_the_winner_is_told(tmp_path: Path) -> None:
+    search = make_search()
+    made = [trial(search, State.COMPLETE, [0.8, 0.85, 0.85], PARAMS)]
+    reason = "No trial is better than the linear classifier alone."
+    best = {
+        "number": None,
+        "value": 0.91,
+        "params": {},
+        "fallback": {"kind": "linear classifier", "reason": reason},
+        **LINEAR,
+    }
+    folder = write_run(tmp_path / "run", search, made, best=best)
+    told = run_data.load_run(folder)
+    assert sentences(told, score_winner(told)) == [
+        f"{reason} It labels 0.9000 of the test texts and 0.9100 of the validation texts correctly."
+    ]
+    assert "of the linear classifier" in sections(written(folder))["result"]
+
+
 def test_missing_pieces_are_said(usual: RunFolder, tmp_path: Path) -> None:
     search = make_search()
     folder = write_run(tmp_path / "run", search, [trial(search, State.FAILED, [], PARAMS)])

@@ -1,10 +1,12 @@
-"""What wins where the time budget has ended before any trial reached its first rung."""
+"""What wins instead of a trial that reached a rung."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from textcls import bundle
@@ -14,7 +16,8 @@ from textcls.training.trainer import Training
 from tune.config.search_file import SearchFile
 from tune.execution.data import Corpora, prepare_corpora
 from tune.results import fallback
-from tune.results.winner import Winner, winner_lines
+from tune.results._rerun_stats import Confirmation, Standing
+from tune.results.winner import Trained, Winner, winner_lines
 from tune.run_folder import atomic, paths
 from tune.run_folder.paths import RunFolder
 from tune.study.records import State, TrialRecord
@@ -103,3 +106,118 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, corpora: Corpora) -
     folder.trial(0).unfinished_checkpoint.write_bytes(b"damaged")
     said = told(fallback.fallback_winner([interrupted(0)], CONFIG, corpora, folder))
     assert said["fallback"]["kind"] == fallback.LINEAR
+
+
+WITH_LINEAR = SearchFile.model_validate(
+    {
+        **CONFIG.model_dump(exclude_unset=True),
+        "model": {"name": "gru", "hidden_size": 4, "linear_weight": 3.0},
+        "data": {**CONFIG.data.model_dump(exclude_unset=True), "validation_fraction": 0.25},
+        "search": {"metric": "val_accuracy"},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def with_linear(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpora]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEXTCLS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield prepare_corpora(WITH_LINEAR, lambda _sentence: None)
+
+
+def alone(corpora: Corpora) -> dict[str, float]:
+    """What the linear classifier reaches on each split, by hand."""
+    return {
+        name: float((split.scores.argmax(axis=1) == split.labels).mean())
+        for name, split in corpora[EMBEDDINGS].splits.items()
+        if split.scores is not None
+    }
+
+
+def judged(
+    value: float,
+    corpora: Corpora,
+    folder: RunFolder,
+    confirmed: Confirmation | None = None,
+    *,
+    everything: bool = False,
+    config: SearchFile = WITH_LINEAR,
+) -> Winner | None:
+    """Compare a trial of such a validation accuracy with the linear classifier."""
+    params = {"learning_rate": 0.02}
+    record = TrialRecord(3, State.COMPLETE, params, None, None, "", (), (value,), None, None)
+    trained = Trained(Path("no checkpoint is read"), {"val_accuracy": value}, None, everything)
+    return fallback.linear_if_no_worse(record, trained, config, corpora, folder, confirmed)
+
+
+def test_the_linear_classifier_wins_where_no_trial_is_better(
+    tmp_path: Path, with_linear: Corpora
+) -> None:
+    folder, reached = paths.create(tmp_path, "run"), alone(with_linear)
+    won = judged(reached["validation"], with_linear, folder)  # of equals: the best was lucky
+    assert won is not None
+    said = told(won)
+    assert (said["number"], said["fallback"]["kind"]) == (None, fallback.LINEAR)
+    assert said["value"] == pytest.approx(reached["validation"])
+    assert said["test_accuracy"] == pytest.approx(reached["test"])
+    assert set(said) >= {"test_macro_f1", "val_balanced_accuracy"}
+    value = f"{reached['validation']:.4f}"
+    assert said["fallback"]["reason"] == (
+        "No trial is better than the linear classifier alone: its validation accuracy is "
+        f"{value}, that of trial 3, the best, {value}."
+    )
+    # Its weights are kept in half precision, which may turn a text or two.
+    assert accuracy(folder) == pytest.approx(reached["test"], abs=0.01)
+
+
+def test_a_better_trial_keeps_its_place(tmp_path: Path, with_linear: Corpora) -> None:
+    folder = paths.create(tmp_path, "run")
+    assert judged(alone(with_linear)["validation"] + 0.001, with_linear, folder) is None
+    assert not folder.best.exists()
+
+
+def test_without_a_part_in_the_trials_it_takes_no_place(
+    tmp_path: Path, with_linear: Corpora
+) -> None:
+    model = WITH_LINEAR.model.model_copy(update={"linear_weight": 0.0})
+    config = WITH_LINEAR.model_copy(update={"model": model})
+    assert judged(0.0, with_linear, paths.create(tmp_path, "run"), config=config) is None
+
+
+def test_in_folds_both_are_judged_by_their_means(tmp_path: Path, with_linear: Corpora) -> None:
+    folder = paths.create(tmp_path, "run")
+    standing = Standing(3, 0.99, (0.6, 0.7), 0.65, 0.05, None)
+    confirmed = Confirmation("val_accuracy", (standing,), None, linear=0.66)
+    won = judged(0.99, with_linear, folder, confirmed)
+    assert won is not None
+    assert won.value == 0.66
+    assert judged(0.0, with_linear, folder, replace(confirmed, linear=0.64)) is None
+
+
+def test_what_learnt_the_validation_texts_is_not_judged_on_them(
+    tmp_path: Path, with_linear: Corpora
+) -> None:
+    folder = paths.create(tmp_path, "run")
+    won = judged(0.0, with_linear, folder, everything=True)
+    assert won is not None
+    assert set(won.accuracies) == {"test"}
+    loaded = bundle.load_bundle(folder.best)
+    assert loaded.about["search"]["trained_on_validation"] is True
+    texts = with_linear[EMBEDDINGS].linear_texts
+    assert texts is not None
+    assert loaded.linear is not None
+    for name in ("train", "validation"):
+        assert np.isin(np.unique(texts.splits[name].tokens), loaded.linear.keys).all()
+
+
+def test_the_linear_classifier_wins_over_what_was_hardly_trained(
+    tmp_path: Path, with_linear: Corpora
+) -> None:
+    folder = paths.create(tmp_path, "run")
+    trial = folder.trial(0)
+    trial.root.mkdir()
+    trial.unfinished_checkpoint.write_bytes(b"not read")
+    atomic.write_json(trial.unfinished, {"val_accuracy": 0.1, "epoch": 0.1, "step": 1})
+    said = told(fallback.fallback_winner([interrupted(0)], WITH_LINEAR, with_linear, folder))
+    assert said["fallback"]["kind"] == fallback.LINEAR
+    assert said["test_accuracy"] == pytest.approx(alone(with_linear)["test"])
