@@ -25,7 +25,7 @@ import psutil
 from tune.exceptions import SearchError
 from tune.run_folder.paths import RunFolder
 from tune.study import study
-from tune.study.records import State, TrialRecord
+from tune.study.records import State, TrialRecord, current_trials
 
 SPACE = """
 model: gru
@@ -101,7 +101,8 @@ def broken(folder: RunFolder, before: list[TrialRecord], samples: int) -> list[s
     taken = [record.continues for record in after if record.continues is not None]
     result = json.loads(folder.result.read_text(encoding="utf-8"))
     numbers = Counter(str(record.state) for record in after)
-    counted = {state: result["trials"][state] for state in numbers}
+    told = Counter(str(record.state) for record in current_trials(after))
+    counted = {state: result["trials"][state] for state in told}
     checks = {
         "a trial that had finished is not what it was": all(
             found.get(record.number) == record for record in finished
@@ -111,8 +112,8 @@ def broken(folder: RunFolder, before: list[TrialRecord], samples: int) -> list[s
         "not every trial that was cut off was tried again once": sorted(taken) == cut,
         "a finished trial was run again": not set(taken) & {each.number for each in finished},
         "not as many ends as were asked for": len(after) - len(cut) == samples,
-        "result.json counts otherwise": counted == dict(numbers)
-        and result["trials"]["total"] == len(after),
+        "result.json counts otherwise": counted == dict(told)
+        and (result["trials"]["total"], result["trials"]["records"]) == (samples, len(after)),
         "a rung that had been reached is gone": all(
             found[record.number].values[: len(record.values)] == record.values for record in before
         ),

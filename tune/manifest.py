@@ -60,8 +60,8 @@ class RunManifest:
             SearchError: Texts or vectors have changed since and may not, or nobody knows whether
                 they have.
         """
-        described = self._read()
         found = _provenance(corpora)
+        described = self._read(len(found))
         changes = list(_changes(described["corpora"], found))
         if changes and not changed_data:
             raise SearchError(
@@ -81,13 +81,14 @@ class RunManifest:
         atomic.write_json(self.folder.environment, described)
         return changes
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self, count: int) -> dict[str, Any]:
+        """Return the description of a run with so many corpora: none where it trains no texts."""
         path = self.folder.environment
         try:
             documents.read_environment(path)  # checks it; what is in it beside is kept
             described = documents.read_json(path)
-            if not described.get("corpora"):
-                raise RunFolderError(f"{path}: damaged (no corpora)")
+            if len(described.get("corpora") or ()) != count:
+                raise RunFolderError(f"{path}: damaged (not the corpora of this search)")
         except (FileNotFoundError, RunFolderError) as error:
             raise SearchError(
                 f"{path}: missing or damaged ({type(error).__name__}: {error}), so nobody knows "

@@ -91,7 +91,7 @@ def every_kind() -> Objective:
                     return
                 if kind == "dies" or (kind == "dies once" and first_time):
                     os._exit(1)
-            value = 0.1 if kind == "poor" else 0.5 + rung / 10
+            value = 0.1 if kind == "poor" else 0.5 + rung / 10 + task.number / 1000
             yield {"accuracy": float("nan") if kind == "not a number" else value, "epoch": epoch}
 
     return train
