@@ -11,7 +11,7 @@ from tune.completion import completion_script
 
 SPACES = {"all", "cnn", "gru", "reference", "rnn", "strong"}
 LINES = [
-    (["se"], {"search"}),
+    (["se"], {"search", "serve"}),
     (["val"], {"validate"}),
     (["search", "--sam"], {"--samples"}),
     (["search", "--ru"], {"--runs-dir"}),

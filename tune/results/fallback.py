@@ -158,8 +158,7 @@ def _linear_winner(config: SearchFile, corpus: "Corpus", folder: RunFolder) -> W
     from textcls import linear_bundle
 
     reason = (
-        "The time budget ended before any trial was trained, so the linear classifier of words and "
-        "pairs of words wins alone."
+        "The time budget ended before any trial was trained, so the linear classifier wins alone."
     )
     corpus = linear_bundle.with_linear(corpus)
     metric = config.search.metric

@@ -46,6 +46,7 @@ class Search:
         witness: Witness | None = None,
         trial_timeout_s: float | None = None,
         gpu: float = 0.0,
+        concurrent: int | None = None,
     ) -> None:
         from tune.execution import ray_cluster
 
@@ -68,7 +69,11 @@ class Search:
         )  # fmt: skip
         with ray_cluster.session() as joined:
             run_trials(
-                self.controller, stop, load, plan_resources(1, 0, joined.nodes), trial_timeout_s
+                self.controller,
+                stop,
+                load,
+                plan_resources(1, 0, joined.nodes, concurrent),
+                trial_timeout_s,
             )
 
     @staticmethod
@@ -100,7 +105,8 @@ def every_kind() -> Objective:
 def test_every_end_of_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each lost worker costs the start of another.
     monkeypatch.setattr("tune.execution.ray_runner.LOST_WORKERS", 1)
-    done = Search(tmp_path, every_kind(), len(KINDS), StopSignal())
+    # One after another: of values that ascend by number all are among the best when they come.
+    done = Search(tmp_path, every_kind(), len(KINDS), StopSignal(), concurrent=1)
     records = {record.params["kind"]: record for record in done.study.records()}
     ends = {kind: (records[kind].state, len(records[kind].values)) for kind in KINDS}
     assert ends == {
