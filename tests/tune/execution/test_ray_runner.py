@@ -47,6 +47,7 @@ class Search:
         trial_timeout_s: float | None = None,
         gpu: float = 0.0,
         concurrent: int | None = None,
+        factor: float = 1.0,  # nothing is pruned, in whatever order equal trials report
     ) -> None:
         from tune.execution import ray_cluster
 
@@ -59,7 +60,12 @@ class Search:
             self.study.enqueue({"kind": kind})
         self.witness = witness or Witness()
         self.controller = SearchController(
-            self.study, self.suggest, SuccessiveHalving(3, 3), samples, self.folder, self.witness
+            self.study,
+            self.suggest,
+            SuccessiveHalving(3, factor),
+            samples,
+            self.folder,
+            self.witness,
         )
         load = Workload(
             objective,
@@ -106,7 +112,7 @@ def test_every_end_of_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     # Each lost worker costs the start of another.
     monkeypatch.setattr("tune.execution.ray_runner.LOST_WORKERS", 1)
     # One after another: of values that ascend by number all are among the best when they come.
-    done = Search(tmp_path, every_kind(), len(KINDS), StopSignal(), concurrent=1)
+    done = Search(tmp_path, every_kind(), len(KINDS), StopSignal(), concurrent=1, factor=3)
     records = {record.params["kind"]: record for record in done.study.records()}
     ends = {kind: (records[kind].state, len(records[kind].values)) for kind in KINDS}
     assert ends == {
