@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textcls.exceptions import TextclsError
-from textcls.training.metrics import confusion_matrix, measures_of
 from tune.config import optuna_space
 from tune.config.metrics import HELD_OUT, Metric, metric_words, parse_metric
 from tune.config.search_file import SearchFile
@@ -200,10 +199,11 @@ def _export_linear(
     measures: dict[str, float] = {}
     for name in HELD_OUT:
         split = corpus.splits.get(name)
-        if split is None or split.scores is None or (everything and name == "validation"):
+        if split is None or (everything and name == "validation"):
             continue
-        guessed = split.scores.argmax(axis=1)
-        found = dict(measures_of(confusion_matrix(split.labels, guessed, len(corpus.label_names))))
+        found = winner.linear_measures(split, len(corpus.label_names))
+        if found is None:
+            continue
         accuracies[name] = (found.pop("accuracy"), len(split))
         measures |= {Metric(measure, name).name: value for measure, value in found.items()}
     return Winner(None, {}, accuracies, confirmed, measures, fallback=made)

@@ -9,7 +9,6 @@ from textcls.command_line import typed
 from textcls.text.encoding import EncodedSplit
 from textcls.training.metrics import (
     IntArray,
-    accuracy,
     confusion_matrix,
     measures_of,
     wilson_interval,
@@ -275,23 +274,23 @@ def _scores(
     return accuracies, measures
 
 
-def linear_value(split: EncodedSplit, metric: str, num_classes: int) -> float | None:
-    """Return a metric of the scores that a split has of a linear classifier; None without any."""
+def linear_measures(split: EncodedSplit, num_classes: int) -> dict[str, float] | None:
+    """Return the measures of the scores that a split has of a linear classifier, or None."""
     if split.scores is None:
         return None
-    matrix = confusion_matrix(split.labels, split.scores.argmax(axis=1), num_classes)
-    return dict(measures_of(matrix))[parse_metric(metric).measure]
+    return measures_of(confusion_matrix(split.labels, split.scores.argmax(axis=1), num_classes))
+
+
+def linear_value(split: EncodedSplit, metric: str, num_classes: int) -> float | None:
+    """Return the one of `linear_measures` that a metric is about."""
+    found = linear_measures(split, num_classes)
+    return None if found is None else found[parse_metric(metric).measure]
 
 
 def _linear_alone(corpus: "Corpus", splits: Iterable[str]) -> dict[str, float]:
-    found = {}
-    for split in splits:
-        encoded = corpus.splits[split]
-        if encoded.scores is not None:
-            predictions = encoded.scores.argmax(axis=1)
-            matrix = confusion_matrix(encoded.labels, predictions, len(corpus.label_names))
-            found[split] = accuracy(matrix)
-    return found
+    classes = len(corpus.label_names)
+    found = {split: linear_measures(corpus.splits[split], classes) for split in splits}
+    return {split: each["accuracy"] for split, each in found.items() if each is not None}
 
 
 def _confusion_of_bundle(folder: RunFolder, corpus: "Corpus", split: str) -> IntArray:
