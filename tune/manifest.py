@@ -85,8 +85,8 @@ class RunManifest:
         """Return the description of a run with so many corpora: none where it trains no texts."""
         path = self.folder.environment
         try:
-            documents.read_environment(path)  # checks it; what is in it beside is kept
             described = documents.read_json(path)
+            documents.check_environment(described, path)  # what is in it beside is kept
             if len(described.get("corpora") or ()) != count:
                 raise RunFolderError(f"{path}: damaged (not the corpora of this search)")
         except (FileNotFoundError, RunFolderError) as error:

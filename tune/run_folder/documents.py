@@ -186,9 +186,16 @@ def read_result(path: Path) -> dict[str, Any]:
 
 def read_environment(path: Path) -> dict[str, Any]:
     """Return what is known of `environment.json`; raises as `read_result` does."""
-    return _adapted(_ENVIRONMENT, read_json(path), path).model_dump(
-        exclude_unset=True, exclude_none=True
-    )
+    return check_environment(read_json(path), path)
+
+
+def check_environment(content: Any, path: Path) -> dict[str, Any]:
+    """Return what is known of the content of an `environment.json` that was read already.
+
+    Raises:
+        RunFolderError: It is damaged.
+    """
+    return _adapted(_ENVIRONMENT, content, path).model_dump(exclude_unset=True, exclude_none=True)
 
 
 def read_reruns(path: Path) -> list[RecordedRerun]:
