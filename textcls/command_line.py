@@ -43,6 +43,18 @@ class CommandParser(argparse.ArgumentParser):
             "--version", action=_ShowVersion, nargs=0, help="print the version and exit"
         )
 
+    def add_bundle_arguments(self) -> None:
+        """Add RUN and `--runs-dir`, as `textcls.runtime.loading.find_bundle` takes them."""
+        self.add_argument(
+            "run",
+            metavar="RUN",
+            help="a run's name below ./runs, a run folder, or a classifier's folder such as "
+            "runs/NAME/best",
+        )
+        self.add_argument(
+            "--runs-dir", default="runs", metavar="DIR", help="where runs lie; by default runs"
+        )
+
     def parse(self, argv: Sequence[str] | None = None) -> argparse.Namespace:
         """Return the options in `argv`, by default those of this process.
 

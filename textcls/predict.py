@@ -61,13 +61,8 @@ def make_parser() -> CommandParser:
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
+    parser.add_bundle_arguments()
     add = parser.add_argument
-    add(
-        "run",
-        metavar="RUN",
-        help="a run's name below ./runs, a run folder, or a classifier's folder such as "
-        "runs/NAME/best",
-    )
     add("text", nargs="*", help="texts; without any, lines from standard input")
     add(
         "--input",
@@ -95,7 +90,6 @@ def make_parser() -> CommandParser:
     add("--below", metavar="LABEL", help="the label for texts below --threshold")
     add("--batch", type=_count, metavar="N", help="texts that are worked on together")
     add("--jobs", type=_count, metavar="N", help="threads that predict; by default all cores")
-    add("--runs-dir", default="runs", metavar="DIR", help="where runs lie; by default runs")
     add("--quiet", action="store_true", help="no progress")
     return parser
 

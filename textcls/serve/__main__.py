@@ -49,13 +49,8 @@ def make_parser() -> CommandParser:
     parser = CommandParser("textcls.serve", "Serve a classifier over HTTP.")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
+    parser.add_bundle_arguments()
     add = parser.add_argument
-    add(
-        "run",
-        metavar="RUN",
-        help="a run's name below ./runs, a run folder, or a classifier's folder such as "
-        "runs/NAME/best",
-    )
     add("--host", default="127.0.0.1", help="the address to listen on; by default %(default)s")
     add("--port", type=_port, default=8000, help="by default %(default)s; 0: any that is free")
     add(
@@ -69,7 +64,6 @@ def make_parser() -> CommandParser:
     add("--max-characters", type=int, default=100_000, metavar="N", help="characters of a text")
     add("--max-waiting", type=int, default=16_384, metavar="N", help="texts that wait, of all")
     add("--timeout", type=float, default=10.0, metavar="SECONDS", help="to answer a request")
-    add("--runs-dir", default="runs", metavar="DIR", help="where runs lie; by default runs")
     return parser
 
 
