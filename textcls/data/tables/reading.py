@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,26 @@ class Table:
             raise DataError(f"{self.place}: cannot be read: {error.strerror or error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is known of a file before its columns are: where it lies, and what was asked for."""
+
+    path: Path
+    place: str
+    kind: str
+    columns: Sequence[str] | None
+    trained: Sequence[str] | None
+    notices: tuple[str, ...]
+
+    def chosen(self, names: Sequence[str], sample: Sample, **known: Any) -> Table:
+        """Choose the columns of texts; `known` are further fields of the table."""
+        texts, said = choose_texts(self.place, names, self.columns, self.trained, sample)
+        notices = (*self.notices, said) if said else self.notices
+        return Table(
+            self.path, self.place, self.kind, tuple(names), texts, notices=notices, **known
+        )
+
+
 def kind_of(path: Path) -> str:
     """Return the kind of table that a file's name says.
 
@@ -129,8 +149,9 @@ def open_table(
         notices: tuple[str, ...] = ()
         if kind != PARQUET:
             path, notices = _as_utf8(path, place, scratch, encoding)
-        look = {PARQUET: _look_at_parquet, OBJECTS: _look_at_objects, LINES: _look_at_lines}
-        return look.get(kind, _look_at_csv)(path, place, kind, columns, trained, notices)
+        looks = {PARQUET: _look_at_parquet, OBJECTS: _look_at_objects, LINES: _look_at_lines}
+        look = _Look(path, place, kind, columns, trained, notices)
+        return looks.get(kind, _look_at_csv)(look)
     except OSError as error:
         raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
 
@@ -148,44 +169,39 @@ def _as_utf8(
     return out, () if encoding else (f"{place}: read as {name}{example}; --encoding names another",)
 
 
-def _look_at_csv(
-    path: Path,
-    place: str,
-    kind: str,
-    columns: Sequence[str] | None,
-    trained: Sequence[str] | None,
-    notices: tuple[str, ...],
-) -> Table:
-    known = {name.lower() for name in (*(columns or ()), *(trained or ()))} | KNOWN_NAMES
-    dialect = detect_dialect(path, known, "\t" if kind == TABS else None)
-    with records_of(path, dialect) as records:
+def _look_at_csv(look: _Look) -> Table:
+    place, notices = look.place, look.notices
+    known = {name.lower() for name in (*(look.columns or ()), *(look.trained or ()))} | KNOWN_NAMES
+    dialect = detect_dialect(look.path, known, "\t" if look.kind == TABS else None)
+    with records_of(look.path, dialect) as records:
         first = next(records, None)
         rows = [fields for _, fields in islice(records, _SAMPLE)]
     if first is None:
         raise DataError(f"{place}: the file is empty; expected a text in each row")
-    _check_unicode(Table(path, place, kind, (), ()), ["".join(first[1])], [first[0]])
-    if dialect.separator != "," and kind == COMMAS:
+    _check_unicode(place, ["".join(first[1])], [first[0]])
+    if dialect.separator != "," and look.kind == COMMAS:
         separator = NAMES.get(dialect.separator, repr(dialect.separator))
         notices = (*notices, f"{place}: read with {separator} between the columns")
     header = has_header(first[1], rows, known)
     names = tuple(name.strip() for name in first[1])
+    columns = look.columns
     if not header:
         names = tuple(str(i + 1) for i in range(len(first[1])))
         rows = [first[1], *rows]
         if len(names) > 1:
             said = f"{place}: no header; the columns are called 1 to {len(names)}, in their order"
             notices = (*notices, said)
-        if columns is None and trained is None and _is_agnews(rows[0]):
+        if columns is None and look.trained is None and _is_agnews(rows[0]):
             columns = names[1:]
     sample = {
         name: [row[i] if i < len(row) else "" for row in rows] for i, name in enumerate(names)
     }
-    texts, said = choose_texts(place, names, columns, trained, sample)
-    twice = [name for name in texts if names.count(name) > 1]
+    look = replace(look, columns=columns, notices=notices)
+    table = look.chosen(names, sample, header=header, dialect=dialect)
+    twice = [name for name in table.texts if names.count(name) > 1]
     if twice:
         raise DataError(f"{place}: more than one column is called {twice[0]!r}; expected one")
-    notices = (*notices, said) if said else notices
-    return Table(path, place, kind, names, texts, header, dialect, notices=notices)
+    return table
 
 
 def _is_agnews(first: Sequence[str]) -> bool:
@@ -206,7 +222,7 @@ def _read_csv(table: Table, size: int) -> Iterator[Portion]:
                     fields = _mended(table, line, fields, dialect)
                 rows.append(fields)
             texts = [_joined([row[i] for i in picked]) for row in rows]
-            _check_unicode(table, map("".join, rows), [line for line, _ in some])
+            _check_unicode(table.place, map("".join, rows), [line for line, _ in some])
             if rows:
                 yield Portion(texts, rows)
 
@@ -225,7 +241,7 @@ def _mended(table: Table, line: int, fields: list[str], dialect: Dialect) -> lis
     return [*fields[:width], *[""] * (width - len(fields))]
 
 
-def _check_unicode(table: Table, texts: Iterable[str], lines: Sequence[int]) -> None:
+def _check_unicode(place: str, texts: Iterable[str], lines: Sequence[int]) -> None:
     """Raise DataError for a text or record with bytes that are not of the file's encoding."""
     for line, text in zip(lines, texts, strict=False):
         if not text.isascii():
@@ -233,7 +249,7 @@ def _check_unicode(table: Table, texts: Iterable[str], lines: Sequence[int]) -> 
                 text.encode()
             except UnicodeEncodeError as error:
                 raise DataError(
-                    f"{table.place}: line {line}: not UTF-8 behind "
+                    f"{place}: line {line}: not UTF-8 behind "
                     f"{text[max(0, error.start - 10) : error.start]!r}; --encoding names the "
                     "file's encoding"
                 ) from error
@@ -244,39 +260,26 @@ def _joined(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else " ".join(part for part in parts if part)
 
 
-def _look_at_lines(
-    path: Path,
-    place: str,
-    kind: str,
-    columns: Sequence[str] | None,
-    _trained: Sequence[str] | None,
-    notices: tuple[str, ...],
-) -> Table:
-    if columns is not None:
-        raise DataError(f"{place}: has a text on each line and no columns; leave --text out")
-    return Table(path, place, kind, ("text",), ("text",), header=False, notices=notices)
+def _look_at_lines(look: _Look) -> Table:
+    if look.columns is not None:
+        raise DataError(f"{look.place}: has a text on each line and no columns; leave --text out")
+    where = (look.path, look.place, look.kind)
+    return Table(*where, ("text",), ("text",), header=False, notices=look.notices)
 
 
 def _read_lines(table: Table, size: int) -> Iterator[Portion]:
     number = 1
     with table.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         while some := [line.rstrip("\r\n") for line in islice(file, size)]:
-            _check_unicode(table, some, range(number, number + len(some)))
+            _check_unicode(table.place, some, range(number, number + len(some)))
             yield Portion(some, [[line] for line in some])
             number += len(some)
 
 
-def _look_at_objects(
-    path: Path,
-    place: str,
-    kind: str,
-    columns: Sequence[str] | None,
-    trained: Sequence[str] | None,
-    notices: tuple[str, ...],
-) -> Table:
+def _look_at_objects(look: _Look) -> Table:
     names: dict[str, list[str]] = {}
     count = 0
-    for _, found in _objects(path, place):
+    for _, found in _objects(look.path, look.place):
         for key in found:
             names.setdefault(key, [])
         if count < _SAMPLE:
@@ -285,11 +288,8 @@ def _look_at_objects(
                 values.append(value if isinstance(value, str) else "")
         count += 1
     if not count:
-        raise DataError(f"{place}: the file is empty; expected an object on each line")
-    sample: Sample = names
-    texts, said = choose_texts(place, tuple(names), columns, trained, sample)
-    notices = (*notices, said) if said else notices
-    return Table(path, place, kind, tuple(names), texts, count=count, notices=notices)
+        raise DataError(f"{look.place}: the file is empty; expected an object on each line")
+    return look.chosen(tuple(names), names, count=count)
 
 
 def _objects(path: Path, place: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -317,7 +317,7 @@ def _read_objects(table: Table, size: int) -> Iterator[Portion]:
     objects = _objects(table.path, table.place)
     while some := list(islice(objects, size)):
         texts = [_text_of(table, number, found) for number, found in some]
-        _check_unicode(table, texts, [number for number, _ in some])
+        _check_unicode(table.place, texts, [number for number, _ in some])
         yield Portion(texts, [[found.get(n, MISSING) for n in table.names] for _, found in some])
 
 
@@ -334,35 +334,27 @@ def _text_of(table: Table, number: int, found: dict[str, Any]) -> str:
     return _joined(parts)
 
 
-def _look_at_parquet(
-    path: Path,
-    place: str,
-    kind: str,
-    columns: Sequence[str] | None,
-    trained: Sequence[str] | None,
-    notices: tuple[str, ...],
-) -> Table:
+def _look_at_parquet(look: _Look) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(look.path)
         schema, count = file.schema_arrow, file.metadata.num_rows
         strings = [field.name for field in schema if _is_text(field.type)]
         first = next(file.iter_batches(batch_size=_SAMPLE, columns=strings), None)
         sample = {name: first.column(name).to_pylist() for name in strings} if first else {}
     except (pa.ArrowException, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{place}: cannot be read as Parquet: {reason}") from error
+        raise DataError(f"{look.place}: cannot be read as Parquet: {reason}") from error
     values = {name: [value or "" for value in each] for name, each in sample.items()}
-    texts, said = choose_texts(place, schema.names, columns, trained, values)
-    for name in texts:
+    table = look.chosen(schema.names, values, count=count)
+    for name in table.texts:
         if name not in strings:
             raise DataError(
-                f"{place}: the column {name!r} holds {schema.field(name).type}; expected texts"
+                f"{look.place}: the column {name!r} holds {schema.field(name).type}; expected texts"
             )
-    notices = (*notices, said) if said else notices
-    return Table(path, place, kind, tuple(schema.names), texts, count=count, notices=notices)
+    return table
 
 
 def _is_text(kind: Any) -> bool:
