@@ -58,6 +58,14 @@ def make_parser() -> CommandParser:
         help="what callers must send as Authorization: Bearer TOKEN; better set the variable "
         f"{TOKEN_VARIABLE}, since other users can read a command line",
     )
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name that callers may address it by where no token is asked for, such as "
+        "a proxy's; may be given several times",
+    )
     add("--no-token", action="store_true", help="listen beyond this machine without a token")
     add("--max-body", type=int, default=1 << 20, metavar="BYTES", help="of a request")
     add("--max-texts", type=int, default=1024, metavar="N", help="texts of a request")
@@ -108,6 +116,21 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def allowed_hosts(host: str, further: Sequence[str], *, has_token: bool) -> set[str] | None:
+    """Return the names that callers may address the service by; None for any.
+
+    A token keeps out whoever does not know it, and beyond this machine `--no-token` lets everybody
+    in; so the name counts only where being on this machine is what lets a caller in.
+
+    Example:
+        >>> sorted(allowed_hosts("127.0.0.1", ["texts.example"], has_token=False))
+        ['127.0.0.1', '::1', 'localhost', 'texts.example']
+    """
+    if has_token or not is_loopback(host):
+        return None
+    return {"localhost", "127.0.0.1", "::1", host.lower(), *(each.lower() for each in further)}
+
+
 def _serve(options: argparse.Namespace, token: str | None) -> None:
     missing = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:
@@ -129,7 +152,8 @@ def _serve(options: argparse.Namespace, token: str | None) -> None:
     predictor = load_predictor(folder)
     predictor.probabilities(["warm up", "été"])  # compiles the programs, where that is yet to do
     name = folder.resolve().parent.name if folder.name == BEST else folder.name
-    app = create_app(predictor, name, token=token, limits=limits)
+    hosts = allowed_hosts(options.host, options.allow_host, has_token=token is not None)
+    app = create_app(predictor, name, token=token, limits=limits, hosts=hosts)
     with _listening(options.host, options.port) as listener:
         _run(app, listener, limits.timeout_s)
 

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +16,7 @@ from textcls.serve.limits import ServeLimits
 OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
 """What is answered without the token: whether it lives, and how it is used."""
 _LOG = logging.getLogger("textcls.serve")
+_LONGEST_HOST = 100  # characters of a message that the caller determines
 _CLOSED_BY_CALLER = 499  # as nginx counts it; nobody receives it
 
 
@@ -32,6 +33,7 @@ class Guard:
         token: What callers must show as `Authorization: Bearer TOKEN`; None asks for nothing.
         limits: The bounds.
         metrics: Are told of each request.
+        hosts: The names that callers may address the service by; None for any.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Guard:
         token: str | None,
         limits: ServeLimits,
         metrics: ServeMetrics,
+        hosts: Collection[str] | None = None,
     ) -> None:
         self._app = app
+        self._hosts = hosts
         self._paths = paths
         self._expected = None if token is None else _digest(f"Bearer {token}".encode())
         self._limits = limits
@@ -72,6 +76,8 @@ class Guard:
 
     async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         headers = dict(scope["headers"])
+        if self._hosts is not None:
+            self._check_host(headers)
         if self._expected is not None and scope["path"] not in OPEN_PATHS:
             self._check_token(headers)
         seconds = self._limits.timeout_s
@@ -92,6 +98,22 @@ class Guard:
             raise RequestError(
                 504, "timeout", f"not answered in {seconds:g} seconds; try again, with fewer texts"
             ) from None
+
+    def _check_host(self, headers: Mapping[bytes, bytes]) -> None:
+        """Refuse names that are not this service's.
+
+        A page of another site may have its own name resolve to this machine (DNS rebinding); the
+        browser then takes the service for a part of that site and lets the page read its answers.
+        """
+        shown = headers.get(b"host", b"").decode("latin-1")
+        if host_name(shown) not in (self._hosts or ()):
+            raise RequestError(
+                421,
+                "wrong_host",
+                f"this service is not called {shown[:_LONGEST_HOST]!r}; where a proxy passes "
+                "that name on, start it with --allow-host NAME or with a token",
+                headers={"connection": "close"},
+            )
 
     def _check_token(self, headers: Mapping[bytes, bytes]) -> None:
         """Compare digests in a time that tells nothing of where they differ."""
@@ -140,6 +162,18 @@ class _Answer:
         """Send an error, unless an answer has begun."""
         if not self._has_started:
             await ErrorResponse(error)(scope, receive, self)
+
+
+def host_name(header: str) -> str:
+    """Return the name in a Host header, in lower case and without the port.
+
+    Example:
+        >>> host_name("LocalHost:8000"), host_name("[::1]:8000")
+        ('localhost', '::1')
+    """
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].lower()
 
 
 def _received(body: bytes, receive: Receive) -> Receive:

@@ -1,6 +1,6 @@
 """The service as an ASGI application."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from textcls.command_line import version
 from textcls.runtime.predictor import EnsemblePredictor, Predictor
@@ -19,6 +19,8 @@ from textcls.serve._messages import PredictAnswer, PredictRequest, parse_request
 from textcls.serve._metrics import CONTENT_TYPE, ServeMetrics
 from textcls.serve.limits import ServeLimits
 
+PredictPage = Callable[[str, bytes], Awaitable[Response]]
+"""Takes the type and the content of a request's body."""
 _ABOUT = """\
 Labels and probabilities of texts. Every error has one form, `{"error": {"status", "code",
 "message", "problems"}}`; where the service was started with a token, all but `/health` and these
@@ -36,6 +38,7 @@ def create_app(
     *,
     token: str | None = None,
     limits: ServeLimits | None = None,
+    hosts: Collection[str] | None = None,
 ) -> ASGIApp:
     """Return an ASGI application that predicts with a classifier.
 
@@ -46,6 +49,9 @@ def create_app(
         name: What `/info` calls it.
         token: What callers must show; None asks for nothing.
         limits: What a request may ask for; by default `ServeLimits()`.
+        hosts: The names, in lower case and without a port, that callers may address it by; others
+            are answered with 421. None admits any, which is right only where a token is asked for
+            or everybody may ask.
 
     Example::
 
@@ -71,12 +77,13 @@ def create_app(
         lifespan=lifespan,
         responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
     )
-    _add_predict(app, predictor, batcher, metrics, limits)
+    predict = _predict_answer(predictor, batcher, metrics, limits)
+    _add_predict(app, predict)
     _add_pages(app, to_json(information(predictor, name, limits), inf_nan_mode="null"), metrics)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestError, _refusal_answer)
     paths = OPEN_PATHS | {"/predict", "/info", "/metrics"}
-    return Guard(app, paths, token, limits, metrics)
+    return Guard(_shortened(app, predict), paths, token, limits, metrics, hosts)
 
 
 def information(
@@ -119,13 +126,26 @@ def _how_selected(about: Mapping[str, Any]) -> str:
     return f"{who} of the search {search.get('run')}, compared on {search.get('metric')}"
 
 
-def _add_predict(
-    app: FastAPI,
+def _predict_answer(
     predictor: Predictor | EnsemblePredictor,
     batcher: MicroBatcher,
     metrics: ServeMetrics,
     limits: ServeLimits,
-) -> None:
+) -> PredictPage:
+    async def answer(content_type: str, body: bytes) -> Response:
+        if content_type.partition(";")[0].strip().lower() != _JSON:
+            # Browsers let pages of other sites send plain text unasked.
+            raise RequestError(415, "not_json", f"send the body as Content-Type: {_JSON}")
+        asked = parse_request(body, limits)
+        rows = await batcher.probabilities(asked.texts)
+        answer = told(rows, predictor.label_names, asked)
+        metrics.add_labels([each["label"] for each in answer["predictions"]])
+        return Response(to_json(answer), media_type=_JSON)
+
+    return answer
+
+
+def _add_predict(app: FastAPI, predict: PredictPage) -> None:
     schema = PredictRequest.model_json_schema()
 
     @app.post(
@@ -137,14 +157,27 @@ def _add_predict(
     )
     async def predict_texts(request: Request) -> Response:
         """Return the label and the probability of each text."""
-        kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
-        if kind != _JSON:  # browsers let pages of other sites send plain text unasked
-            raise RequestError(415, "not_json", f"send the body as Content-Type: {_JSON}")
-        asked = parse_request(await request.body(), limits)
-        rows = await batcher.probabilities(asked.texts)
-        answer = told(rows, predictor.label_names, asked)
-        metrics.add_labels([each["label"] for each in answer["predictions"]])
-        return Response(to_json(answer), media_type=_JSON)
+        return await predict(request.headers.get("content-type", _JSON), await request.body())
+
+
+def _shortened(app: ASGIApp, predict: PredictPage) -> ASGIApp:
+    """Return an application that answers `POST /predict` without the framework's layers.
+
+    They take about a third of the processor's time of a request for one text, and nothing of what
+    they do is asked for here. `app` describes the page and answers all others.
+    """
+
+    async def shortened(scope: Scope, receive: Receive, send: Send) -> None:
+        is_predict = scope["type"] == "http" and scope["path"] == "/predict"
+        if not is_predict or scope["method"] != "POST":
+            await app(scope, receive, send)
+            return
+        content_type = dict(scope["headers"]).get(b"content-type", _JSON.encode())
+        body = (await receive())["body"]  # whole, as Guard gives it
+        response = await predict(content_type.decode("latin-1"), body)
+        await response(scope, receive, send)
+
+    return shortened
 
 
 def _add_pages(app: FastAPI, information_page: bytes, metrics: ServeMetrics) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from textcls.serve._guard import Guard
+from textcls.serve.__main__ import allowed_hosts
+from textcls.serve._guard import Guard, host_name
 from textcls.serve._metrics import ServeMetrics
 from textcls.serve.limits import ServeLimits
 
@@ -69,3 +70,25 @@ def test_labels_are_escaped_for_prometheus() -> None:
     metrics.add_labels(['a"b\\c', None, "below"])
     assert 'textcls_predicted_total{label="a\\"b\\\\c"} 1' in metrics.text()
     assert "below" not in metrics.text()
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("LOCALHOST:80", "localhost"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]:8000", "::1"),
+        ("[::1", "::1"),
+        ("", ""),
+        (":80", ""),
+    ],
+)
+def test_the_name_in_a_host_header(header: str, name: str) -> None:
+    assert host_name(header) == name
+
+
+def test_the_name_counts_only_where_being_on_this_machine_lets_in() -> None:
+    assert allowed_hosts("127.0.0.1", [], has_token=True) is None
+    assert allowed_hosts("0.0.0.0", [], has_token=False) is None  # noqa: S104 - not listened on
+    names = allowed_hosts("127.0.0.2", ["Texts.example"], has_token=False)
+    assert names == {"127.0.0.1", "127.0.0.2", "::1", "localhost", "texts.example"}

@@ -22,6 +22,7 @@ from serve_parts import Service, serving
 from textcls.runtime.loading import load_predictor
 
 ROOT = Path(__file__).parents[3]
+HEAD = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 TOKEN = "a-token-of-enough-letters"  # noqa: S105 - of a test
 ABOUT = {
     "search": {"run": "news", "trial": 3, "metric": "val_accuracy"},
@@ -52,6 +53,18 @@ def test_predictions_are_those_of_the_predictor(service: Service, bundle: Path) 
             zip(LABELS, map(float, row), strict=True)
         )
         assert one["top"] == sorted(one["top"], key=lambda each: -each["probability"])
+
+
+@pytest.mark.parametrize("path", ["/predict", "/info", "/health", "/metrics", "/docs"])
+def test_a_name_of_another_site_is_refused_so_that_no_page_of_it_reads_answers(
+    service: Service, path: str
+) -> None:
+    method = "POST" if path == "/predict" else "GET"
+    body = {"texts": ["goal"]} if path == "/predict" else None
+    status, answer = service.ask(method, path, body, {"Host": "evil.example:8000"})
+    assert (status, answer["error"]["code"]) == (421, "wrong_host")
+    assert "evil.example" in answer["error"]["message"]
+    assert service.ask(method, path, body, {"Host": f"localhost:{service.port}"})[0] == 200
 
 
 def test_below_the_threshold_stands_the_label_that_was_asked_for(service: Service) -> None:
@@ -156,7 +169,7 @@ def test_errors_of_every_page_have_one_form(
 
 
 def test_a_body_without_a_length_is_bounded_too(service: Service) -> None:
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
     answer = exchange(service, head + b"3000\r\n" + b" " * 0x3000 + b"\r\n3000\r\n" + b" " * 0x3000)
     assert answer.startswith(b"HTTP/1.1 413 ")
 
@@ -207,7 +220,7 @@ def test_any_body_is_answered(service: Service, body: bytes) -> None:
 def test_any_bytes_leave_the_service_alive(
     service: Service, method: bytes, path: bytes, length: bytes, body: bytes
 ) -> None:
-    head = method + b" " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: " + length
+    head = method + b" " + path + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + length
     answer = exchange(service, head + b"\r\n\r\n" + body)
     assert not answer or re.match(rb"HTTP/1\.1 [1-4]\d\d ", answer), answer
     assert b"Traceback" not in answer
@@ -234,7 +247,7 @@ def test_a_slow_body_is_given_up(bundle: Path) -> None:
     with serving(bundle, "--timeout", "0.3") as service:
         address = ("127.0.0.1", service.port)
         with socket.create_connection(address, timeout=30) as connection:
-            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            connection.sendall(HEAD + b"Content-Length: 9\r\n\r\n{")
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"body_too_slow" in answer
@@ -242,9 +255,7 @@ def test_a_slow_body_is_given_up(bundle: Path) -> None:
 
 def test_a_request_that_runs_is_answered_before_the_end(bundle: Path) -> None:
     body = b'{"texts": ["goal"]}'
-    head = (
-        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
-    )
+    head = HEAD + b"Content-Type: application/json\r\nContent-Length: "
     with serving(bundle) as service:
         address = ("127.0.0.1", service.port)
         with socket.create_connection(address, timeout=30) as connection:
