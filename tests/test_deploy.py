@@ -1,9 +1,11 @@
 """The cluster files, as far as they can be checked without a cloud, Kubernetes, Slurm or Docker."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from textcls.serve import __main__ as serve_command
 from tune import search
 from tune.config import search_file
 
@@ -146,17 +149,51 @@ def test_the_search_resumes_by_itself_in_a_shared_folder(name: str) -> None:
         search_file.load_search(ROOT / options["--space"])
 
 
-def test_the_image_has_what_a_node_needs() -> None:
-    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+INSTRUCTIONS = {
+    "FROM",
+    "ARG",
+    "RUN",
+    "WORKDIR",
+    "COPY",
+    "ENV",
+    "USER",
+    "CMD",
+    "EXPOSE",
+    "HEALTHCHECK",
+}
+
+
+def instructions_of(name: str) -> list[tuple[str, str]]:
+    """The instructions of a Dockerfile with what they are given; what they copy has to exist."""
+    text = (DEPLOY / name).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    instructions = [line.split(None, 1) for line in lines]
-    known = {"FROM", "ARG", "RUN", "WORKDIR", "COPY", "ENV", "USER", "CMD"}
-    assert {name for name, _ in instructions} <= known
-    assert instructions[0][0] == "FROM"
-    copied = [rest.split()[:-1] for name, rest in instructions if name == "COPY"]
+    found = [(line.split(None, 1)[0], line.split(None, 1)[1]) for line in lines]
+    assert {each for each, _ in found} <= INSTRUCTIONS
+    assert found[0][0] == "FROM"
+    copied = [rest.split()[:-1] for each, rest in found if each == "COPY"]
     assert all((ROOT / source).exists() for sources in copied for source in sources)
     assert {"textcls", "tune", "pyproject.toml"} <= {each for part in copied for each in part}
-    environment = next(rest for name, rest in instructions if name == "ENV")
+    return found
+
+
+def test_the_image_has_what_a_node_needs() -> None:
+    found = instructions_of("Dockerfile")
+    environment = dict(found)["ENV"]
     assert "RAY_AUTH_MODE=token" in environment
     assert "TOKEN=" not in environment  # a secret has no place in an image
-    assert [rest for name, rest in instructions if name == "USER"] == ["ray"]
+    assert dict(found)["USER"] == "ray"
+
+
+def test_the_image_of_the_service_starts_it_with_what_it_needs() -> None:
+    found = instructions_of("service.Dockerfile")
+    assert "TOKEN" not in dict(found)["ENV"]  # a secret has no place in an image
+    assert dict(found)["USER"] == "textcls"
+    python, module, name, *arguments = json.loads(dict(found)["CMD"])
+    assert (python, module, name) == ("python", "-m", "textcls.serve")
+    options = serve_command.make_parser().parse_args(arguments)
+    assert not serve_command.is_loopback(options.host)  # else nothing from outside comes in
+    assert f"127.0.0.1:{options.port}/health" in dict(found)["HEALTHCHECK"]
+    installed = " ".join(rest for each, rest in found if each == "RUN" and "pip" in rest)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for requirement in project["optional-dependencies"]["serve"]:
+        assert f'"{requirement}"' in installed
