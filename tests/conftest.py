@@ -1,8 +1,8 @@
-"""One Ray with two CPUs for all tests that need it, compiled kernels in one place.
+"""A Ray with two CPUs for all tests that need one, compiled kernels in one place.
 
-Several processes run the tests (`-n` in pyproject.toml), a file in one of them. All files that use
-the shared Ray are run by the same one, so that it starts once. `-n 0` runs everything in this
-process.
+Several processes run the tests (`-n` in pyproject.toml), a file in one of them. Each starts its Ray
+with the first test that needs it; searches in further processes join that one, since a start costs
+as much of the processor as ten trials. `-n 0` runs everything in this process.
 """
 
 import functools
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 from textcls._kernel_files import PLACE_VARIABLE, kernel_roots
 
@@ -21,7 +20,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 # Most tests that search have a cache folder of their own; compiling is not what they test.
 os.environ.setdefault(PLACE_VARIABLE, str(kernel_roots()[0]))
 
-SHARED_RAY = "two_cpus"
+SHARED_RAY = ("two_cpus", "ray_address")
 STARTS_PROCESSES = ("cluster_parts", "tune.search", "kill_resume", "nbclient", "ray.init")
 
 
@@ -30,26 +29,12 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-class _FilesScheduling(LoadFileScheduling):
-    """Hand out a file at a time, and the files that use the shared Ray as if they were one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        scope: str = super()._split_scope(nodeid)
-        path = Path(self.config.rootpath) / scope
-        return SHARED_RAY if path.is_file() and SHARED_RAY in _text(path) else scope
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
-    """Let the files be handed out as above."""
-    return _FilesScheduling(config, log)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no process has to wait for it in the end."""
 
     def rank(item: pytest.Item) -> int:
         text = _text(item.path)
-        if SHARED_RAY in text:
+        if any(mark in text for mark in SHARED_RAY):
             return 0
         return 1 if any(mark in text for mark in STARTS_PROCESSES) else 2
 
@@ -66,3 +51,12 @@ def two_cpus() -> Iterator[None]:
 
     with ray_cluster.session(cpus=2, dashboard=False):
         yield
+
+
+@pytest.fixture(scope="session")
+def ray_address(two_cpus: None) -> str:  # noqa: ARG001
+    """The address of that Ray, for searches in other processes (`--address`, `RAY_ADDRESS`)."""
+    import ray
+
+    address: str = ray.get_runtime_context().gcs_address
+    return address

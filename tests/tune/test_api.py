@@ -320,17 +320,13 @@ print(len(result.trials), result.state)
 
 
 def test_a_script_without_a_guard_searches_on_the_cluster_that_the_environment_names(
-    two_cpus: None,  # noqa: ARG001
-    tmp_path: Path,
+    ray_address: str, tmp_path: Path
 ) -> None:
-    import ray
-
     (tmp_path / "script.py").write_text(SCRIPT)
-    address = ray.get_runtime_context().gcs_address
     done = subprocess.run(
         [sys.executable, "script.py", str(tmp_path / "runs")],
         cwd=tmp_path,
-        env=os.environ | {"RAY_ADDRESS": address},
+        env=os.environ | {"RAY_ADDRESS": ray_address},
         capture_output=True,
         text=True,
         check=False,
@@ -362,11 +358,12 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_is_what_it_was_once_everything_is_written(tmp_path: Path) -> None:
+def test_ctrl_c_is_what_it_was_once_everything_is_written(ray_address: str, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(INTERRUPTED)
     done = subprocess.run(
         [sys.executable, "script.py", str(tmp_path)],
         cwd=tmp_path,
+        env=os.environ | {"RAY_ADDRESS": ray_address},
         capture_output=True,
         text=True,
         check=False,

@@ -30,11 +30,12 @@ result = search.run(texts, labels, name="run", runs_dir="runs")
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+def executed(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     root = tmp_path_factory.mktemp("notebook")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in CELLS])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEXTCLS_CACHE", str(root / "cache"))
+        patch.setenv("RAY_ADDRESS", ray_address)
         NotebookClient(
             notebook, timeout=220, kernel_name="python3", resources={"metadata": {"path": root}}
         ).execute()

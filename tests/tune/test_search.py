@@ -352,8 +352,8 @@ def test_a_run_of_another_format_is_refused_and_left_alone(
     assert changed <= {".lock", "search.log"}
 
 
-def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> None:  # noqa: ARG001
-    options = ["--space", str(root / "space.yaml"), "--name", "stopped"]
+def test_a_stopped_search_says_so_and_goes_on(root: Path, ray_address: str) -> None:
+    options = ["--address", ray_address, "--space", str(root / "space.yaml"), "--name", "stopped"]
     long = ["--samples", "2", "--epochs", "8", "--set", "search.scheduler.grace_period=0.5"]
     command = [sys.executable, "-m", "tune.search", *options, *long]
     where = ["--runs-dir", str(root / "runs")]
@@ -370,7 +370,7 @@ def test_a_stopped_search_says_so_and_goes_on(root: Path, two_cpus: None) -> Non
     assert stopped.best.is_dir()
 
     before = study.read_study(stopped.journal, "stopped").records()
-    code, printed = start(root, "--resume", "stopped")
+    code, printed = start(root, "--resume", "stopped", "--max-concurrent", "1")
     assert code == 0, printed
     after = study.read_study(stopped.journal, "stopped").records()
     assert after[: len(before)] == before

@@ -34,6 +34,7 @@ DEFAULTS = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a table however quiet it is asked to be
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths on the command line stay as they were typed
     "RAY_SCHEDULER_EVENTS": "0",
+    "RAY_prestart_worker_first_driver": "0",  # a process for each core, of which trials use none
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they double the time of a short trial

@@ -224,9 +224,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.kill()
 
 
-def searching(machine: Path, *options: str) -> "subprocess.Popen[str]":
+def searching(machine: Path, address: str, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "tune.search", *options],
+        [sys.executable, "-m", "tune.search", "--address", address, *options],
         env={**os.environ, "TEXTCLS_CACHE": str(machine)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
@@ -242,12 +242,16 @@ def ended(journal: bytes | None, tmp_path: Path) -> list[TrialRecord]:
 
 
 def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bucket: str,
+    ray_address: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
     stored = object_store.remote_store(object_store.joined(bucket, "run"))
     first = searching(
-        tmp_path / "a", "--space", str(tmp_path / "space.yaml"), "--name", "run",
+        tmp_path / "a", ray_address, "--space", str(tmp_path / "space.yaml"), "--name", "run",
         "--runs-dir", bucket, "--max-concurrent", "2",
     )  # fmt: skip
     while len(before := ended(stored.get("study.journal"), tmp_path)) < 2:
@@ -259,7 +263,14 @@ def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
 
     there = tmp_path / "b"
     second = searching(
-        there, "--resume", "run", "--runs-dir", bucket, "--samples", str(len(before) + 2)
+        there,
+        ray_address,
+        "--resume",
+        "run",
+        "--runs-dir",
+        bucket,
+        "--samples",
+        str(len(before) + 2),
     )
     printed = second.communicate()[0]
     assert second.returncode == 0, printed
