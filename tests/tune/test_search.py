@@ -288,7 +288,7 @@ def test_five_trials_that_fail_alike_end_the_search(root: Path) -> None:
         raise KeyError("the set-up is wrong")
 
     folder = paths.create(root / "runs", "broken")
-    overrides = ["search.samples=20", "search.scheduler.name=none"]
+    overrides = ["search.samples=20", "search.scheduler.name=none", "search.max_concurrent=1"]
     request = Request(search_file.load_search(root / "space.yaml", overrides), folder, ("python",))
     with pytest.raises(SearchError, match=r"the last 5 trials failed alike.*the set-up is wrong"):
         run(request, Progress(quiet=True), broken).check()

@@ -16,7 +16,7 @@ embeddings: {name: random, dim: 16}
 train: {epochs: 1000, batch_size: 8}
 space:
   hidden_size: {type: int, low: 8, high: 16}
-search: {samples: 4, scheduler: {grace_period: 900}}
+search: {samples: 4, max_concurrent: 1, scheduler: {grace_period: 900}}
 """
 
 
@@ -53,7 +53,9 @@ def test_python_hears_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("two_cpus")
 def test_an_objective_of_ones_own_has_no_classifier_to_fall_back_on(tmp_path: Path) -> None:
     found = Search.over(
-        "parabola", {"x": FloatDistribution(low=0.0, high=1.0)}, search={"time_budget": 0.001}
+        "parabola",
+        {"x": FloatDistribution(low=0.0, high=1.0)},
+        search={"time_budget": 0.001, "max_concurrent": 1},
     )
     with pytest.raises(SearchError, match="no winner"):
         found.run(objective=lambda config: config["x"], name="run", runs_dir=tmp_path)

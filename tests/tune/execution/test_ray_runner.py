@@ -144,7 +144,7 @@ def test_a_worker_that_fails_outside_of_the_objective_says_why(
     with pytest.raises((AssertionError, RuntimeError)) as raised:
         torch.cuda.get_device_properties(0)
     monkeypatch.setattr("tune.execution.ray_runner.LOST_WORKERS", 0)
-    done = Search(tmp_path, every_kind(), 2, StopSignal(), gpu=0.5)
+    done = Search(tmp_path, every_kind(), 2, StopSignal(), gpu=0.5, concurrent=1)
     said = f"{raised.type.__name__}: {raised.value}".splitlines()[0]
     ends = [(record.state, record.message) for record in done.study.records()]
     assert ends == [("failed", said)] * 2
@@ -211,7 +211,7 @@ def test_a_fault_of_the_search_itself_comes_out_as_it_was(tmp_path: Path) -> Non
         return train
 
     with pytest.raises(OSError, match="No space left"):
-        Search(tmp_path, steady(), 2, StopSignal(), FullDisk())
+        Search(tmp_path, steady(), 2, StopSignal(), FullDisk(), concurrent=1)
 
 
 def test_a_trial_that_hangs_times_out_and_the_search_goes_on(tmp_path: Path) -> None:

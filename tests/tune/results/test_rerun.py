@@ -29,6 +29,7 @@ def confirmed(tmp_path_factory: pytest.TempPathFactory, two_cpus: None) -> tuple
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEXTCLS_CACHE", str(root / "cache"))
         options = ["--space", str(root / "space.yaml"), "--runs-dir", str(root), "--name", "run"]
+        options += ["--max-concurrent", "1"]  # trials side by side are tested elsewhere
         printed = start(*options, "--confirm", "2", "--seeds", "2", "--ensemble", "3")
     return RunFolder(root / "run"), printed
 
