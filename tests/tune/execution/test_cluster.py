@@ -136,6 +136,7 @@ def test_a_job_runs_can_be_followed_and_leaves_a_run_to_resume(
         [
             *(sys.executable, "-m", "tune.search", "--resume", str(folder.root), "--quiet"),
             *("--samples", str(len(kept) + 2), "--address", running.address),
+            *("--max-concurrent", "1"),
         ],
         env=environment, capture_output=True, text=True,
     )  # fmt: skip

@@ -26,6 +26,7 @@ def search(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A search with a Ray of its own that lasts longer than the test looks at it."""
     command = [sys.executable, "-m", "tune.search", "--data", "synthetic", "--samples", "500"]
     command += ["--space", str(REPOSITORY / "search_spaces" / "gru.yaml"), "--epochs", "6"]
+    command += ["--max-concurrent", "1"]
     started = subprocess.Popen(
         [*command, "--runs-dir", str(tmp_path)],
         env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN},

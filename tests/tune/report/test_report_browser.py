@@ -103,28 +103,34 @@ def test_every_section_is_there_and_shows_something(browser, pages) -> None:
     visit.page.close()
 
 
-@pytest.mark.parametrize("figure", FIGURES)
-def test_pointing_at_a_mark_shows_its_numbers(browser, pages, figure: str) -> None:
+@pytest.fixture(scope="module")
+def real_visit(browser, pages) -> Iterator[Visit]:
+    """The report of the small run, opened once for tests that only look at it."""
     visit = Visit(browser, pages["real"])
-    shown = visit.point_at_a_mark(figure)
+    yield visit
+    visit.page.close()
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_pointing_at_a_mark_shows_its_numbers(real_visit: Visit, figure: str) -> None:
+    shown = real_visit.point_at_a_mark(figure)
     assert any(character.isdigit() for character in shown), shown
     if "Trial" in shown:
         assert "learning_rate" in shown
-        assert visit.page.locator("path.hot").count() > 3  # the same trial in the other figures
-    assert visit.said == []
-    visit.page.mouse.move(2, 2)
-    visit.page.wait_for_timeout(60)
-    assert not visit.page.locator("#tip").is_visible()
-    assert visit.page.locator("path.hot").count() == 0
-    visit.page.close()
+        assert (
+            real_visit.page.locator("path.hot").count() > 3
+        )  # the same trial in the other figures
+    assert real_visit.said == []
+    real_visit.page.mouse.move(2, 2)
+    real_visit.page.wait_for_timeout(60)
+    assert not real_visit.page.locator("#tip").is_visible()
+    assert real_visit.page.locator("path.hot").count() == 0
 
 
-def test_the_matrix_speaks_and_names_are_text(browser, pages) -> None:
-    visit = Visit(browser, pages["real"])
-    shown = visit.hover(".confusion tbody tr:first-of-type td:last-of-type", 0.5, 0.5)
+def test_the_matrix_speaks_and_names_are_text(real_visit: Visit) -> None:
+    shown = real_visit.hover(".confusion tbody tr:first-of-type td:last-of-type", 0.5, 0.5)
     assert "labelled <script>alert(1)</script>" in shown
-    assert visit.said == []
-    visit.page.close()
+    assert real_visit.said == []
 
 
 def test_a_button_copies_the_best_parameters(browser, pages) -> None:
