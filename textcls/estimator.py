@@ -252,18 +252,34 @@ class TextClassifier:
         return self
 
     def predict(self, X: Texts) -> np.ndarray[Any, Any]:  # noqa: N803
-        """Return the most probable label of each text, (texts,).
+        """Return the most probable label of each text.
+
+        Args:
+            X: The texts: a list, an array, an Arrow or pandas column.
+
+        Returns:
+            The labels as they were given to `fit`, (texts,).
 
         Raises:
             NotFittedError: Before `fit` or `load`.
             DataError: Where something is not a text.
+
+        Example::
+
+            clf.predict(["The striker scored twice"])  # array(['sport'], dtype='<U8')
         """
         best = self.predict_proba(X).argmax(axis=1)
         found: np.ndarray[Any, Any] = self.classes_[best]
         return found
 
     def predict_proba(self, X: Texts) -> np.ndarray[Any, Any]:  # noqa: N803
-        """Return probabilities, float32 (texts, classes), in the order of `classes_`.
+        """Return the probability of each class for each text.
+
+        Args:
+            X: The texts: a list, an array, an Arrow or pandas column.
+
+        Returns:
+            float32 (texts, classes), in the order of `classes_`; each row sums to 1.
 
         Raises:
             NotFittedError: Before `fit` or `load`.
@@ -277,7 +293,16 @@ class TextClassifier:
         return fitted.probabilities([text or "" for text in text_column(X).to_pylist()])
 
     def score(self, X: Texts, y: Texts) -> float:  # noqa: N803
-        """Return the share of texts whose label is predicted rightly."""
+        """Return the accuracy: the share of texts whose label is predicted rightly.
+
+        Args:
+            X: The texts.
+            y: Their labels, as many.
+
+        Raises:
+            NotFittedError: Before `fit` or `load`.
+            DataError: Where something is not a text, or texts and labels differ in number.
+        """
         from textcls.data.in_memory import label_column
 
         expected = label_column(y).to_pylist()
@@ -361,7 +386,12 @@ class TextClassifier:
         return load_config(TrainFile, None, overrides, name=type(self).__name__)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  # nothing is nested
-        """Return the constructor's parameters by name, as scikit-learn asks for them."""
+        """Return the constructor's parameters by name, as scikit-learn asks for them.
+
+        Args:
+            deep: Taken for scikit-learn's sake; no parameter is an estimator with parameters of its
+                own.
+        """
         return {name: getattr(self, name) for name in _parameter_names()}
 
     def set_params(self, **params: Any) -> Self:

@@ -66,10 +66,18 @@ class SearchResult:
 
     @classmethod
     def load(cls, run: str | os.PathLike[str], runs_dir: str | os.PathLike[str] = "runs") -> Self:
-        """Read a run by its folder or by its name within `runs_dir`, finished or not.
+        """Read a run, finished or not.
+
+        Args:
+            run: Its folder, or its name within `runs_dir`.
+            runs_dir: The folder or object store with the runs.
 
         Raises:
             RunFolderError: Where there is no such run.
+
+        Example::
+
+            SearchResult.load("first").best.params  # {'hidden_size': 96, 'learning_rate': 0.004}
         """
         return cls(paths.find(Path(runs_dir), os.fspath(run)).root)
 

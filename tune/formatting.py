@@ -29,7 +29,12 @@ def without_password(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format seconds as 42.0 s, 3m07s or 2h05m."""
+    """Format seconds for people.
+
+    Example:
+        >>> duration(42), duration(187), duration(7_500)
+        ('42.0 s', '3m07s', '2h05m')
+    """
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s"
@@ -39,7 +44,12 @@ def duration(seconds: float) -> str:
 
 
 def rounded_duration(seconds: float) -> str:
-    """Format seconds without tenths: 42 s, 3m07s, 2h05m."""
+    """Format seconds without tenths.
+
+    Example:
+        >>> rounded_duration(41.7), rounded_duration(187.2)
+        ('42 s', '3m07s')
+    """
     rounded = round(seconds)
     return f"{rounded} s" if rounded < 60 else duration(rounded)
 
@@ -56,7 +66,12 @@ def duration_range(low_s: float, high_s: float) -> str:
 
 
 def format_params(params: Mapping[str, Any]) -> str:
-    """Format parameters on one line, numbers to four digits."""
+    """Format parameters on one line, numbers to four digits.
+
+    Example:
+        >>> format_params({"hidden_size": 64, "learning_rate": 0.0123456})
+        'hidden_size=64  learning_rate=0.01235'
+    """
     return "  ".join(f"{name}={format_value(value)}" for name, value in params.items())
 
 
@@ -78,7 +93,12 @@ def params_as_used(params: Mapping[str, Any], used: Mapping[str, str]) -> dict[s
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: 1 trial, 1,000 trials."""
+    """Return a number with its noun.
+
+    Example:
+        >>> counted(1, "trial"), counted(1_000, "trial")
+        ('1 trial', '1,000 trials')
+    """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
@@ -88,7 +108,12 @@ def format_value(value: Any) -> str:
 
 
 def value_text(value: object) -> str:
-    """Format a parameter's value as people write it."""
+    """Format a parameter's value as people write it.
+
+    Example:
+        >>> value_text(True), value_text((3, 4, 5)), value_text(1e-5)
+        ('true', '[3, 4, 5]', '1e-05')
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

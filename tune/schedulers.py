@@ -56,9 +56,14 @@ class Scheduler(ABC):
         self._values: list[dict[int, float]] = [{} for _ in range(count)]
 
     def should_continue(self, trial: int, rung: int, value: float) -> bool:
-        """Record a trial's value at a rung, counted from 0; return whether the trial goes on.
+        """Record a trial's value at a rung and decide whether it goes on.
 
-        A trial whose value is not a number never goes on.
+        Args:
+            trial: Its number.
+            rung: Counted from 0. At the last one every trial may go on, since there is nothing to
+                go on to.
+            value: The metric, which is maximised. A trial whose value is not a number never goes
+                on.
         """
         values = self._values[rung]
         values[trial] = value
@@ -71,7 +76,12 @@ class Scheduler(ABC):
         """Decide at a rung that is not the last one, once the value is recorded."""
 
     def refill(self, trial: int, values: Iterable[float]) -> None:
-        """Record a trial's values at rungs 0, 1, ... without a decision."""
+        """Record the values of a trial of an earlier session, without a decision.
+
+        Args:
+            trial: Its number.
+            values: At rungs 0, 1, and so on, as far as it came.
+        """
         for recorded, value in zip(self._values, values, strict=False):
             recorded[trial] = value
 

@@ -23,7 +23,11 @@ from tune.warm_start import WarmStart
 
 
 def rung_epochs(config: SearchFile, texts: int) -> tuple[float, ...]:
-    """Return the epochs at which each trial reports; `texts` is the size of the train split.
+    """Return the epochs at which each trial reports.
+
+    Args:
+        config: Names the scheduler and the length of a trial.
+        texts: Texts of the train split.
 
     Raises:
         ConfigError: Two of them are one step of the study, which counts thousandths of an epoch.
@@ -119,7 +123,14 @@ def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
 def create_controller(
     config: SearchFile, made: SearchStudy, folder: RunFolder, watcher: TrialCallback
 ) -> SearchController:
-    """Create the controller, which decides what runs next; delete what a killed search left."""
+    """Create the controller, which decides what runs next; delete what a killed search left.
+
+    Args:
+        config: The search.
+        made: Its study, new or reopened.
+        folder: Where its files are.
+        watcher: Hears of every trial that starts, reports and ends.
+    """
     controller = SearchController(
         made,
         suggester(config),

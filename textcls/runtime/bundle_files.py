@@ -79,7 +79,10 @@ class BundleFiles:
 
 
 def read_bundle(folder: Path) -> BundleFiles:
-    """Read and check a bundle.
+    """Read and check a bundle, before anything of the size that its files claim is allocated.
+
+    Args:
+        folder: Holds `bundle.json` and the files that it names.
 
     Raises:
         BundleError: The folder is missing, damaged, of another format, or makes no sense; the

@@ -52,8 +52,16 @@ def _find(given: Path, runs_dir: Path) -> Path:
 def load_predictor(folder: Path) -> Predictor | EnsemblePredictor:
     """Load the classifier or the ensemble in a folder.
 
+    Args:
+        folder: What a search or `TextClassifier.save` wrote (`find_bundle` finds it by a run's
+            name).
+
     Raises:
         BundleError: It is missing, damaged, of another format, or makes no sense.
+
+    Example::
+
+        load_predictor(find_bundle("my-run")).probabilities(["The striker scored twice"])
     """
     names = read_members(folder)
     if names is None:

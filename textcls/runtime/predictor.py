@@ -73,7 +73,15 @@ class Predictor:
         return type(self), (self.files,)
 
     def probabilities(self, texts: Sequence[str]) -> Array:
-        """Return probabilities, float32 (texts, classes), in the order of `label_names`.
+        """Return the calibrated probability of each class for each text.
+
+        A text's row is the same to the last bit, whatever stands beside it.
+
+        Args:
+            texts: As people wrote them; an empty one is a text without words.
+
+        Returns:
+            float32 (texts, classes), in the order of `label_names`.
 
         Raises:
             BundleError: The weights give a score that is not finite.
@@ -84,7 +92,13 @@ class Predictor:
         return out
 
     def logits(self, texts: Sequence[str]) -> Array:
-        """Return logits, float32 (texts, classes), not yet divided by the temperature.
+        """Return the scores before they become probabilities.
+
+        Args:
+            texts: As people wrote them.
+
+        Returns:
+            float32 (texts, classes), not yet divided by the temperature.
 
         Raises:
             BundleError: The weights give a score that is not finite.

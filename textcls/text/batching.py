@@ -87,7 +87,15 @@ def _ranges(starts: Array, stops: Array, bounds: Array) -> Array:
 
 
 def evaluation_order(lengths: Array, batch_size: int) -> tuple[Array, Array]:
-    """Sort all texts by falling length: text numbers (texts,) and bounds (batches + 1,)."""
+    """Sort all texts by falling length, so that those of a batch need little padding.
+
+    Args:
+        lengths: Tokens of each text, (texts,).
+        batch_size: Texts of a batch, at most.
+
+    Returns:
+        The texts' numbers (texts,), and where each batch begins and the last ends (batches + 1,).
+    """
     texts = len(lengths)
     order = np.argsort(-lengths, kind="stable")
     return order, np.append(np.arange(0, texts, batch_size), texts)

@@ -63,7 +63,12 @@ def concatenated(one: EncodedSplit, other: EncodedSplit) -> EncodedSplit:
 
 
 def selected(split: EncodedSplit, rows: NDArray[np.int64]) -> EncodedSplit:
-    """Return some texts of a split, in the order of `rows`, without scores."""
+    """Return some texts of a split, without scores of a linear classifier.
+
+    Args:
+        split: The texts.
+        rows: Their numbers, in the order that is wanted; a number may occur twice.
+    """
     lengths = np.diff(split.offsets)[rows]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
@@ -77,7 +82,15 @@ def selected(split: EncodedSplit, rows: NDArray[np.int64]) -> EncodedSplit:
 
 
 def stratified_folds(labels: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
-    """Number the fold of each text, int64 (texts,); each label is spread evenly over the folds."""
+    """Number the fold of each text; each label is spread evenly over the folds.
+
+    Args:
+        labels: Of the texts, (texts,).
+        folds: How many.
+
+    Returns:
+        int64 (texts,), from 0 to `folds` - 1. The same labels give the same folds.
+    """
     shuffled = np.random.default_rng(0).permutation(len(labels))
     by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]
     found = np.empty(len(labels), np.int64)

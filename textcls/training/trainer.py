@@ -229,7 +229,11 @@ class Training:
         return found
 
     def evaluate(self, split: EncodedSplit) -> dict[str, float]:
-        """Return the mean loss, accuracy, macro F1 and balanced accuracy on a split."""
+        """Measure the classifier as it is now on a split.
+
+        Returns:
+            The mean loss, accuracy, macro F1 and balanced accuracy, each by its name.
+        """
         logits = predict_logits(self.classifier, split, self.device)
         labels = torch.from_numpy(np.array(split.labels))
         confusion = metrics.confusion_matrix(
@@ -241,7 +245,10 @@ class Training:
         }
 
     def save(self, path: Path) -> None:
-        """Write everything that is needed to continue to one safetensors file.
+        """Write everything that is needed to continue to one file.
+
+        Args:
+            path: The safetensors file, which is replaced at once or not at all.
 
         Raises:
             OSError: The file cannot be written; the error has the system's number.
@@ -255,7 +262,10 @@ class Training:
         tensor_files.save_tensors(tensors, path, {"training": json.dumps(about)})
 
     def restore(self, path: Path) -> None:
-        """Continue from a checkpoint.
+        """Continue from a checkpoint as if there had been no break: every later number is the same.
+
+        Args:
+            path: What `save` wrote, of a training with the same configuration.
 
         Raises:
             BundleError: The checkpoint is missing, damaged or of another configuration.
@@ -280,7 +290,13 @@ class Training:
 
 
 def rate_share(train: TrainConfig, step: int, total: int) -> float:
-    """Return the factor on the learning rates at step `step`, counted from 0, of `total` steps."""
+    """Return the factor on the learning rates at a step: warm-up, then the schedule.
+
+    Args:
+        train: Names the schedule and the share of the steps that warm up.
+        step: Counted from 0.
+        total: Steps of the whole training.
+    """
     warm = round(train.warmup * total)
     if step < warm:
         return (step + 1) / (warm + 1)
@@ -311,10 +327,18 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]
 
 @torch.inference_mode()
 def predict_logits(model: classifier.Classifier, split: EncodedSplit, device: str) -> torch.Tensor:
-    """Return the logits (texts, classes) of a split, in its order, on the CPU.
+    """Score the texts of a split.
 
     Where the model has a `linear_weight`, the linear classifier's scores are added to the encoder's
     log-probabilities.
+
+    Args:
+        model: The classifier, which is left in evaluation mode.
+        split: The texts, with the linear classifier's scores where the model needs them.
+        device: Where the classifier is, such as "cpu" or "cuda".
+
+    Returns:
+        Logits, float32 (texts, classes), in the split's order, on the CPU.
 
     Raises:
         ValueError: The model needs such scores and the split has none.

@@ -171,6 +171,11 @@ def embed(vectors: Vectors, encoding: Encoding, seed: int) -> Embedded:
     """Decide the final vocabulary and build its matrix.
 
     Words that train lacks stay where they have a vector and become `<unk>` otherwise.
+
+    Args:
+        vectors: Where vectors come from.
+        encoding: The words of all splits, and how many of them train has.
+        seed: Of the vectors of words that have none.
     """
     known, values = vectors.rows(encoding)
     kept = known.copy()

@@ -59,10 +59,18 @@ class RunData:
     def load(
         cls, run: str | os.PathLike[str], runs_dir: str | os.PathLike[str] = "runs"
     ) -> "RunData":
-        """Read a run by its folder or by its name within `runs_dir`.
+        """Read everything that a run's folder holds, for analyses of one's own.
+
+        Args:
+            run: Its folder, or its name within `runs_dir`.
+            runs_dir: The folder or object store with the runs.
 
         Raises:
             TextclsError: Where there is none, or its search or its journal cannot be read.
+
+        Example::
+
+            [(trial.number, trial.value) for trial in RunData.load("first").ranked]
         """
         return load_run(paths.find(Path(runs_dir), os.fspath(run)))
 

@@ -46,7 +46,16 @@ def active(space: Space, params: Mapping[str, Value]) -> tuple[str, ...]:
 
 
 def complete(space: Space, point: Mapping[str, Value], defaults: Mapping[str, Value]) -> Params:
-    """Fill a partial point: add the default of each parameter that it needs and leaves out."""
+    """Fill a partial point: add the default of each parameter that it needs and leaves out.
+
+    Args:
+        space: The parameters and their conditions.
+        point: Values by name, of some parameters.
+        defaults: A value for each parameter.
+
+    Returns:
+        A value for each parameter whose conditions hold, in order of dependence.
+    """
     params: Params = {}
     for name in in_order(space):
         if holds(space[name], params):

@@ -97,11 +97,21 @@ class IntDistribution(_Conditional):
         return _outside(value, self.low, self.high, self.step)
 
     def position(self, value: Value) -> float:
-        """Return a value's place between low (0) and high (1), on the distribution's scale."""
+        """Return a value's place between low (0) and high (1), on the distribution's scale.
+
+        Example:
+            >>> IntDistribution(low=1, high=100, log=True).position(10)
+            0.5
+        """
         return _position(value, self.low, self.high, self.log)
 
     def at(self, position: float) -> int:
-        """Return the value nearest to a position between low (0) and high (1)."""
+        """Return the value nearest to a position between low (0) and high (1).
+
+        Example:
+            >>> IntDistribution(low=10, high=20, step=5).at(0.6)
+            15
+        """
         value = between(position, self.low, self.high, log=self.log)
         return self.low + self.step * round((value - self.low) / self.step)
 
@@ -138,11 +148,21 @@ class FloatDistribution(_Conditional):
         return _outside(value, self.low, self.high, self.step)
 
     def position(self, value: Value) -> float:
-        """Return a value's place between low (0) and high (1), on the distribution's scale."""
+        """Return a value's place between low (0) and high (1), on the distribution's scale.
+
+        Example:
+            >>> FloatDistribution(low=0.0, high=4.0).position(1.0)
+            0.25
+        """
         return _position(value, self.low, self.high, self.log)
 
     def at(self, position: float) -> float:
-        """Return the value nearest to a position between low (0) and high (1)."""
+        """Return the value nearest to a position between low (0) and high (1).
+
+        Example:
+            >>> FloatDistribution(low=0.0, high=1.0, step=0.25).at(0.6)
+            0.5
+        """
         value = between(position, self.low, self.high, log=self.log)
         if self.step is not None:
             steps = round((value - self.low) / self.step)
@@ -212,12 +232,22 @@ AnyDistribution = IntDistribution | FloatDistribution | CategoricalDistribution
 
 
 def between(position: float, low: float, high: float, *, log: bool) -> float:
-    """Return the value at a position between low (0) and high (1), on a linear or a log scale."""
+    """Return the value at a position between low (0) and high (1), on a linear or a log scale.
+
+    Example:
+        >>> between(0.5, 0.0, 10.0, log=False), round(between(0.5, 1.0, 100.0, log=True), 6)
+        (5.0, 10.0)
+    """
     return float(low * (high / low) ** position) if log else low + (high - low) * position
 
 
 def encode_value(value: Value) -> Scalar:
-    """Return a value as Optuna stores it: a list becomes JSON text, everything else stays."""
+    """Return a value as Optuna stores it: a list becomes JSON text, everything else stays.
+
+    Example:
+        >>> encode_value((3, 4, 5)), encode_value("max")
+        ('[3, 4, 5]', 'max')
+    """
     return json.dumps(value) if isinstance(value, tuple) else value
 
 

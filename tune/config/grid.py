@@ -33,6 +33,10 @@ def shuffled(space: Space, seed: int) -> Iterator[Params]:
 
     A grid of ten parameters has millions of points, so of a large one they are drawn one by one,
     each once: take as many as are needed.
+
+    Args:
+        space: The parameters; a range counts with some values only (`values`).
+        seed: The same one gives the same order.
     """
     draw = random.Random(seed)
     if size(space, LISTED + 1) <= LISTED:

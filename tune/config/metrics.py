@@ -65,7 +65,12 @@ class Metric:
 
 
 def parse_metric(name: str) -> Metric:
-    """Return what a metric's name says; one that names no split is taken as it is."""
+    """Return what a metric's name says; one that names no split is taken as it is.
+
+    Example:
+        >>> parse_metric("val_macro_f1").measure, parse_metric("reward").split
+        ('macro_f1', None)
+    """
     prefix, _, measure = name.partition("_")
     if measure and prefix in _SPLITS:
         return Metric(measure, _SPLITS[prefix])
@@ -73,15 +78,30 @@ def parse_metric(name: str) -> Metric:
 
 
 def metric_words(name: str) -> str:
-    """Return a metric's name as people call it: "validation accuracy" for val_accuracy."""
+    """Return a metric's name as people call it.
+
+    Example:
+        >>> metric_words("val_accuracy")
+        'validation accuracy'
+    """
     return parse_metric(name).words
 
 
 def accuracy_name(split: str) -> str:
-    """Return the name of the accuracy on a split: val_accuracy for validation."""
+    """Return the name of the accuracy on a split.
+
+    Example:
+        >>> accuracy_name("validation")
+        'val_accuracy'
+    """
     return Metric("accuracy", split).name
 
 
 def loss_name(split: str) -> str:
-    """Return the name of the loss on a split: val_loss for validation."""
+    """Return the name of the loss on a split.
+
+    Example:
+        >>> loss_name("test")
+        'test_loss'
+    """
     return Metric("loss", split).name

@@ -84,7 +84,15 @@ def _distribution(known: AnyDistribution) -> "BaseDistribution":
 
 
 def suggest(trial: "Trial", space: Space) -> Params:
-    """Have Optuna propose a trial's parameters, each where its conditions hold."""
+    """Have Optuna propose a trial's parameters, each where its conditions hold.
+
+    Args:
+        trial: Optuna's, which draws the values and records them.
+        space: The parameters.
+
+    Returns:
+        A value for each parameter whose conditions hold, in order of dependence.
+    """
     params: Params = {}
     for name in in_order(space):
         if holds(space[name], params):

@@ -66,7 +66,14 @@ def automatic_plan(
 
 
 def gpu_share_of(trials: int) -> float:
-    """Return 1 / trials as Ray counts, in steps of a ten-thousandth, never above."""
+    """Return the share of a card with which a number of trials fit on it.
+
+    Ray counts in steps of a ten-thousandth, so it lies never above 1 / `trials`.
+
+    Example:
+        >>> gpu_share_of(3)
+        0.3333
+    """
     return math.floor(10_000 / trials) / 10_000
 
 
@@ -74,6 +81,10 @@ def allocator_fraction(gpu: float, card: int) -> float:
     """Return the part of a card's memory that torch may allocate in a trial with a share of it.
 
     It is half of the share at least, where CUDA's own part would leave next to nothing.
+
+    Args:
+        gpu: The share, from 0 to 1.
+        card: The card's memory in bytes.
     """
     return max(gpu / 2, gpu - CONTEXT_BYTES / card)
 

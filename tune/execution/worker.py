@@ -47,7 +47,14 @@ class Workload:
     """For a confirmation in folds: the arrays of each."""
 
     def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
-        """Make one trial of the search; each has a seed of its own, counted from the one given."""
+        """Make one trial of the search.
+
+        Args:
+            number: The trial's.
+            origin: The first of its chain of interrupted trials, whose number its seed is counted
+                from: the trial that continues another has its seed.
+            params: Its parameters, as a configuration means them.
+        """
         folder = self.folder.here()
         _, _, train = self.configure(params)
         made = self._task(number, params, train.seed + origin, folder.trial(number))
@@ -120,7 +127,12 @@ def with_validation(arrays: Arrays) -> Arrays:
 
 
 def run_trial(config: dict[str, Any], workload: Workload) -> None:
-    """Run the objective and report each rung, or how it went wrong, to Ray Tune."""
+    """Run the objective and report each rung, or how it went wrong, to Ray Tune.
+
+    Args:
+        config: What Ray Tune hands to the trial: its number, origin, parameters and predecessors.
+        workload: What all trials share.
+    """
     try:
         task = workload.task(config["number"], config["origin"], config["params"])
         take_up(task.folder, workload.folder.here(), config["predecessors"])

@@ -49,13 +49,25 @@ class Callback(TrialCallback):
     """
 
     def on_message(self, sentence: str) -> None:
-        """Hear a sentence, such as what is used in place of data that could not be reached."""
+        """Hear a sentence that the search has to say.
+
+        Args:
+            sentence: Such as what is used in place of data that could not be reached.
+        """
 
     def on_facts(self, facts: Mapping[str, str]) -> None:
-        """Hear what is searched, on what and where, label by label."""
+        """Hear what is searched, on what and where.
+
+        Args:
+            facts: Label and text of each line, such as `{"Metric": "validation accuracy"}`.
+        """
 
     def on_search_start(self, plan: SearchPlan) -> None:
-        """Hear that trials begin."""
+        """Hear that trials begin.
+
+        Args:
+            plan: How many trials, how many at a time, and at which epochs they report.
+        """
 
     def on_search_end(self) -> None:
         """Hear that no more trials come; the winner is exported next."""

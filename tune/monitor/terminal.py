@@ -110,7 +110,18 @@ def summary_line(state: SearchState) -> str:
 
 
 def sparkline(values: Sequence[float], low: float, high: float, blocks: str = _BLOCKS) -> str:
-    """Return a character per value, as high as the value's place between `low` and `high`."""
+    """Draw values as a line of characters, each as high as its value.
+
+    Args:
+        values: From left to right.
+        low: What the lowest character stands for.
+        high: What the highest one stands for.
+        blocks: The characters, the lowest first.
+
+    Example:
+        >>> sparkline([0.0, 0.5, 1.0], 0.0, 1.0, blocks="_-^")
+        '_-^'
+    """
     span, top = high - low, len(blocks) - 1
     places = [(value - low) / span if span > 0 else 1.0 for value in values]
     return "".join(blocks[round(top * min(1.0, max(0.0, place)))] for place in places)

@@ -279,6 +279,10 @@ def runs_dir(text: str) -> RunsDir:
 def create(runs_dir: RunsDir, name: str) -> RunFolder:
     """Create the folder of a new run.
 
+    Args:
+        runs_dir: The folder or object store with the runs.
+        name: The run's: letters, digits, `.`, `_`, `-`, a letter or a digit first.
+
     Raises:
         RunFolderError: The name is not a plain name, is taken, or cannot be written.
     """
@@ -326,7 +330,11 @@ def named(runs_dir: RunsDir, name: str) -> RunFolder:
 
 
 def find(runs_dir: RunsDir, run: str) -> RunFolder:
-    """Find an existing run by its folder or by its name within `runs_dir`.
+    """Find an existing run.
+
+    Args:
+        runs_dir: The folder or object store with the runs.
+        run: Its folder, its address, or its name within `runs_dir`.
 
     Raises:
         RunFolderError: There is no such run.

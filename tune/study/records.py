@@ -137,7 +137,14 @@ class Chain:
 
 
 def chains_of(records: Iterable[TrialRecord]) -> list[Chain]:
-    """Group trials into chains, by the number of the first; most chains have one member."""
+    """Group trials into chains, by the number of the first; most chains have one member.
+
+    Args:
+        records: Trials in any order. One whose predecessor is not among them begins a chain.
+
+    Returns:
+        A chain for each trial that the search counts, in the order of their first members.
+    """
     origins: dict[int, int] = {}
     members: dict[int, list[TrialRecord]] = {}
     for record in sorted(records, key=lambda each: each.number):
@@ -158,7 +165,11 @@ def current_trials(records: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def ranked_chains(chains: Iterable[Chain]) -> list[Chain]:
-    """Return the chains that may win, best first: by value, complete ones, then by origin."""
+    """Return the chains that may win, best first: by value, complete ones, then by origin.
+
+    Args:
+        chains: In any order; those without a trial that has a classifier are left out.
+    """
 
     def key(chain: Chain) -> tuple[float, bool, int]:
         value = chain.furthest.value

@@ -65,7 +65,12 @@ class SearchStudy:
         *,
         name: str | None = None,
     ) -> None:
-        """Have these parameters tried before the sampler is asked again, in the order of calls."""
+        """Have these parameters tried before the sampler is asked again, in the order of calls.
+
+        Args:
+            params: Values by name; the sampler proposes what is missing.
+            name: What the display calls the trial, such as the name of a configuration.
+        """
         self._enqueue(params, {"name": name})
 
     def inherit(
@@ -95,7 +100,16 @@ class SearchStudy:
             self._study.add_trial(trial)
 
     def ask(self, suggest: Suggest) -> Proposal:
-        """Take the next enqueued parameters, or have the sampler propose some."""
+        """Take the next enqueued parameters, or have the sampler propose some.
+
+        Args:
+            suggest: Asks an Optuna trial for each parameter of the space.
+
+        Returns:
+            The trial to run. It stands on the disk before it is returned, so that a search that is
+            killed
+            afterwards knows of it.
+        """
         trial = self._next()
         params = suggest(trial)
         self._secure()  # or a loss of power leaves a checkpoint of parameters that nobody knows
@@ -116,8 +130,14 @@ class SearchStudy:
     ) -> None:
         """Record what a running trial reached at a rung, and whether it goes on from there.
 
-        The metric must be a finite number. The value is written last and the report counts from
-        then on, so that no kill parts it from the decision.
+        The value is written last and the report counts from then on, so that no kill parts it from
+        the decision.
+
+        Args:
+            number: The trial's.
+            rung: Counted from 0.
+            metrics: By name; the study's own must be a finite number.
+            goes_on: Whether the scheduler lets it go on.
         """
         trial = self._live[number]
         trial.set_user_attr(_rung_key(rung), dict(metrics))
@@ -127,7 +147,16 @@ class SearchStudy:
         self._secure()
 
     def end(self, number: int, state: State, message: str = "") -> TrialRecord:
-        """Record how a running trial ended."""
+        """Record how a running trial ended.
+
+        Args:
+            number: The trial's.
+            state: How it ended.
+            message: Why, for people; empty where there is nothing to say.
+
+        Returns:
+            Its record, as it is read back from the study.
+        """
         trial = self._live.pop(number)
         if message:
             trial.set_user_attr("message", message)
