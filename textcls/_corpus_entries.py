@@ -19,7 +19,7 @@ from textcls.text.tokenizer import WORDPUNCT
 from textcls.text.vocabulary import Vocabulary
 from textcls.vectors.embeddings import Embedded
 
-FORMAT = 4
+FORMAT = 5
 """Goes up when the meaning of what is held changes."""
 
 

@@ -288,7 +288,10 @@ def _encode(source: "Source", data: DataConfig, say: Say) -> cache.Entry:
         notices += [f"{dataset.name}: {finding}" for finding in inspect_dataset(dataset)]
     encoding = encode_texts(dataset, data.max_length, data.min_count, tokenizer)
     notices += _cut(dataset, encoding, data)
-    return pack_texts(Texts(encoding, dataset.label_names, (*dataset.notices, *notices), tokenizer))
+    # How the source was found is said by each call for itself: another may have asked for the same
+    # texts by another name.
+    found = [notice for notice in dataset.notices if notice not in source.notices]
+    return pack_texts(Texts(encoding, dataset.label_names, (*found, *notices), tokenizer))
 
 
 def _tokenizer(dataset: "TextDataset", data: DataConfig) -> tuple[str, list[str]]:

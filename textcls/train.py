@@ -19,6 +19,7 @@ from textcls.exceptions import TextclsError
 from textcls.output import make_console, printable
 
 _PLAIN_WIDTH = 240  # a log file has no margin
+_LOG_EVERY = 10
 _ABOUT = (
     "Train one configuration and keep it. Sections and keys are those of a search space: data, "
     "embeddings, model and train. Anything in them is set by --set KEY=VALUE or in a YAML file."
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = [f"{key}={json.dumps(value)}" for key, value in shorthands.items() if value is not None]
     if options.epochs is not None:  # who names a number gets it, however small the data
         given.append("train.least_texts=0")
+    if options.steps is not None:
+        given.append(f"train.log_every={_LOG_EVERY}")  # comes first, so that --set wins
     try:
         file = loader.load_config(TrainFile, options.config, [*given, *options.set])
         _train_and_export(file, options)
@@ -83,6 +86,13 @@ def make_parser() -> CommandParser:
     add("--device", help="cpu or cuda; by default cuda where there is one")
     add("--out", type=Path, metavar="DIR", help="write the classifier to this folder")
     add("--json", type=Path, metavar="FILE", help="write the rungs' results to this file")
+    add(
+        "--steps",
+        type=Path,
+        metavar="FILE",
+        help="write loss, accuracy, gradient norm, share of clipped steps and learning rate to "
+        "this CSV file, a row for train.log_every steps (by default 10)",
+    )
     return parser
 
 
@@ -122,6 +132,11 @@ def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
         ):
             results.append(result.as_dict())
             console.print(_line(results[-1]))
+    if training.log is not None and options.steps:
+        from textcls.training.step_log import points_as_csv
+
+        options.steps.parent.mkdir(parents=True, exist_ok=True)
+        options.steps.write_text(points_as_csv(training.log.points), encoding="utf-8")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -155,8 +155,9 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         from tune.monitor.notebook import result_table
+        from tune.report.summary import summarise_run
 
-        return result_table(self.data)
+        return f"<div>{result_table(self.data)}{summarise_run(self.data).html()}</div>"
 
 
 class Search:

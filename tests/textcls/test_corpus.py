@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -349,3 +350,18 @@ def test_what_a_cut_leaves_out_is_said(tmp_path: Path) -> None:
     assert np.diff(corpus.whole.splits["train"].offsets).tolist() == [4, 1] * 5
     findings = [notice for notice in said if "are in train as well" in notice]
     assert len(findings) == 1
+
+
+def test_how_another_call_found_the_same_texts_is_not_said_again(
+    tmp_path: Path, data: DataConfig
+) -> None:
+    vectors = EmbeddingConfig(name="random", dim=4)
+    substitute = replace(dataset.locate(data), notices=("these stand in for others",))
+
+    def sentences(source: dataset.Source | None) -> list[str]:
+        said: list[str] = []
+        corpus = prepare_corpus(data, vectors, cache_dir=tmp_path, say=said.append, source=source)
+        return [*said, *corpus.provenance["notices"]]
+
+    assert sentences(substitute).count("these stand in for others") == 2
+    assert "these stand in for others" not in sentences(None)

@@ -213,6 +213,9 @@ class TrainConfig(Section):
     """Seed of the initial weights, the order of the batches and dropout."""
     threads: int | None = Field(default=None, ge=1)
     """Torch's threads; by default the trial's cores, or torch's own choice outside a search."""
+    log_every: int | None = Field(default=None, ge=1)
+    """Steps between two points of the curve within the epochs: loss, accuracy, gradient norm, share
+    of clipped steps, learning rate; none records no such curve."""
 
     @model_validator(mode="after")
     def _one_way_to_freeze(self) -> Self:

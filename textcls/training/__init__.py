@@ -6,6 +6,7 @@ underscore is this package's own.
 
 __all__ = [
     "metrics",
+    "step_log",
     "tensor_files",
     "trainer",
     "warm_up",

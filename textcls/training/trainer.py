@@ -25,6 +25,7 @@ from textcls.text import batching
 from textcls.text.batching import Batch
 from textcls.text.encoding import EncodedSplit
 from textcls.training import _optimizer, metrics, tensor_files
+from textcls.training.step_log import StepLog
 
 CHECKPOINT_VERSION = 1
 EVALUATION_BATCH = 64
@@ -123,6 +124,9 @@ class Training:
             compiled=compiled,
         )
         self.step = 0
+        self.log = (
+            StepLog(train.log_every, train.max_grad_norm, device) if train.log_every else None
+        )
         torch.manual_seed(train.seed)  # dropout draws from torch's global generator
 
     def fit(
@@ -148,6 +152,11 @@ class Training:
             tally.texts += len(batch.labels)
             tally.tokens += len(batch.index)
             self.step += 1
+            if self.log is not None:
+                rate = self.train.learning_rate * rate_share(
+                    self.train, self.step - 1, self.total_steps
+                )
+                self.log.close_step(self.step, self.step / self.steps_per_epoch, rate)
             if self.step % TICK == 0:
                 if self.device == "cpu":  # on a GPU a look at the loss would wait for it
                     self._check(tally)
@@ -190,6 +199,9 @@ class Training:
             logits, batch.labels, label_smoothing=self.train.label_smoothing
         )
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.log is not None:
+            gradients = [parameter.grad for parameter in self.classifier.parameters()]
+            self.log.add(loss, logits, batch.labels, [*gradients, rows.grad])
         share = rate_share(self.train, self.step, self.total_steps)
         rate = self.train.learning_rate
         row_rate = self.train.embedding_learning_rate or rate

@@ -11,9 +11,13 @@ from tune.analysis.run_data import RunData
 from tune.config import optuna_space
 from tune.study.records import TrialRecord
 
-ENOUGH = 20
-"""Trials; the best quarter of fewer would be less than the five that the method wants."""
+ENOUGH = 10
+"""Trials. With ten, the parameter that decides comes first in 35 of 40 simulated searches (four
+parameters, noise of 0.003), with sixteen in 37, with thirty in 38."""
+MANY = 20
+"""Trials; with fewer the order is rough, which the report says."""
 _BEST = 5
+"""Trials that the method takes for good ones, or a tenth of all; three of ten did worse (29)."""
 
 
 @dataclass(frozen=True, slots=True)

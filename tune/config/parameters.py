@@ -35,6 +35,7 @@ _NOT_SEARCHED: Mapping[str, str] = MappingProxyType(
         "epochs": "the scheduler decides how long a trial trains, at most train.epochs",
         "least_texts": "the scheduler decides how long a trial trains",
         "threads": "it follows from resources.cpu",
+        "log_every": "it only records",
         "offline": "it says what happens without a network",
         "seed": "the best seed says nothing about the next one",
         "name": "call it model or embeddings",

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from textcls.exceptions import BundleError
+from textcls.exceptions import BundleError, DivergedError
 from tune.execution.task import Task, check_finite
 from tune.run_folder import atomic
 from tune.run_folder.heartbeat import Heartbeat
@@ -59,6 +59,9 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
         if not curve or curve[-1]["step"] < _step_at(training, task.milestones[rung]):
             try:
                 result = next(results)
+            except DivergedError:
+                _write_steps(training, task)
+                raise
             except Interrupted:
                 if not curve and task.is_evaluated_on_stop():
                     _leave_unfinished(training, task)
@@ -68,6 +71,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
         else:
             curve.append(curve[-1])
         check_finite(curve[-1], rung)
+        _write_steps(training, task)
         atomic.write_json(task.folder.curve, curve)
         training.save(task.folder.checkpoint(rung))
         task.folder.publish(rung)
@@ -83,6 +87,13 @@ def _leave_unfinished(training: "Training", task: Task) -> None:
     training.save(folder.unfinished_checkpoint)
     atomic.write_json(folder.unfinished, {**metrics, "step": training.step})
     folder.store.publish(folder.unfinished_checkpoint, folder.unfinished)
+
+
+def _write_steps(training: "Training", task: Task) -> None:
+    if training.log is not None:
+        from textcls.training.step_log import points_as_csv
+
+        atomic.write_text(task.folder.steps, points_as_csv(training.log.points))
 
 
 def _ticker(task: Task, steps_per_epoch: int) -> Callable[[int, int], None]:
@@ -112,6 +123,11 @@ def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
         except BundleError as error:
             _log.warning("starting from before rung %d: %s", rung, error)
             continue
+        if training.log is not None:
+            from textcls.training.step_log import StepPoint
+
+            points = [StepPoint(**each) for each in task.folder.read_steps()]
+            training.log.restore(points, training.step)
         return curve[: rung + 1]
     return []
 

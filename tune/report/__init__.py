@@ -6,5 +6,6 @@ underscore is this package's own.
 
 __all__ = [
     "comparison_page",
+    "summary",
     "writer",
 ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the report and print where it is; return the exit code."""
+    """Write the report and print where it is, or print a summary; return the exit code."""
     options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError
@@ -26,6 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         databases.allow_named(options.storage)
         folder = paths.find(paths.runs_dir(options.runs_dir), options.run)
+        if options.summary:
+            from tune.report.summary import FORMATS, summarise_run
+
+            told = FORMATS[options.summary](summarise_run(load_run(folder)))
+            print("\n".join(printable(line) for line in told.splitlines()))
+            return 0
         examined = analyse_errors(load_run(folder)) if options.classes else None
         target = write_report(
             folder, options.out, with_texts=not options.without_texts, examined=examined
@@ -79,6 +85,11 @@ def make_parser() -> CommandParser:
         "--classes",
         action="store_true",
         help="print how well each class is predicted, with 95 %% intervals",
+    )
+    parser.add_argument(
+        "--summary",
+        choices=("markdown", "latex"),
+        help="print the result in a few lines to paste, in place of writing the report",
     )
     parser.add_argument(
         "--without-texts",

@@ -21,6 +21,8 @@ from tune.report._trials import leaderboard_section as standings
 from tune.run_folder import leaderboard
 
 _SURE = 0.05
+_LARGE = 0.6
+"""Of the texts: with a larger class than that, accuracy alone says little."""
 _NOTHING = 0.00005  # what rounds to 0.0000
 
 _STATES = {
@@ -291,7 +293,8 @@ def _figure(run: RunData, judged: WinnerScore | None) -> Html:
 
 
 def _other_measures(run: RunData, judged: WinnerScore, headline: Score) -> Iterator[str]:
-    """Yield what the trials were compared by, where that is not the accuracy in the headline."""
+    """Yield macro F1 where one class is large, and what the trials were compared by otherwise."""
+    yield from _macro_f1(run, headline)
     if run.metric == accuracy_name(headline.split):
         return
     same = Metric(parse_metric(run.metric).measure, headline.split)
@@ -304,6 +307,19 @@ def _other_measures(run: RunData, judged: WinnerScore, headline: Score) -> Itera
         yield f"chosen by {metric_words(run.metric)} over {seeds}: {first['mean']:.4f}"
     else:
         yield f"chosen by {metric_words(run.metric)}: {judged.value:.4f}"
+
+
+def _macro_f1(run: RunData, headline: Score) -> Iterator[str]:
+    """Yield macro F1 where accuracy says little: one class has most of the texts."""
+    macro = Metric("macro_f1", headline.split)
+    measured = (run.result.get("best") or {}).get(macro.name)
+    counts = run.corpus.get("texts_per_class", {}).get(headline.split, {})
+    if measured is None or not counts or headline.seeds > 1:
+        return
+    share = max(counts.values()) / max(1, sum(counts.values()))
+    if share > _LARGE and parse_metric(run.metric).measure != "macro_f1":
+        name = max(counts, key=counts.__getitem__)
+        yield f"macro F1: {measured:.4f} ({name} alone has {share:.0%} of the texts)"
 
 
 def _interval(value: float, low: float, high: float) -> Html:

@@ -18,6 +18,7 @@ from tune.report._over_time import progress_section, timeline_section
 from tune.report._overview import best_parameters, heading_section, result_section, suggestions
 from tune.report._parameters import importance_section, parallel_section, parameters_section
 from tune.report._trials import curves_section, losses_section, trial_cards
+from tune.report._within_epochs import steps_section
 
 
 def render_report(run: RunData, examined: ErrorAnalysis | str) -> str:
@@ -75,7 +76,7 @@ def _sections(run: RunData, examined: ErrorAnalysis | str) -> Iterator[tuple[str
         if reported
         else []
     )
-    yield "curves", "Learning curves", drawn or [none]
+    yield "curves", "Learning curves", [*drawn, *steps_section(run)] or [none]
     searched = bool(run.space)
     fixed = tag("p", "Nothing was searched: every parameter was fixed.", class_="gap")
     gap = none if searched else fixed

@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from tune.analysis.boundaries import BoundaryHit, boundary_hits
-from tune.analysis.importance import Importance, compute_importance
+from tune.analysis.importance import MANY, Importance, compute_importance
 from tune.analysis.run_data import RunData
 from tune.config.distributions import Value, between
 from tune.config.metrics import metric_words
@@ -219,6 +219,8 @@ def _bars(run: RunData, found: Importance) -> Html:
         "the last rung that enough trials reached. It says how well a parameter separates the "
         "best trials from the others, not in which direction; the table has the rank correlation."
     )
+    if found.trials < MANY:
+        note += " From so few trials the order is rough: take it as a hint."
     return tag(
         "figure",
         tag("figcaption", tag("b", "Importance"), tag("span", note)),

@@ -4,6 +4,8 @@ Here a file's size, its depth and the type of every value that is used are check
 else it holds is left out, so the rest of the program trusts what it gets.
 """
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -149,10 +151,25 @@ class RecordedRerun(_Part):
     metrics: dict[Text, Number]
 
 
+class _StepPart(BaseModel):
+    """A row of a CSV file, whose texts are read as numbers."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    step: Count
+    epoch: Number
+    loss: Number
+    accuracy: Share
+    grad_norm: Number
+    clipped: Share
+    learning_rate: Number
+
+
 _RESULT = TypeAdapter(_Result)
 _ENVIRONMENT = TypeAdapter(_Environment)
 _RERUNS = TypeAdapter(list[RecordedRerun])
 _CURVE = TypeAdapter(list[dict[Text, Number]], config=ConfigDict(strict=True))
+_STEPS = TypeAdapter(list[_StepPart])
 _METRICS = TypeAdapter(dict[Text, Number], config=ConfigDict(strict=True))
 
 
@@ -168,14 +185,19 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
         RunFolderError: It is too large, too deep or no JSON; the message names the file.
     """
     try:
-        if (size := path.stat().st_size) > most_bytes:
-            raise RunFolderError(
-                f"{path}: must have at most {most_bytes:,} bytes, but has {size:,}"
-            )
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(_read_text(path, most_bytes))
     except RecursionError:
         raise RunFolderError(f"{path}: damaged (nested too deeply)") from None
     except ValueError as error:
+        raise RunFolderError(f"{path}: damaged ({error})") from error
+
+
+def _read_text(path: Path, most_bytes: int) -> str:
+    if (size := path.stat().st_size) > most_bytes:
+        raise RunFolderError(f"{path}: must have at most {most_bytes:,} bytes, but has {size:,}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise RunFolderError(f"{path}: damaged ({error})") from error
 
 
@@ -206,6 +228,16 @@ def read_reruns(path: Path) -> list[RecordedRerun]:
 def read_curve(path: Path) -> list[dict[str, Any]]:
     """Return a trial's reports, one a rung; raises as `read_result` does."""
     return _adapted(_CURVE, read_json(path), path)
+
+
+def read_steps(path: Path) -> list[dict[str, Any]]:
+    """Return the points of a trial's `steps.csv`; raises as `read_result` does."""
+    text = _read_text(path, MOST_BYTES)
+    try:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise RunFolderError(f"{path}: damaged ({error})") from error
+    return [point.model_dump() for point in _adapted(_STEPS, rows, path)]
 
 
 def read_metrics(path: Path) -> dict[str, float]:

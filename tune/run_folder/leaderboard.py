@@ -11,6 +11,7 @@ from tune.run_folder import atomic
 from tune.study.records import State, TrialRecord, current_trials, ranked
 
 _LEADING = ("rank", "number", "name", "state")
+_BEST = ("best_rung", "best_epoch")
 _EXTENT = ("rung", "rungs", "epoch", "step", "seconds", "train_seconds")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -20,8 +21,10 @@ _LATEST = ("epoch", "step", "seconds")
 def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, rungs: int) -> None:
     """Write a row per trial, best first, those without a classifier last and unranked.
 
-    The metrics are those of the trial's best rung; `rung` counts the rungs that it reached, out of
-    `rungs`; `epoch` and `seconds` are those of the last one.
+    The metrics are those of the trial's best rung, which `best_rung`, counted from 1, and
+    `best_epoch` name; `rung` counts the rungs that it reached, out of `rungs`; `epoch`, `step` and
+    `seconds` are those of the last one, `train_seconds` the time of training up to there.
+    `docs/run_folder.md` lists all columns.
 
     Args:
         path: The file to write, as CSV.
@@ -35,7 +38,7 @@ def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, r
     rows = [_row(record, ranks.get(record.number), rungs) for record in [*standing, *rest]]
     params = dict.fromkeys(name for record in records for name in record.params)
     scores = [key for row in rows for key in row if key not in params and key != "message"]
-    columns = dict.fromkeys([*_LEADING, metric, *_EXTENT, *scores, *params, "message"])
+    columns = dict.fromkeys([*_LEADING, metric, *_BEST, *_EXTENT, *scores, *params, "message"])
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writerow({column: _defused(column) for column in columns})
@@ -96,4 +99,8 @@ def _row(record: TrialRecord, rank: int | None, rungs: int) -> dict[str, Any]:
     if record.best_rung is not None:
         row |= record.curve[record.best_rung]
         row |= {key: record.curve[-1][key] for key in _LATEST if key in record.curve[-1]}
+        row["best_rung"] = record.best_rung + 1
+        row["best_epoch"] = record.curve[record.best_rung].get("epoch")
+        if all("train_seconds" in point for point in record.curve):
+            row["train_seconds"] = sum(point["train_seconds"] for point in record.curve)
     return row | {"message": record.message}

@@ -31,6 +31,11 @@ class TrialFolder:
         return self.root / "curve.json"
 
     @property
+    def steps(self) -> Path:
+        """Loss, gradient norm and the like every few steps, where `train.log_every` is set."""
+        return self.root / "steps.csv"
+
+    @property
     def unfinished(self) -> Path:
         """The metrics of a trial that the time budget ended before its first rung."""
         return self.root / "unfinished.json"
@@ -63,6 +68,17 @@ class TrialFolder:
         except FileNotFoundError:
             return []
 
+    def read_steps(self) -> list[dict[str, Any]]:
+        """Return the points of `steps`; none where the trial has no such file.
+
+        Raises:
+            RunFolderError: The file is damaged.
+        """
+        try:
+            return documents.read_steps(self.steps)
+        except FileNotFoundError:
+            return []
+
     def rungs(self) -> int:
         """Count the rungs that a trial can go on from: up to its latest checkpoint."""
         known = len(self.read_curve())
@@ -80,6 +96,8 @@ class TrialFolder:
         for rung, path in other.checkpoints().items():
             self.checkpoint(rung).unlink(missing_ok=True)
             self.checkpoint(rung).hardlink_to(path)
+        if other.steps.exists():
+            atomic.write_text(self.steps, other.steps.read_text(encoding="utf-8"))
         atomic.write_text(self.curve, other.curve.read_text(encoding="utf-8"))
 
     def keep(self, rungs: set[int]) -> None:
@@ -105,6 +123,8 @@ class TrialFolder:
 
     def publish(self, *rungs: int) -> None:
         """Store the curve and these checkpoints, in this order: none is ahead of the curve."""
+        if self.steps.exists():
+            self.store.publish(self.steps)
         self.store.publish(self.curve, *map(self.checkpoint, rungs))
 
     def publish_log(self) -> None:
@@ -122,7 +142,7 @@ class TrialFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         atomic.write_text(self.curve, stored.decode())
         for path in self.store.stored_below(self.root):
-            if _RUNG.fullmatch(path.name):
+            if _RUNG.fullmatch(path.name) or path == self.steps:
                 self.store.fetch(path)
 
 

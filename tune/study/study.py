@@ -8,6 +8,7 @@ be searched.
 """
 
 import math
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -310,6 +311,9 @@ def create_study(
     )
     study.set_user_attr(_OURS, True)  # first: without it a study is somebody else's
     study.set_user_attr("metric", metric)
+    with warnings.catch_warnings():  # experimental in Optuna; its dashboard shows the name
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([metric])
     study.set_user_attr("milestones", list(milestones))
     if not bounded:  # what diverges then teaches the sampler nothing
         study.set_user_attr("bounded", False)

@@ -6,7 +6,10 @@ from report_runs import make_search, many_trials, trial, write_run
 
 from tune.analysis import run_data
 from tune.analysis.importance import ENOUGH, Importance, compute_importance
+from tune.report import writer
 from tune.study.records import State
+
+FIXED = {"hidden_size": 64, "learning_rate": 0.004, "pooling": "max"}
 
 
 def test_the_parameter_that_decides_comes_first(tmp_path: Path) -> None:
@@ -49,10 +52,25 @@ def test_parameters_of_some_trials_only_take_part(tmp_path: Path) -> None:
     assert set(found.shares) == {"model", "blocks"}
 
 
+def test_ten_trials_suffice_for_a_hint(tmp_path: Path) -> None:
+    search = make_search()
+    made = [
+        trial(search, State.PRUNED, [0.5 + 0.04 * at], {**FIXED, "dropout": 0.05 * at})
+        for at in range(10)
+    ]
+    folder = write_run(tmp_path / "run", search, made)
+    found = compute_importance(run_data.load_run(folder))
+    assert isinstance(found, Importance)
+    assert (next(iter(found.shares)), found.trials) == ("dropout", 10)
+    assert "take it as a hint" in writer.write_report(folder).read_text()
+
+
 def test_the_reason_is_said_where_there_is_none(tmp_path: Path) -> None:
     search = make_search()
     few = run_data.load_run(write_run(tmp_path / "few", search, many_trials(search, 5)))
     assert "Too few trials" in str(compute_importance(few))
+    nine = run_data.load_run(write_run(tmp_path / "nine", search, many_trials(search, 9)))
+    assert "needs 10 that reached the same rung, and 9 reached" in str(compute_importance(nine))
     made = many_trials(search, 60, lambda _params, _epoch: 0.5)
     for each in made:
         each.intermediate_values = dict.fromkeys(each.intermediate_values, 0.5)

@@ -17,3 +17,13 @@ def test_every_key_says_what_it_means() -> None:
     assert len(rows) > 40
     assert all(row.split(" | ")[2].strip(" |") for row in rows)
     assert all(f"`{name}`" in reference.keys_page() for name in all_parameters())
+
+
+def test_the_page_of_the_site_says_which_values_a_key_takes() -> None:
+    page = reference.reference_page()
+    assert "| `pooling` | `last`, `max`, `mean` | `last` | yes |" in page
+    assert "| `dropout` | a number from 0 below 1 | `0.0` | yes |" in page
+    assert "| `cpu` | a number from 0.001 | `1.0` |  |" in page
+    assert "| `retrain` | `true`, `false` | `false` |  |" in page
+    assert "a value" not in page.replace("a value of", "")
+    assert all(f"## {section}\n" in page for section in reference.SECTIONS)

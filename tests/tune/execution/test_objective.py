@@ -115,3 +115,37 @@ def test_a_loss_that_is_no_number_ends_a_trial_as_diverged(
     with pytest.raises(DivergedError, match="test_loss at rung 0 is inf"):
         next(train_classifier(task(tmp_path)))
     assert not TrialFolder(tmp_path).curve.exists()
+
+
+def test_the_curve_within_the_epochs_goes_on_after_a_cut(tmp_path: Path) -> None:
+    whole = task(tmp_path / "whole", log_every=1)
+    list(train_classifier(whole))
+    first = train_classifier(task(tmp_path / "cut", log_every=1))
+    for _ in range(2):
+        next(first)
+    first.close()
+    cut = TrialFolder(tmp_path / "cut")
+    begun = cut.read_steps()
+    continued = TrialFolder(tmp_path / "other")
+    continued.adopt(cut)  # a resumed search gives the trial another number
+    list(train_classifier(task(tmp_path / "other", log_every=1)))
+    assert 0 < len(begun) < len(whole.folder.read_steps())
+    assert continued.read_steps() == whole.folder.read_steps()
+    assert [point["step"] for point in continued.read_steps()] == list(
+        range(1, len(continued.read_steps()) + 1)
+    )
+
+
+def test_a_trial_that_diverges_leaves_its_curve_within_the_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = task(tmp_path, log_every=1)
+    step = Training._train_step
+
+    def broken(self: Training, batch: object) -> object:
+        return step(self, batch) * (math.nan if self.step > 5 else 1.0)
+
+    monkeypatch.setattr(Training, "_train_step", broken)
+    with pytest.raises(DivergedError):
+        list(train_classifier(whole))
+    assert len(whole.folder.read_steps()) > 0

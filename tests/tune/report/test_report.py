@@ -21,6 +21,7 @@ from report_runs import (
 )
 
 from textcls.config.models import TrainFile
+from textcls.training.step_log import StepPoint, points_as_csv
 from tune.analysis import run_data
 from tune.analysis.timeline import build_timeline
 from tune.analysis.winner_score import score_winner
@@ -49,6 +50,26 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     search = make_search()
     root = tmp_path_factory.mktemp("runs") / "usual"
     return write_run(root, search, many_trials(search, 40, slots=2))
+
+
+def test_curves_within_the_epochs_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
+    search = make_search(train={"epochs": 2.0, "log_every": 10})
+    trials = [trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS)]
+    trials.append(trial(search, State.DIVERGED, [], PARAMS))
+    folder = write_run(tmp_path / "run", search, trials)
+    assert "steps-loss" not in written(folder)
+    points = [StepPoint(10 * at, at / 50, 1.4 / at, 0.5, 3.0 / at, 0.1, 0.01) for at in (1, 2, 3)]
+    for number in (0, 1):
+        folder.trial(number).root.mkdir(parents=True)
+        folder.trial(number).steps.write_text(points_as_csv(points))
+    page = written(folder)
+    for key in ("loss", "grad-norm", "clipped"):
+        figure = page.split(f'id="steps-{key}"')[1].split("</figure>")[0]
+        assert 'class="best line"' in figure
+        assert 'class="lost line"' in figure
+    assert "Trials 0, 1, a point for every 10 steps." in page
+    folder.trial(1).steps.write_text("step\n1\n")
+    assert "steps.csv: damaged" in written(folder)
 
 
 def test_a_real_run_has_every_section_and_its_texts(tmp_path: Path) -> None:

@@ -54,3 +54,19 @@ def test_unknown_keys_are_left_out_and_known_ones_kept(tmp_path: Path) -> None:
     told = {"state": "complete", "trials": {"total": 1}, "best": {"number": 0, "value": 0.5}}
     path.write_text(json.dumps(told | {"surprise": [[]]}))
     assert documents.read_result(path) == told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "step,epoch\n1,0.5\n",
+        "step,epoch,loss,accuracy,grad_norm,clipped,learning_rate\n1,0.1,nan,0.5,1,0,0.01\n",
+        "step,epoch,loss,accuracy,grad_norm,clipped,learning_rate\n1,0.1,1,0.5,1,2,0.01\n",
+        "step,epoch,loss,accuracy,grad_norm,clipped,learning_rate\n-1,0.1,1,0.5,1,1,0.01\n",
+    ],
+)
+def test_steps_that_are_damaged_are_one_message(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "steps.csv"
+    path.write_text(text)
+    with pytest.raises(RunFolderError, match=r"steps\.csv: damaged"):
+        documents.read_steps(path)

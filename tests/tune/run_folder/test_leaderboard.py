@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 from record_parts import record
@@ -27,7 +28,27 @@ def test_a_row_per_trial_best_first(tmp_path: Path) -> None:
     assert [(row["rank"], row["number"]) for row in found] == [
         ("1", "1"), ("2", "4"), ("3", "0"), ("", "2"), ("", "3"), ("", "5"),
     ]  # fmt: skip
-    assert list(found[0])[:6] == ["rank", "number", "name", "state", "test_accuracy", "rung"]
+    assert list(found[0])[:7] == [
+        "rank", "number", "name", "state", "test_accuracy", "best_rung", "best_epoch",
+    ]  # fmt: skip
+
+
+def test_the_time_of_training_is_that_of_all_rungs(tmp_path: Path) -> None:
+    curve = tuple(
+        {"test_accuracy": 0.9 - at / 10, "epoch": at + 1.0, "train_seconds": 2.0} for at in range(3)
+    )
+    made = replace(record(0, State.COMPLETE, 0.9, 0.8, 0.7), curve=curve)
+    path = tmp_path / "leaderboard.csv"
+    leaderboard.write_leaderboard(path, [made], "test_accuracy", rungs=3)
+    (row,) = csv.DictReader(path.read_text().splitlines())
+    assert (row["best_rung"], row["train_seconds"]) == ("1", "6.0")
+
+
+def test_the_page_explains_every_column(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "run_folder.md").read_text(encoding="utf-8")
+    columns = set(rows(tmp_path / "leaderboard.csv")[0]) - {"hidden_size", "layers"}
+    columns |= {"val_loss", "train_loss", "texts_per_second", "tokens_per_second", "train_seconds"}
+    assert {name for name in columns if f"`{name}`" not in page} == set()
 
 
 def test_the_metrics_are_those_of_the_best_rung_and_the_extent_that_of_the_last(
@@ -36,6 +57,7 @@ def test_the_metrics_are_those_of_the_best_rung_and_the_extent_that_of_the_last(
     best = rows(tmp_path / "leaderboard.csv")[0]
     assert (best["test_accuracy"], best["epoch"], best["seconds"]) == ("0.9", "3.0", "20.0")
     assert (best["rung"], best["rungs"], best["hidden_size"]) == ("3", "3", "1")
+    assert (best["best_rung"], best["best_epoch"]) == ("2", "2.0")
 
 
 def test_messages_and_missing_values_survive(tmp_path: Path) -> None:

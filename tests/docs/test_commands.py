@@ -1,0 +1,72 @@
+"""Every command in the documentation is one that the program takes, with options that exist."""
+
+import json
+import re
+from argparse import ArgumentParser
+from pathlib import Path
+
+import page_parts
+import pytest
+
+from tune import cli
+from tune.config import search_file
+from tune.config.spaces import find_space
+
+PARSERS = cli.command_parsers()
+COMMANDS = [
+    pytest.param(words, id=f"{page.name}: {' '.join(words)}")
+    for page in page_parts.PAGES
+    for words in {
+        tuple(each): page_parts.as_command(each) for each in page_parts.commands(page)
+    }.values()
+]
+OF_SCRIPTS = {
+    name
+    for path in (page_parts.ROOT / "benchmarks").glob("*.py")
+    for name in re.findall(r'"(--[a-z-]+)"', path.read_text(encoding="utf-8"))
+}
+
+
+def known_options(parser: ArgumentParser) -> set[str]:
+    return {name for action in parser._actions for name in action.option_strings}
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_is_taken(words: list[str]) -> None:
+    if len(words) == 1 or "--help" in words or "--list" in words:
+        assert words[0] in PARSERS
+        return
+    options = PARSERS[words[0]].parse_args(words[1:])
+    if words[0] != "search" or options.space in (None, "SPACE", "FILE"):
+        return
+    if not options.space.startswith("runs/"):
+        search_file.load_search(find_space(options.space), options.set)
+
+
+@pytest.mark.parametrize("page", page_parts.PAGES, ids=lambda page: page.name)
+def test_an_option_that_a_page_names_exists(page: Path) -> None:
+    known = {name for parser in PARSERS.values() for name in known_options(parser)}
+    assert page_parts.options_alone(page) - known - OF_SCRIPTS == set()
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(COMMANDS) > 50
+
+
+def test_a_command_that_is_not_taken_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```sh\nTOKEN=... textcls-tune serve NAME \\\n  --prot 8 # there\n```\n`--nmae`"
+    )
+    (words,) = page_parts.commands(page)
+    assert words == ["textcls-tune", "serve", "NAME", "--prot", "8"]
+    with pytest.raises(SystemExit):
+        PARSERS["serve"].parse_args(page_parts.as_command(words)[1:])
+    assert page_parts.options_alone(page) == {"--nmae"}
+
+
+@pytest.mark.parametrize("page", page_parts.PAGES, ids=lambda page: page.name)
+def test_json_on_a_page_is_json(page: Path) -> None:
+    for block in page_parts.blocks(page):
+        if block.language == "json":
+            json.loads(block.text)
