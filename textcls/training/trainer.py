@@ -179,6 +179,7 @@ class Training:
                 len(self.classifier.embeddings),
                 device=self.device,
                 first=done,
+                layout=self.classifier.layout,
             )
 
     def _train_step(self, batch: Batch) -> torch.Tensor:
@@ -321,10 +322,15 @@ def predict_logits(model: classifier.Classifier, split: EncodedSplit, device: st
     """
     model.eval()
     order, bounds = batching.evaluation_order(np.diff(split.offsets), EVALUATION_BATCH)
-    parts = [
-        model(model.look_up(batch), batch)
-        for batch in batching.batches(split, order, bounds, len(model.embeddings), device=device)
-    ]
+    found = batching.batches(
+        split,
+        order,
+        bounds,
+        len(model.embeddings),
+        device=device,
+        layout=model.layout,
+    )
+    parts = [model(model.look_up(batch), batch) for batch in found]
     logits = torch.cat(parts).cpu()
     out = torch.empty_like(logits)
     out[torch.from_numpy(order)] = logits
