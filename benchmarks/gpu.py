@@ -36,7 +36,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from textcls.config.models import ModelConfig, TrainConfig
 from textcls.text.encoding import EncodedSplit
-from textcls.training.trainer import Training, predict_logits
+from textcls.training.fused import FusedTraining
+from textcls.training.trainer import RungResult, Training, predict_logits
 
 Found = dict[str, Any]
 MODELS = ("gru", "rnn", "cnn")
@@ -57,6 +58,8 @@ class Plan:
     words: int
     hidden: tuple[int, ...]
     processes: tuple[int, ...]
+    fused: tuple[int, ...]
+    """How many trials share a set of operations."""
     longest: int
     """Words of a text, at most."""
     rung: int
@@ -73,9 +76,9 @@ class Plan:
 def plan_of(device: str, *, small: bool) -> Plan:
     """Return the plan for a device."""
     if small:
-        return Plan(device, 100, 300, (4, 5, 6), (1, 2), longest=8, rung=3, seconds=0.05)
-    sizes, processes = (50, 200, 800), (1, 2, 4, 8, 16)
-    return Plan(device, 20_000, 60_000, sizes, processes, longest=128, rung=50, seconds=4.0)
+        return Plan(device, 100, 300, (4, 5, 6), (1, 2), (1, 3), longest=8, rung=3, seconds=0.05)
+    sizes, processes, fused = (50, 200, 800), (1, 2, 4, 8, 16), (1, 4, 16, 64)
+    return Plan(device, 20_000, 60_000, sizes, processes, fused, longest=128, rung=50, seconds=4.0)
 
 
 def made_up_texts(plan: Plan, texts: int, seed: int) -> EncodedSplit:
@@ -90,23 +93,39 @@ def made_up_texts(plan: Plan, texts: int, seed: int) -> EncodedSplit:
 
 def training(plan: Plan, model: str, hidden: int, *, kernels: bool = False) -> Training:
     """Set up a trial: in plain torch on the device, or with the compiled kernels of the CPU."""
+    device = "cpu" if kernels else plan.device
+    return Training(*parts(plan), *settings(model, hidden), device=device, compiled=kernels)
+
+
+def fused_training(plan: Plan, k: int) -> FusedTraining:
+    """Set up k trials of the smallest GRU in one set of operations."""
+    members = [settings("gru", plan.hidden[0], seed) for seed in range(k)]
+    return FusedTraining(*parts(plan), members, device=plan.device)
+
+
+def parts(plan: Plan) -> tuple[dict[str, EncodedSplit], Any, int]:
+    """Return the splits, the word vectors and the number of classes."""
     splits = {"train": made_up_texts(plan, plan.texts, 0), "test": made_up_texts(plan, 64, 1)}
     vectors = np.random.default_rng(2).normal(0, 0.3, (plan.words, DIM)).astype(np.float32)
-    settings = ModelConfig(name=model, hidden_size=hidden, pooling="max")  # type: ignore[arg-type]
-    train = TrainConfig(epochs=1000, batch_size=BATCH, learning_rate=1e-3, max_grad_norm=1.0)
-    device = "cpu" if kernels else plan.device
-    return Training(splits, vectors, CLASSES, settings, train, device=device, compiled=kernels)
+    return splits, vectors, CLASSES
 
 
-def step_seconds(run: Training, plan: Plan, seconds: float) -> list[float]:
+def settings(model: str, hidden: int, seed: int = 0) -> tuple[ModelConfig, TrainConfig]:
+    """Return the settings of a trial."""
+    train = TrainConfig(epochs=100, batch_size=BATCH, learning_rate=1e-3, seed=seed)
+    return ModelConfig(name=model, hidden_size=hidden, pooling="max"), train  # type: ignore[arg-type]
+
+
+def step_seconds(run: Training | FusedTraining, plan: Plan, seconds: float) -> list[float]:
     """Train for so long after a first rung and return the seconds a step of each rung."""
-    rungs = [run.step + (i + 1) * plan.rung for i in range(100_000)]
-    results = run.fit([step / run.steps_per_epoch for step in rungs])
+    rungs = [run.step + (i + 1) * plan.rung for i in range(2_000)]
     found: list[float] = []
+    results = run.fit([step / run.steps_per_epoch for step in rungs])
     next(results)  # cuDNN chooses, the allocator fills
     end = time.perf_counter() + seconds
     for result in results:
-        found.append(result.train_seconds / plan.rung)
+        one = result if isinstance(result, RungResult) else next(iter(result.values()))
+        found.append(one.train_seconds / plan.rung)
         if time.perf_counter() > end:
             break
     return found
@@ -151,7 +170,7 @@ class _Count(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def operations(run: Training, plan: Plan) -> Found:
+def operations(run: Training | FusedTraining, plan: Plan) -> Found:
     """Count what a step dispatches and, on a card, the kernels and copies that it runs for it."""
     rungs = [(run.step + 10 * (i + 1)) / run.steps_per_epoch for i in range(3)]
     results = run.fit(rungs)
@@ -212,6 +231,17 @@ def memory(plan: Plan) -> Iterator[Found]:
         yield {
             "trial": trial, "peak_mib": peak / 2**20, "left_behind_mib": gone / 2**20,
             "context_mib": (torch.cuda.mem_get_info()[1] - before) / 2**20,
+        }  # fmt: skip
+
+
+def fused(plan: Plan) -> Iterator[Found]:
+    """Time a step of several trials in one set of operations, and count these."""
+    for k in plan.fused:
+        run = fused_training(plan, k)
+        median = statistics.median(step_seconds(run, plan, plan.seconds))
+        yield {
+            "trials": k, "ms_a_step": 1000 * median,
+            "trials_an_hour": 3600 * k / median / TRIAL_STEPS, **operations(run, plan),
         }  # fmt: skip
 
 
@@ -307,6 +337,7 @@ PARTS: dict[str, tuple[Callable[[Plan], Iterator[Found]], float]] = {
     "steps": (steps, 80.0),
     "memory": (memory, 30.0),
     "prediction": (prediction, 30.0),
+    "fused": (fused, 60.0),
     "processes": (processes, 80.0),
     "processes_with_mps": (processes_with_mps, 80.0),
 }

@@ -58,6 +58,14 @@ def test_processes_side_by_side_all_come_to_their_end(found: tuple[dict, str]) -
     assert all(row["trials_an_hour"] > 0 for row in rows(found, "processes"))
 
 
+def test_trials_in_one_set_of_operations_dispatch_as_many_whatever_their_number(
+    found: tuple[dict, str],
+) -> None:
+    one, three = rows(found, "fused")
+    assert (one["trials"], three["trials"]) == (1, 3)
+    assert one["dispatched_a_step"] == three["dispatched_a_step"] > 0
+
+
 def test_what_needs_a_card_says_so(found: tuple[dict, str]) -> None:
     for part in ("memory", "processes_with_mps"):
         (row,) = rows(found, part)

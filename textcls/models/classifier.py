@@ -11,6 +11,7 @@ from textcls.config.models import ModelConfig
 from textcls.models import _encoders
 from textcls.models._ngrams import NgramScores
 from textcls.text.batching import Batch, Layout, Packed, Part, places_of
+from textcls.text.encoding import EncodedSplit
 
 
 class Classifier(nn.Module):
@@ -100,3 +101,16 @@ def create_classifier(
         torch.manual_seed(seed)
         matrix = torch.from_numpy(np.array(embeddings, dtype=np.float32))
         return Classifier(matrix, num_classes, model, compiled=compiled).to(device)
+
+
+def with_linear_scores(logits: Tensor, split: EncodedSplit, weight: float) -> Tensor:
+    """Return logits (texts, classes) with a linear classifier's scores of the split's texts added.
+
+    Raises:
+        ValueError: There is a weight and the split has no scores.
+    """
+    if weight == 0.0:
+        return logits
+    if split.scores is None:
+        raise ValueError("the split has no scores of a linear classifier")
+    return logits.log_softmax(dim=1) + weight * torch.from_numpy(np.array(split.scores))

@@ -25,7 +25,7 @@ from textcls.compilation import kernel
 from textcls.models.simd import WIDTH, at, div, fma, load, mul, splat, sqrt, store, sub
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-_CLIP_EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
+CLIP_EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
 
 Array = np.ndarray[Any, Any]
 
@@ -208,7 +208,7 @@ def _step(
 ) -> None:
     """Clip and update; arrays are flat, `row_moments` holds a row's two moments side by side."""
     total = _norm_squared(gradient) + _norm_squared(row_gradient)
-    scale: Any = np.float32(min(1.0, max_norm / (np.sqrt(total) + _CLIP_EPSILON)))
+    scale: Any = np.float32(min(1.0, max_norm / (np.sqrt(total) + CLIP_EPSILON)))
     # v / (1 - b2^t) under the root: root = 1 / sqrt(1 - b2^t); m / (1 - b1^t) goes into the rate.
     now: Any = np.float32(rate / (1.0 - BETA1**steps))
     root: Any = np.float32(1.0 / np.sqrt(1.0 - BETA2**steps))
@@ -268,10 +268,10 @@ class TorchAdam:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         everything = gradients if gradient is None else [*gradients, gradient]
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(everything)))
-        too_long = ((norm + _CLIP_EPSILON) / self.max_grad_norm).clamp(min=1.0)
+        too_long = ((norm + CLIP_EPSILON) / self.max_grad_norm).clamp(min=1.0)
         dense_steps, row_steps = self._steps.unbind()
         dense_steps += 1
-        _fused_adam(
+        _update(
             self._values,
             gradients,
             self._means,
@@ -289,9 +289,7 @@ class TorchAdam:
         moved = self._embeddings.index_select(0, rows)
         moments = self._row_moments.index_select(1, rows)
         mean, square = moments.unbind(0)
-        _fused_adam(
-            [moved], [gradient], [mean], [square], row_steps, embedding_learning_rate, too_long
-        )
+        _update([moved], [gradient], [mean], [square], row_steps, embedding_learning_rate, too_long)
         self._embeddings.index_copy_(0, rows, moved)
         self._row_moments.index_copy_(1, rows, moments)
 
@@ -314,7 +312,7 @@ class TorchAdam:
         self._steps.copy_(state["steps"])
 
 
-def _fused_adam(
+def _update(
     values: list[Tensor],
     gradients: list[Tensor],
     means: list[Tensor],
