@@ -60,6 +60,8 @@ class Plan:
     processes: tuple[int, ...]
     fused: tuple[int, ...]
     """How many trials share a set of operations."""
+    epochs: int
+    """Epochs of a trial that is timed: more steps than there is time for."""
     longest: int
     """Words of a text, at most."""
     rung: int
@@ -76,9 +78,13 @@ class Plan:
 def plan_of(device: str, *, small: bool) -> Plan:
     """Return the plan for a device."""
     if small:
-        return Plan(device, 100, 300, (4, 5, 6), (1, 2), (1, 3), longest=8, rung=3, seconds=0.05)
+        return Plan(
+            device, 100, 300, (4, 5, 6), (1, 2), (1, 3), 100, longest=8, rung=3, seconds=0.05
+        )
     sizes, processes, fused = (50, 200, 800), (1, 2, 4, 8, 16), (1, 4, 16, 64)
-    return Plan(device, 20_000, 60_000, sizes, processes, fused, longest=128, rung=50, seconds=4.0)
+    return Plan(
+        device, 20_000, 60_000, sizes, processes, fused, 10, longest=128, rung=50, seconds=4.0
+    )
 
 
 def made_up_texts(plan: Plan, texts: int, seed: int) -> EncodedSplit:
@@ -94,12 +100,12 @@ def made_up_texts(plan: Plan, texts: int, seed: int) -> EncodedSplit:
 def training(plan: Plan, model: str, hidden: int, *, kernels: bool = False) -> Training:
     """Set up a trial: in plain torch on the device, or with the compiled kernels of the CPU."""
     device = "cpu" if kernels else plan.device
-    return Training(*parts(plan), *settings(model, hidden), device=device, compiled=kernels)
+    return Training(*parts(plan), *settings(plan, model, hidden), device=device, compiled=kernels)
 
 
 def fused_training(plan: Plan, k: int) -> FusedTraining:
     """Set up k trials of the smallest GRU in one set of operations."""
-    members = [settings("gru", plan.hidden[0], seed) for seed in range(k)]
+    members = [settings(plan, "gru", plan.hidden[0], seed) for seed in range(k)]
     return FusedTraining(*parts(plan), members, device=plan.device)
 
 
@@ -110,9 +116,9 @@ def parts(plan: Plan) -> tuple[dict[str, EncodedSplit], Any, int]:
     return splits, vectors, CLASSES
 
 
-def settings(model: str, hidden: int, seed: int = 0) -> tuple[ModelConfig, TrainConfig]:
+def settings(plan: Plan, model: str, hidden: int, seed: int = 0) -> tuple[ModelConfig, TrainConfig]:
     """Return the settings of a trial."""
-    train = TrainConfig(epochs=100, batch_size=BATCH, learning_rate=1e-3, seed=seed)
+    train = TrainConfig(epochs=plan.epochs, batch_size=BATCH, learning_rate=1e-3, seed=seed)
     return ModelConfig(name=model, hidden_size=hidden, pooling="max"), train  # type: ignore[arg-type]
 
 

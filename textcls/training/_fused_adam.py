@@ -87,10 +87,7 @@ def _rates(trains: Sequence[TrainConfig], total_steps: int, frozen: Tensor) -> T
     The dense rate and the root of the second moment's correction, both for the word vectors, and
     whether these are trained; the rates carry the first moment's correction.
     """
-    shares = torch.tensor(
-        [[rate_share(each, step, total_steps) for each in trains] for step in range(total_steps)],
-        dtype=torch.float64,
-    )
+    shares = torch.stack([_shares(each, total_steps) for each in trains], dim=1)
     dense = torch.tensor([each.learning_rate for each in trains], dtype=torch.float64)
     row = torch.tensor(
         [each.embedding_learning_rate or each.learning_rate for each in trains],
@@ -106,6 +103,11 @@ def _rates(trains: Sequence[TrainConfig], total_steps: int, frozen: Tensor) -> T
         (steps > frozen).double(),
     ]
     return torch.stack(parts, dim=1).float()
+
+
+def _shares(train: TrainConfig, total_steps: int) -> Tensor:
+    shares = [rate_share(train, step, total_steps) for step in range(total_steps)]
+    return torch.tensor(shares, dtype=torch.float64)
 
 
 def _adam(values: Tensor, gradient: Tensor, moments: Tensor, rate: Tensor, root: Tensor) -> None:
