@@ -34,6 +34,7 @@ from textcls._kernel_files import KernelFiles, kernel_roots
 
 KERNEL_MODULES = (
     "textcls.models._kernels",
+    "textcls.models._layouts",
     "textcls.models._linear_features",
     "textcls.models._ngrams",
     "textcls.models.linear",

@@ -323,10 +323,14 @@ def _prepare(
 ) -> _Prepared:
     search = request.config
     asked = search.resources
+    if asked.gpu == "auto" and not prepared:
+        raise ConfigError("resources.gpu: auto is for text classifiers; name a share instead")
+    if gpu_share.asks_for_cards(search):
+        from tune.execution import ray_cluster
+
+        nodes = ray_cluster.with_usable_cards(nodes, monitor.say)
     if asked.gpu == "auto":
-        if not prepared:
-            raise ConfigError("resources.gpu: auto is for text classifiers; name a share instead")
-        plan = gpu_share.automatic_plan(search, prepared, nodes, _smallest_card)
+        plan = gpu_share.automatic_plan(search, prepared, nodes)
     else:
         plan = resources.plan_resources(asked.cpu, asked.gpu, nodes, search.search.max_concurrent)
     if plan.notice:
@@ -355,12 +359,6 @@ def _arrays(config: SearchFile, corpora: Corpora) -> dict[EmbeddingConfig, Array
         return {config.embeddings: Arrays({}, np.zeros((0, 0), np.float32), 0)}
     metric = config.search.metric
     return {key: data.worker_arrays(each, metric) for key, each in corpora.items()}
-
-
-def _smallest_card() -> int:
-    from tune.execution import ray_cluster
-
-    return gpu_share.check_card(ray_cluster.card_bytes())
 
 
 def _export_best(

@@ -1,6 +1,6 @@
 """Clusters on this machine for tests, and a search of trivial trials that says where they ran.
 
-    python cluster_parts.py hold DASHBOARD_PORT CPUS ...
+    python cluster_parts.py hold DASHBOARD_PORT GPUS CPUS ...
     python cluster_parts.py search ADDRESS FOLDER TRIALS ARRAY_BYTES
     python cluster_parts.py outlive ADDRESS FOLDER TRIALS
 
@@ -39,19 +39,20 @@ class Nodes:
 
 
 @contextmanager
-def cluster(*cpus: int, dashboard_port: int | None = None) -> Iterator[str]:
+def cluster(*cpus: int, dashboard_port: int | None = None, gpus: int = 0) -> Iterator[str]:
     """Like `nodes`; gives the address alone."""
-    with nodes(*cpus, dashboard_port=dashboard_port) as running:
+    with nodes(*cpus, dashboard_port=dashboard_port, gpus=gpus) as running:
         yield running.address
 
 
 @contextmanager
-def nodes(*cpus: int, dashboard_port: int | None = None) -> Iterator[Nodes]:
+def nodes(*cpus: int, dashboard_port: int | None = None, gpus: int = 0) -> Iterator[Nodes]:
     """A node for each number of CPUs, all on this machine, without a token.
 
+    The head offers so many GPUs, which Ray believes whether the machine has them or not.
     It is held by a process of its own, since Ray's own class leaves sockets open.
     """
-    command = [sys.executable, __file__, "hold", str(dashboard_port or 0), *map(str, cpus)]
+    command = [sys.executable, __file__, "hold", *map(str, (dashboard_port or 0, gpus, *cpus))]
     with subprocess.Popen(
         command,
         env={**os.environ, **TOKENLESS, "PATH": f"{PYTHONS}{os.pathsep}{os.environ['PATH']}"},
@@ -90,7 +91,7 @@ def trivial_search(address: str, folder: Path, trials: int, array_bytes: int) ->
     return found
 
 
-def hold(dashboard_port: str, *cpus: str) -> None:
+def hold(dashboard_port: str, gpus: str, *cpus: str) -> None:
     """Start a cluster, say where, and end it when the standard input is closed."""
     from ray.cluster_utils import Cluster
 
@@ -99,7 +100,7 @@ def hold(dashboard_port: str, *cpus: str) -> None:
         dashboard["dashboard_port"] = int(dashboard_port)
     # Any port: the usual one belongs to another Ray of this machine, and no agent means no jobs.
     ports = {"dashboard_agent_listen_port": 0}
-    head = {"num_cpus": int(cpus[0]), **dashboard, **ports}
+    head = {"num_cpus": int(cpus[0]), "num_gpus": int(gpus), **dashboard, **ports}
     running = Cluster(initialize_head=True, head_node_args=head)
     workers = [running.add_node(num_cpus=int(number), **ports) for number in cpus[1:]]
     running.wait_for_nodes()

@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence
 
 from textcls.config.models import ModelConfig
-from textcls.models import _kernels
-from textcls.text.batching import Batch
+from textcls.models import _kernels, _layouts
+from textcls.text.batching import Batch, Packed, Part, places_of
 
 RNN_MEMORY = 0.5
 """The multiple of the identity. Last state, one epoch of AG News, mean of two seeds: 0.72 at a
@@ -35,10 +34,15 @@ class Encoder(nn.Module):
     """Turn a batch's words into one vector per text."""
 
     output_dim: int
+    compiled: bool = False
 
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
         """Encode a batch: distinct words' vectors (distinct, input_dim) -> (batch, output_dim)."""
         raise NotImplementedError
+
+    def plain_layout(self, packed: Packed) -> list[Part]:  # noqa: ARG002
+        """Return the places that the plain torch path gathers from each batch of a chunk."""
+        return []
 
 
 class RecurrentEncoder(Encoder):
@@ -66,16 +70,45 @@ class RecurrentEncoder(Encoder):
         """Encode a batch: distinct words' vectors (distinct, input_dim) -> (batch, output_dim)."""
         if self.compiled:
             return self._forward_compiled(rows, batch)
-        packed = PackedSequence(rows.index_select(0, batch.index), batch.sizes)
-        states = self.recurrence(packed)[0].data
+        places = places_of(batch, self.plain_layout)
+        states = self._states(rows.index_select(0, batch.index), batch)
         if self.pooling != "last":
-            return pool(states, batch, self.pooling)
+            return pool(states, places, self.pooling, len(batch.lengths))
         hidden = self.recurrence.hidden_size
-        forward = states[_last_tokens(batch).to(states.device)]
+        forward = states.index_select(0, places[0])
         if self.directions == 1:
             return forward
         # The backward direction has read the whole text when it stands on its first token.
         return torch.cat([forward[:, :hidden], states[: len(batch.lengths), hidden:]], dim=1)
+
+    def _states(self, tokens: Tensor, batch: Batch) -> Tensor:
+        """Return the last layer's states: (tokens, input_dim) -> (tokens, output_dim)."""
+        cell, texts = self.recurrence, len(batch.lengths)
+        start = tokens.new_zeros(cell.num_layers * self.directions, texts, cell.hidden_size)
+        weights: list[Tensor] = [weight for layer in cell.all_weights for weight in layer]
+        # What torch.nn.GRU calls, without its look at the number of texts.
+        function = torch.gru if isinstance(cell, nn.GRU) else torch.rnn_tanh
+        states: Tensor = function(
+            tokens,
+            batch.sizes,
+            start,
+            weights,
+            True,  # biases
+            cell.num_layers,
+            0.0,  # dropout between layers
+            self.training,
+            cell.bidirectional,
+        )[0]
+        return states
+
+    def plain_layout(self, packed: Packed) -> list[Part]:
+        """Return the places that the pooling gathers."""
+        layouts = {
+            "last": _layouts.last_layout,
+            "max": _layouts.padded_layout,
+            "mean": _layouts.mean_layout,
+        }
+        return layouts[self.pooling](packed)
 
     def _forward_compiled(self, rows: Tensor, batch: Batch) -> Tensor:
         hidden = self.recurrence.hidden_size
@@ -132,7 +165,7 @@ class ConvolutionalEncoder(Encoder):
 
     def __init__(self, input_dim: int, model: ModelConfig, *, compiled: bool) -> None:
         super().__init__()
-        self.kernel_sizes = model.kernel_sizes
+        self.kernel_sizes, self.blocks = model.kernel_sizes, model.blocks
         self.output_dim = model.hidden_size * len(model.kernel_sizes)
         self.pooling = "mean" if model.pooling == "mean" else "max"
         self.compiled = compiled
@@ -148,7 +181,23 @@ class ConvolutionalEncoder(Encoder):
 
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
         """Encode a batch: distinct words' vectors (distinct, input_dim) -> (batch, output_dim)."""
+        if not self.compiled:
+            return self._forward_plain(rows, batch)
         return torch.cat([self._branch(branch, rows, batch) for branch in self.branches], dim=1)
+
+    def _forward_plain(self, rows: Tensor, batch: Batch) -> Tensor:
+        places, vectors = list(places_of(batch, self.plain_layout)), []
+        for blocks in self.branches:
+            states = rows
+            for block in blocks:  # type: ignore[attr-defined]  # a ModuleList of blocks
+                states = block.forward_plain(states, places.pop(0))
+            arrays = [places.pop(0) for _ in range(2 if self.pooling == "mean" else 1)]
+            vectors.append(pool(states, tuple(arrays), self.pooling, len(batch.lengths)))
+        return vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=1)
+
+    def plain_layout(self, packed: Packed) -> list[Part]:
+        """Return the neighbourhoods of all branches and blocks, and what the poolings gather."""
+        return _layouts.convolution_layout(packed, self.kernel_sizes, self.blocks, self.pooling)
 
     def _branch(self, blocks: Any, rows: Tensor, batch: Batch) -> Tensor:
         states, lengths = rows, batch.lengths
@@ -158,10 +207,8 @@ class ConvolutionalEncoder(Encoder):
             states = block(states, index, window)
             index = None
         shorter = Batch(batch.rows, batch.index, sizes, lengths, batch.labels)
-        if self.compiled:
-            pooled: Tensor = _Pool.apply(states, shorter, self.pooling, states.shape[1], False)
-            return pooled
-        return pool(states, shorter, self.pooling)
+        pooled: Tensor = _Pool.apply(states, shorter, self.pooling, states.shape[1], False)
+        return pooled
 
 
 class _ConvolutionBlock(nn.Module):
@@ -173,17 +220,29 @@ class _ConvolutionBlock(nn.Module):
 
     def forward(self, states: Tensor, index: Tensor | None, window: Tensor) -> Tensor:
         """(rows, input_dim), (tokens,) or None, (outputs, kernel_size) -> (outputs, output_dim)."""
-        weight = self.convolution.weight  # (output_dim, input_dim, kernel_size)
-        flat = weight.transpose(1, 2).reshape(len(weight), -1)
         where = window.to(states.device).flatten()
         outside = where < 0
         where = where.clamp(min=0)
         if index is not None:
             where = index.index_select(0, where)
         near = states.index_select(0, where).masked_fill(outside[:, None], 0.0)
-        out = functional.linear(near.view(len(window), -1), flat, self.convolution.bias)
+        return self._convolved(near.view(len(window), -1))
+
+    def forward_plain(self, states: Tensor, places: Tensor) -> Tensor:
+        """(rows, input_dim), (outputs * kernel_size,) -> (outputs, output_dim).
+
+        A place that is the number of rows lies outside of the text.
+        """
+        near = functional.pad(states, (0, 0, 0, 1)).index_select(0, places)
+        return self._convolved(near.view(-1, self.kernel_size * states.shape[1]))
+
+    def _convolved(self, near: Tensor) -> Tensor:
+        """(outputs, kernel_size * input_dim) -> (outputs, output_dim)."""
+        weight = self.convolution.weight  # (output_dim, input_dim, kernel_size)
+        flat = weight.transpose(1, 2).reshape(len(weight), -1)
+        out = functional.linear(near, flat, self.convolution.bias)
         # A single position has no variance: the running statistics serve, as they do in prediction.
-        if self.training and len(window) < 2:
+        if self.training and len(near) < 2:
             norm = self.norm
             out = functional.batch_norm(
                 out, norm.running_mean, norm.running_var, norm.weight, norm.bias
@@ -202,16 +261,20 @@ def batch_neighbourhoods(lengths: Tensor, kernel_size: int) -> tuple[Tensor, Ten
     return torch.from_numpy(window), torch.from_numpy(shorter), torch.from_numpy(sizes)
 
 
-def pool(states: Tensor, batch: Batch, pooling: str) -> Tensor:
-    """Take the maximum or mean over the states of each text: (tokens, dim) -> (batch, dim)."""
-    texts = len(batch.lengths)
-    starts = (batch.sizes.cumsum(0) - batch.sizes).to(states.device)
-    first = starts.repeat_interleave(batch.sizes.to(states.device), output_size=len(states))
-    text = (torch.arange(len(states), device=states.device) - first)[:, None].expand_as(states)
-    how = {"max": "amax", "mean": "mean"}[pooling]
-    return states.new_zeros(texts, states.shape[1]).scatter_reduce(
-        0, text, states, how, include_self=False
-    )
+def pool(states: Tensor, places: tuple[Tensor, ...], pooling: str, texts: int) -> Tensor:
+    """Take the maximum or mean over the states of each text: (tokens, dim) -> (texts, dim).
+
+    Args:
+        states: The packed states.
+        places: What `_layouts.padded_layout` (maximum) or `_layouts.mean_layout` gives.
+        pooling: "max" or "mean".
+        texts: Number of texts.
+    """
+    if pooling == "max":
+        (padded,) = places
+        return states.index_select(0, padded).view(-1, texts, states.shape[1]).max(dim=0).values
+    text, share = places
+    return states.new_zeros(texts, states.shape[1]).index_add(0, text, states) * share[:, None]
 
 
 def _last_tokens(batch: Batch) -> Tensor:

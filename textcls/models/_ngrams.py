@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from textcls.compilation import kernel
-from textcls.text.batching import Batch
+from textcls.text.batching import Batch, Packed, Part, places_of
 
 BUCKETS = 1 << 18
 """Rows of the table; on AG News 2^20 is no better."""
@@ -50,10 +50,9 @@ class NgramScores(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return scores (batch, classes); in training a leaf whose gradient `learn` uses."""
         if self.compiled:
-            arrays = (batch.rows.numpy(), batch.index.numpy(), batch.sizes.numpy())
-            bucket, text = map(torch.from_numpy, _features(*arrays, self.longest))
-        else:
             bucket, text = features(batch, self.longest)
+        else:
+            bucket, text = places_of(batch, self.layout)
         keep = torch.ones(len(bucket), device=self.table.device)
         if self.training and self.dropout:
             keep = (torch.rand_like(keep) >= self.dropout).float()
@@ -64,13 +63,17 @@ class NgramScores(nn.Module):
             scores, share = map(torch.from_numpy, found)
         else:
             share = keep.new_zeros(texts).index_add_(0, text, keep).clamp(min=1).rsqrt()
-            weight = keep * share[text]
+            weight = keep * share.index_select(0, text)
             scores = self.table.new_zeros(texts, self.table.shape[1])
-            scores.index_add_(0, text, self.table[bucket] * weight[:, None])
+            scores.index_add_(0, text, self.table.index_select(0, bucket) * weight[:, None])
         if self.training:
             scores.requires_grad_()
             self._step = (bucket, text, keep, share, scores)
         return scores
+
+    def layout(self, packed: Packed) -> list[Part]:
+        """Return the places that the plain torch path takes from each batch of a chunk."""
+        return ngram_layout(packed, self.longest)
 
     @torch.no_grad()
     def learn(self, learning_rate: float) -> None:
@@ -93,31 +96,27 @@ class NgramScores(nn.Module):
                 np.float32(learning_rate),
             )
             return
-        weight = (keep * share[text])[:, None]
-        self._gradient.zero_().index_add_(0, bucket, gradient[text] * weight)
+        weight = (keep * share.index_select(0, text))[:, None]
+        self._gradient.zero_().index_add_(0, bucket, gradient.index_select(0, text) * weight)
         self.squares.addcmul_(self._gradient, self._gradient)
         self.table.addcdiv_(self._gradient, self.squares.sqrt() + EPSILON, value=-learning_rate)
 
 
 def features(batch: Batch, longest: int) -> tuple[Tensor, Tensor]:
-    """Return the buckets of a batch's words, then of its pairs, and the text of each.
+    """Return the buckets of a batch's words and its pairs, and the text of each; on the CPU.
 
     Both are int64 (features,).
     """
-    device = batch.index.device
-    words = batch.rows.index_select(0, batch.index).long()
-    sizes = batch.sizes
-    starts = sizes.cumsum(0) - sizes
-    first = starts.repeat_interleave(sizes, output_size=len(words)).to(device)
-    text = torch.arange(len(words), device=device) - first
-    buckets, texts = [_bucket(torch.zeros_like(words), words)], [text]
-    if longest == 2:
-        texts_at_start = len(batch.lengths)
-        back = sizes[:-1].repeat_interleave(sizes[1:], output_size=len(words) - texts_at_start)
-        here = torch.arange(texts_at_start, len(words), device=device)
-        buckets.append(_bucket(words[here - back.to(device)], words[here]))
-        texts.append(text[here])
-    return torch.cat(buckets), torch.cat(texts)
+    arrays = (batch.rows.numpy(), batch.index.numpy(), batch.sizes.numpy())
+    bucket, text = _features(*arrays, longest)
+    return torch.from_numpy(bucket), torch.from_numpy(text)
+
+
+def ngram_layout(packed: Packed, longest: int) -> list[Part]:
+    """Return the same for a chunk of batches, for the plain torch path: both int32."""
+    arrays = (packed.rows, packed.row_ends, packed.index, packed.token_ends)
+    bucket, text, ends = _chunk_features(*arrays, packed.sizes, packed.time_ends, longest)
+    return [(bucket, ends), (text, ends)]
 
 
 def _bucket(first: Any, second: Any) -> Any:
@@ -146,6 +145,34 @@ def _features(rows: Array, index: Array, sizes: Array, longest: int) -> tuple[Ar
                 pair += 1
             token += 1
     return bucket, text
+
+
+@kernel(nogil=True)
+def _chunk_features(
+    rows: Array,
+    row_ends: Array,
+    index: Array,
+    token_ends: Array,
+    sizes: Array,
+    time_ends: Array,
+    longest: int,
+) -> tuple[Array, Array, Array]:
+    count = token_ends.shape[0] - 1
+    ends = np.zeros(count + 1, np.int64)
+    for i in range(count):
+        tokens, texts = token_ends[i + 1] - token_ends[i], sizes[time_ends[i]]
+        ends[i + 1] = ends[i] + tokens + (tokens - texts if longest == 2 else 0)
+    buckets, texts_of = np.empty(ends[count], np.int32), np.empty(ends[count], np.int32)
+    for i in range(count):
+        bucket, text = _features(
+            rows[row_ends[i] : row_ends[i + 1]],
+            index[token_ends[i] : token_ends[i + 1]],
+            sizes[time_ends[i] : time_ends[i + 1]],
+            longest,
+        )
+        buckets[ends[i] : ends[i + 1]] = bucket
+        texts_of[ends[i] : ends[i + 1]] = text
+    return buckets, texts_of, ends
 
 
 @kernel(nogil=True)

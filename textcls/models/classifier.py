@@ -1,5 +1,7 @@
 """The classifier: word vectors, an encoder, dropout, a linear layer; beside it n-gram scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,8 @@ from torch.nn import functional
 from textcls.config.models import ModelConfig
 from textcls.models import _encoders
 from textcls.models._ngrams import NgramScores
-from textcls.text.batching import Batch
+from textcls.text.batching import Batch, Layout, Packed, Part, places_of
+from textcls.text.encoding import EncodedSplit
 
 
 class Classifier(nn.Module):
@@ -38,6 +41,15 @@ class Classifier(nn.Module):
             else None
         )
 
+    @property
+    def layout(self) -> Layout | None:
+        """What batches are to hold for this classifier; None on the compiled path."""
+        return None if self.encoder.compiled else self._plain_layout
+
+    def _plain_layout(self, packed: Packed) -> list[Part]:
+        parts = self.encoder.plain_layout(packed)
+        return parts if self.ngrams is None else parts + self.ngrams.layout(packed)
+
     def look_up(self, batch: Batch) -> Tensor:
         """Return a copy of the vectors of the batch's distinct words, (distinct, dim)."""
         return self.embeddings.index_select(0, batch.rows)
@@ -52,8 +64,18 @@ class Classifier(nn.Module):
             kept = torch.rand(len(rows), 1, device=rows.device) >= self.word_dropout
             rows = rows * kept
         rows = functional.dropout(rows, self.embedding_dropout, self.training)
+        if self.ngrams is None:
+            return self._scores(rows, batch)
+        if self.encoder.compiled:
+            return self._scores(rows, batch) + self.ngrams(batch)
+        places = places_of(batch, self._plain_layout)  # those of the n-grams come last
+        ours, theirs = (replace(batch, places=each) for each in (places[:-2], places[-2:]))
+        return self._scores(rows, ours) + self.ngrams(theirs)
+
+    def _scores(self, rows: Tensor, batch: Batch) -> Tensor:
+        """Return the encoder's logits."""
         logits: Tensor = self.output(self.dropout(self.encoder(rows, batch)))
-        return logits if self.ngrams is None else logits + self.ngrams(batch)
+        return logits
 
 
 def create_classifier(
@@ -79,3 +101,16 @@ def create_classifier(
         torch.manual_seed(seed)
         matrix = torch.from_numpy(np.array(embeddings, dtype=np.float32))
         return Classifier(matrix, num_classes, model, compiled=compiled).to(device)
+
+
+def with_linear_scores(logits: Tensor, split: EncodedSplit, weight: float) -> Tensor:
+    """Return logits (texts, classes) with a linear classifier's scores of the split's texts added.
+
+    Raises:
+        ValueError: There is a weight and the split has no scores.
+    """
+    if weight == 0.0:
+        return logits
+    if split.scores is None:
+        raise ValueError("the split has no scores of a linear classifier")
+    return logits.log_softmax(dim=1) + weight * torch.from_numpy(np.array(split.scores))

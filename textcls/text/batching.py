@@ -10,7 +10,7 @@ every token points into them. That halves the input products, and the gradient o
 embeddings comes out already summed over the batch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ from textcls.text.encoding import EncodedSplit
 
 Array = np.ndarray[Any, Any]
 
-_Packed = tuple[Array, Array, Array, Array, Array, Array, Array]
+Part = tuple[Array, Array]
+"""The values of all batches of a chunk, and the ends (batches + 1,) of each batch's part."""
 
 POOL = 64
 """Batches that are sorted by length together."""
@@ -40,6 +41,7 @@ class Batch:
     sizes: int64 (time,), texts that have a token t; always on the CPU.
     lengths: int64 (batch,), tokens of each text, descending; always on the CPU.
     labels: int64 (batch,).
+    places: what the encoder gathers, as its layout has it; None where none was asked for.
     """
 
     rows: Tensor
@@ -47,6 +49,31 @@ class Batch:
     sizes: Tensor
     lengths: Tensor
     labels: Tensor
+    places: tuple[Tensor, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The batches of a chunk, one after another, in the arrays that `Batch` describes.
+
+    `limits`, `row_ends`, `token_ends` and `time_ends` (batches + 1,) bound each batch's texts,
+    distinct words, tokens and steps in time.
+    """
+
+    rows: Array
+    row_ends: Array
+    index: Array
+    token_ends: Array
+    sizes: Array
+    time_ends: Array
+    lengths: Array
+    limits: Array
+
+
+_Arrays = tuple[Array, Array, Array, Array, Array, Array, Array]
+
+Layout = Callable[[Packed], list[Part]]
+"""Works out what an encoder gathers from each batch of a chunk."""
 
 
 def training_order(lengths: Array, batch_size: int, seed: int, epoch: int) -> tuple[Array, Array]:
@@ -109,6 +136,7 @@ def batches(
     *,
     device: str = "cpu",
     first: int = 0,
+    layout: Layout | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches from number `first` on; a text without tokens counts as one `<unk>`.
 
@@ -119,43 +147,60 @@ def batches(
         vocabulary_size: Number of word ids.
         device: Where the batches' tensors go; sizes and lengths stay on the CPU.
         first: Number of the first batch to yield, counted from 0.
+        layout: Gives the batches' `places`, for the plain torch path; their rows are then int64.
     """
     marks = np.full(vocabulary_size, -1, np.int64)
+    labels = np.asarray(split.labels)
     for chunk in range(first, len(bounds) - 1, CHUNK):
         limits = bounds[chunk : chunk + CHUNK + 1]
-        chosen = order[limits[0] : limits[-1]]
-        packed: _Packed = _pack(split.tokens, split.offsets, chosen, limits - limits[0], marks)
-        yield from _cut(*packed, np.asarray(split.labels)[chosen], limits - limits[0], device)
+        chosen, limits = order[limits[0] : limits[-1]], limits - limits[0]
+        arrays: _Arrays = _pack(split.tokens, split.offsets, chosen, limits, marks)
+        yield from _cut(Packed(*arrays, limits), labels[chosen], layout, device)
 
 
-def _cut(
-    rows: Array,
-    row_ends: Array,
-    index: Array,
-    token_ends: Array,
-    sizes: Array,
-    time_ends: Array,
-    lengths: Array,
-    labels: Array,
-    limits: Array,
-    device: str,
-) -> Iterator[Batch]:
+def places_of(batch: Batch, layout: Layout) -> tuple[Tensor, ...]:
+    """Return a batch's places, worked out now if it was made without; it is then on the CPU."""
+    if batch.places is not None:
+        return batch.places
+    rows, index, sizes, lengths = (
+        each.numpy() for each in (batch.rows, batch.index, batch.sizes, batch.lengths)
+    )
+    ends = [np.array([0, len(each)]) for each in (rows, index, sizes, lengths)]
+    packed = Packed(rows, ends[0], index, ends[1], sizes, ends[2], lengths, ends[3])
+    return tuple(torch.from_numpy(part) for part, _ in layout(packed))
+
+
+def _cut(packed: Packed, labels: Array, layout: Layout | None, device: str) -> Iterator[Batch]:
     """Copy each array to the device once and yield a view of it for each batch."""
-    all_rows, all_index = torch.from_numpy(rows).to(device), torch.from_numpy(index).to(device)
-    all_labels = torch.from_numpy(labels).to(device)
-    all_sizes, all_lengths = torch.from_numpy(sizes), torch.from_numpy(lengths)
-    for i in range(len(limits) - 1):
-        yield Batch(
-            rows=all_rows[row_ends[i] : row_ends[i + 1]],
-            index=all_index[token_ends[i] : token_ends[i + 1]],
-            sizes=all_sizes[time_ends[i] : time_ends[i + 1]],
-            lengths=all_lengths[limits[i] : limits[i + 1]],
-            labels=all_labels[limits[i] : limits[i + 1]],
-        )
+    # Adam's index_copy_ takes nothing but int64.
+    rows = packed.rows if layout is None else packed.rows.astype(np.int64)
+    cut = zip(
+        _parts(rows, packed.row_ends, device),
+        _parts(packed.index, packed.token_ends, device),
+        _parts(packed.sizes, packed.time_ends, "cpu"),
+        _parts(packed.lengths, packed.limits, "cpu"),
+        _parts(labels, packed.limits, device),
+        strict=True,
+    )
+    if layout is None:
+        return (Batch(*each) for each in cut)
+    places = zip(*(_parts(*part, device) for part in layout(packed)), strict=True)
+    return (Batch(*each, here) for each, here in zip(cut, places, strict=True))
+
+
+def _parts(values: Array, ends: Array, device: str) -> tuple[Tensor, ...]:
+    whole = torch.from_numpy(values)
+    if torch.device(device).type == "cuda":  # from pinned memory a copy does not wait for the card
+        whole = whole.pin_memory().to(device, non_blocking=True)
+    elif device != "cpu":
+        whole = whole.to(device)
+    return whole.split(np.diff(ends).tolist())
 
 
 @kernel()
-def _pack(tokens: Array, offsets: Array, texts: Array, limits: Array, marks: Array) -> _Packed:
+def _pack(
+    tokens: Array, offsets: Array, texts: Array, limits: Array, marks: Array
+) -> tuple[Array, ...]:
     """Pack every batch of a chunk; `marks` (vocabulary,) is scratch."""
     unknown = 1
     count = len(limits) - 1

@@ -5,6 +5,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "fused",
     "metrics",
     "step_log",
     "tensor_files",

@@ -25,7 +25,7 @@ from textcls.compilation import kernel
 from textcls.models.simd import WIDTH, at, div, fma, load, mul, splat, sqrt, store, sub
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-_CLIP_EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
+CLIP_EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
 
 Array = np.ndarray[Any, Any]
 
@@ -208,7 +208,7 @@ def _step(
 ) -> None:
     """Clip and update; arrays are flat, `row_moments` holds a row's two moments side by side."""
     total = _norm_squared(gradient) + _norm_squared(row_gradient)
-    scale: Any = np.float32(min(1.0, max_norm / (np.sqrt(total) + _CLIP_EPSILON)))
+    scale: Any = np.float32(min(1.0, max_norm / (np.sqrt(total) + CLIP_EPSILON)))
     # v / (1 - b2^t) under the root: root = 1 / sqrt(1 - b2^t); m / (1 - b1^t) goes into the rate.
     now: Any = np.float32(rate / (1.0 - BETA1**steps))
     root: Any = np.float32(1.0 / np.sqrt(1.0 - BETA2**steps))
@@ -237,21 +237,24 @@ def _step(
 
 
 class TorchAdam:
-    """Do the same as `CompiledAdam` in plain torch: no copy to the host, few launches."""
+    """Do the same as `CompiledAdam` in plain torch: nothing is copied to the host, few launches.
+
+    A step reads `grad` of each parameter and sets it to None, so that the next backward pass hands
+    its gradients over instead of adding them up.
+    """
 
     def __init__(
         self, parameters: Sequence[nn.Parameter], embeddings: Tensor, max_grad_norm: float
     ) -> None:
         self.max_grad_norm = max_grad_norm
         self._parameters = list(parameters)
-        for p in self._parameters:
-            p.grad = torch.zeros_like(p)
-        self._means = [torch.zeros_like(p) for p in self._parameters]
-        self._squares = [torch.zeros_like(p) for p in self._parameters]
+        self._values = [p.detach() for p in self._parameters]
+        self._means = [torch.zeros_like(p) for p in self._values]
+        self._squares = [torch.zeros_like(p) for p in self._values]
         self._embeddings = embeddings
-        shape = (len(embeddings), 2, embeddings.shape[1])
+        shape = (2, *embeddings.shape)
         self._row_moments = torch.zeros(shape, device=embeddings.device)
-        self._steps = [0, 0]
+        self._steps = torch.zeros(2, device=embeddings.device)  # dense, embeddings
 
     @torch.no_grad()
     def step(
@@ -265,37 +268,38 @@ class TorchAdam:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         everything = gradients if gradient is None else [*gradients, gradient]
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(everything)))
-        scale = (self.max_grad_norm / (norm + _CLIP_EPSILON)).clamp(max=1.0)
-        torch._foreach_mul_(everything, scale)
-        self._steps[0] += 1
-        _foreach_adam(
-            [p.data for p in self._parameters],
+        too_long = ((norm + CLIP_EPSILON) / self.max_grad_norm).clamp(min=1.0)
+        dense_steps, row_steps = self._steps.unbind()
+        dense_steps += 1
+        _update(
+            self._values,
             gradients,
             self._means,
             self._squares,
+            dense_steps,
             learning_rate,
-            self._steps[0],
+            too_long,
         )
-        torch._foreach_zero_(gradients)
+        for p in self._parameters:
+            p.grad = None
         if gradient is None:
             return
-        self._steps[1] += 1
-        moved = self._embeddings[rows]
-        moments = self._row_moments[rows]
-        mean, square = moments.unbind(1)
-        _foreach_adam(
-            [moved], [gradient], [mean], [square], embedding_learning_rate, self._steps[1]
-        )
-        self._embeddings[rows] = moved
-        self._row_moments[rows] = moments
+        row_steps += 1
+        rows = rows.long()
+        moved = self._embeddings.index_select(0, rows)
+        moments = self._row_moments.index_select(1, rows)
+        mean, square = moments.unbind(0)
+        _update([moved], [gradient], [mean], [square], row_steps, embedding_learning_rate, too_long)
+        self._embeddings.index_copy_(0, rows, moved)
+        self._row_moments.index_copy_(1, rows, moments)
 
     def state(self) -> dict[str, Tensor]:
         """Return the moments and counters, by name."""
         flat = [torch.cat([m.reshape(-1) for m in side]) for side in (self._means, self._squares)]
         return {
             "moments": torch.stack(flat),
-            "row_moments": self._row_moments,
-            "steps": torch.tensor(self._steps),
+            "row_moments": self._row_moments.transpose(0, 1).contiguous(),
+            "steps": self._steps.long(),
         }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
@@ -304,22 +308,33 @@ class TorchAdam:
         for side, flat in zip((self._means, self._squares), state["moments"], strict=True):
             for moment, part in zip(side, flat.split(sizes), strict=True):
                 moment.copy_(part.view_as(moment))
-        self._row_moments.copy_(state["row_moments"])
-        self._steps = [int(count) for count in state["steps"]]
+        self._row_moments.copy_(state["row_moments"].transpose(0, 1))
+        self._steps.copy_(state["steps"])
 
 
-def _foreach_adam(
+def _update(
     values: list[Tensor],
     gradients: list[Tensor],
     means: list[Tensor],
     squares: list[Tensor],
+    steps: Tensor,
     rate: float,
-    steps: int,
+    too_long: Tensor,
 ) -> None:
-    torch._foreach_lerp_(means, gradients, 1 - BETA1)
-    torch._foreach_mul_(squares, BETA2)
-    torch._foreach_addcmul_(squares, gradients, gradients, 1 - BETA2)
-    roots = torch._foreach_sqrt(squares)
-    torch._foreach_div_(roots, (1 - BETA2**steps) ** 0.5)
-    torch._foreach_add_(roots, EPSILON)
-    torch._foreach_addcdiv_(values, means, roots, -rate / (1 - BETA1**steps))
+    """Update by Adam in one launch; the gradients are divided by `too_long` on the way."""
+    torch._fused_adam_(
+        values,
+        gradients,
+        means,
+        squares,
+        [],
+        [steps] * len(values),
+        lr=rate,
+        beta1=BETA1,
+        beta2=BETA2,
+        weight_decay=0.0,
+        eps=EPSILON,
+        amsgrad=False,
+        maximize=False,
+        grad_scale=too_long,
+    )

@@ -87,6 +87,7 @@ class Training:
         train: The settings of its training.
         device: "cpu" or a torch device such as "cuda".
         compiled: Use the compiled kernels; by default on the CPU, and plain torch elsewhere.
+        order_seed: The seed of the batches' order; by default that of `train`.
 
     Example::
 
@@ -105,10 +106,12 @@ class Training:
         *,
         device: str = "cpu",
         compiled: bool | None = None,
+        order_seed: int | None = None,
     ) -> None:
         compiled = device == "cpu" if compiled is None else compiled
         self.splits, self.train, self.device = splits, train, device
         self.num_classes = num_classes
+        self.order_seed = train.seed if order_seed is None else order_seed
         self.lengths = np.diff(splits["train"].offsets)
         self.steps_per_epoch = -(-len(self.lengths) // train.batch_size)
         epochs = train.epochs_on(len(self.lengths))
@@ -178,7 +181,7 @@ class Training:
         while self.step < self.total_steps:
             epoch, done = divmod(self.step, self.steps_per_epoch)
             order, bounds = batching.training_order(
-                self.lengths, self.train.batch_size, self.train.seed, epoch
+                self.lengths, self.train.batch_size, self.order_seed, epoch
             )
             left = self.total_steps - epoch * self.steps_per_epoch
             yield from batching.batches(
@@ -188,6 +191,7 @@ class Training:
                 len(self.classifier.embeddings),
                 device=self.device,
                 first=done,
+                layout=self.classifier.layout,
             )
 
     def _train_step(self, batch: Batch) -> torch.Tensor:
@@ -269,9 +273,7 @@ class Training:
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
         if self.classifier.ngrams is not None:
             tensors["optimizer.ngram_squares"] = self.classifier.ngrams.squares
-        tensors["generator"] = torch.get_rng_state()
-        about = {"version": CHECKPOINT_VERSION, "step": self.step}
-        tensor_files.save_tensors(tensors, path, {"training": json.dumps(about)})
+        save_checkpoint(path, tensors, self.step)
 
     def restore(self, path: Path) -> None:
         """Continue from a checkpoint as if there had been no break: every later number is the same.
@@ -318,6 +320,17 @@ def rate_share(train: TrainConfig, step: int, total: int) -> float:
     return left if train.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
 
 
+def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], step: int) -> None:
+    """Write a checkpoint of weights and moments, with the state of torch's generator.
+
+    Raises:
+        OSError: The file cannot be written; the error has the system's number.
+    """
+    about = {"version": CHECKPOINT_VERSION, "step": step}
+    tensors = {**tensors, "generator": torch.get_rng_state()}
+    tensor_files.save_tensors(tensors, path, {"training": json.dumps(about)})
+
+
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Return a checkpoint's description and its tensors, on the CPU.
 
@@ -357,16 +370,16 @@ def predict_logits(model: classifier.Classifier, split: EncodedSplit, device: st
     """
     model.eval()
     order, bounds = batching.evaluation_order(np.diff(split.offsets), EVALUATION_BATCH)
-    parts = [
-        model(model.look_up(batch), batch)
-        for batch in batching.batches(split, order, bounds, len(model.embeddings), device=device)
-    ]
+    found = batching.batches(
+        split,
+        order,
+        bounds,
+        len(model.embeddings),
+        device=device,
+        layout=model.layout,
+    )
+    parts = [model(model.look_up(batch), batch) for batch in found]
     logits = torch.cat(parts).cpu()
     out = torch.empty_like(logits)
     out[torch.from_numpy(order)] = logits
-    if model.linear_weight == 0.0:
-        return out
-    if split.scores is None:
-        raise ValueError("the split has no scores of a linear classifier")
-    scores = torch.from_numpy(np.array(split.scores))
-    return out.log_softmax(dim=1) + model.linear_weight * scores
+    return classifier.with_linear_scores(out, split, model.linear_weight)

@@ -7,13 +7,12 @@ Not yet measured on a card: `MOST` and `CONTEXT_BYTES` are cautious guesses.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from tune.config.search_file import SearchFile
-from tune.exceptions import ClusterError
+from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.data import Corpora
 from tune.execution.resources import Node, ResourcePlan, plan_resources
 
@@ -31,19 +30,24 @@ _SAVED = 10  # numbers that a recurrent unit keeps per token for the backward pa
 _MIB = 2**20
 
 
-def automatic_plan(
-    config: SearchFile,
-    corpora: Corpora,
-    nodes: Sequence[Node],
-    card_bytes: Callable[[], int],
-) -> ResourcePlan:
+def asks_for_cards(config: SearchFile) -> bool:
+    """Tell whether the cards that nodes offer have to be usable by their torch.
+
+    An objective of one's own that takes whole cards may use them without torch.
+    """
+    gpu = config.resources.gpu
+    if isinstance(config, ObjectiveSearchFile) and gpu != "auto":
+        return 0 < gpu < 1  # the memory of a share is limited by torch
+    return gpu == "auto" or gpu > 0
+
+
+def automatic_plan(config: SearchFile, corpora: Corpora, nodes: Sequence[Node]) -> ResourcePlan:
     """Plan a search with `gpu: auto`; the plan's notice says what was decided.
 
     Args:
         config: The search.
         corpora: The corpora of its trials.
-        nodes: The machines of the cluster.
-        card_bytes: Returns the memory of the smallest card.
+        nodes: The machines of the cluster, with the cards that their torch can use.
 
     Raises:
         ClusterError: Not even one trial fits.
@@ -53,15 +57,16 @@ def automatic_plan(
     if not with_cards:
         made = plan_resources(cpu, 0.0, nodes, most)
         return replace(made, notice="No GPU in the cluster: gpu: auto gives trials their cores.")
-    need, card = trial_bytes(config, corpora), card_bytes()
+    need = trial_bytes(config, corpora)
+    card = min(card.free for node in with_cards for card in node.cards)
     shared = _sharing(need, card, with_cards, cpu, most)
     made = plan_resources(cpu, gpu_share_of(shared), nodes, most)
     trials = "1 trial" if shared == 1 else f"{shared} trials"
     return replace(
         made,
         notice=f"gpu: auto lets {trials} share a card: the largest needs about "
-        f"{need / _MIB:,.0f} MiB and {CONTEXT_BYTES / _MIB:,.0f} for CUDA, the smallest card has "
-        f"{card / _MIB:,.0f}.",
+        f"{need / _MIB:,.0f} MiB and {CONTEXT_BYTES / _MIB:,.0f} for CUDA, the fullest card has "
+        f"{card / _MIB:,.0f} free.",
     )
 
 
@@ -144,17 +149,3 @@ def _kernel_sizes(config: SearchFile) -> tuple[int, ...]:
     values += getattr(config.space.get("kernel_sizes"), "choices", ())
     tuples = [tuple(value) for value in values if isinstance(value, list | tuple)]
     return max(tuples, key=sum)
-
-
-def check_card(sizes: Sequence[int]) -> int:
-    """Return the size of the smallest card.
-
-    Raises:
-        ClusterError: torch sees no card where Ray offers one.
-    """
-    if not sizes or min(sizes) <= 0:
-        raise ClusterError(
-            "a node offers a GPU that its torch cannot use: install a torch with CUDA there, or "
-            "set resources.gpu to 0"
-        )
-    return min(sizes)

@@ -5,7 +5,7 @@ it. `ray_connect.configure_ray` comes first, before this file and with it Ray is
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +15,10 @@ import ray
 from tune.exceptions import ClusterError
 from tune.execution import _ray_private
 from tune.execution.ray_connect import DEFAULTS
-from tune.execution.resources import Node
+from tune.execution.resources import Card, Node, SeenCards, describe_cards, with_cards
 
-_A_LITTLE = 0.001  # of a card: enough to be let in
+ANSWER_TIMEOUT_S = 120.0
+"""Seconds that a node has to say which cards it has: starting a process and importing torch."""
 _THIS_MACHINE = "127.0.0.1"
 
 
@@ -61,30 +62,91 @@ def session(
             ray.shutdown()
 
 
-def card_bytes() -> list[int]:
-    """Return the memory of a card of each node that has any; 0 where torch sees none."""
-    asked = [
-        ray.remote(num_cpus=0, num_gpus=_A_LITTLE, scheduling_strategy=_on(node["NodeID"]))(
-            _card_bytes
-        ).remote()
-        for node in ray.nodes()
-        if node["Alive"] and node["Resources"].get("GPU", 0.0) >= 1
-    ]
-    return [int(size) for size in ray.get(asked)]
+def with_usable_cards(nodes: Sequence[Node], say: Callable[[str], None]) -> tuple[Node, ...]:
+    """Return the nodes with the cards that their torch can use, and say which they are.
+
+    Raises:
+        ClusterError: A node offers more GPUs than its torch can use.
+    """
+    found = with_cards(nodes, ask_for_cards(nodes))
+    for node in found:
+        if node.cards:
+            say(describe_cards(node))
+    return tuple(found)
+
+
+def ask_for_cards(
+    nodes: Sequence[Node],
+    see: Callable[[], SeenCards] | None = None,
+    timeout_s: float = ANSWER_TIMEOUT_S,
+) -> dict[str, SeenCards]:
+    """Ask every node that offers GPUs which of them its torch can use.
+
+    A process on each node answers and ends again, so that its CUDA context holds no memory.
+
+    Args:
+        nodes: The machines of the cluster.
+        see: Called on each node; by default what looks with torch.
+        timeout_s: Seconds after which a node that has not answered is given up.
+
+    Returns:
+        The answers by the node's id; one that did not answer has the reason in place of cards.
+    """
+    see = see or see_cards
+    asked = {node.node_id: _asked(node.node_id, see) for node in nodes if node.gpus > 0}
+    ray.wait(list(asked.values()), num_returns=len(asked), timeout=timeout_s) if asked else None
+    return {node: _answer(reference, timeout_s) for node, reference in asked.items()}
+
+
+def see_cards() -> SeenCards:
+    """Return the cards of this machine that torch can use, each tried with one small operation."""
+    try:
+        import torch  # in a worker
+    except Exception as error:
+        return SeenCards("", reason=f"torch cannot be imported there ({_one_line(error)})")
+    cards: list[Card] = []
+    try:
+        for number in range(max(1, torch.cuda.device_count())):  # to hear why there is none
+            torch.zeros(1, device=f"cuda:{number}").add_(1).cpu()
+            free, total = torch.cuda.mem_get_info(number)
+            cards.append(Card(torch.cuda.get_device_name(number), total, free))
+    except Exception as error:  # AssertionError without CUDA, else RuntimeError of many kinds
+        return SeenCards(torch.__version__, tuple(cards), _one_line(error))
+    return SeenCards(torch.__version__, tuple(cards))
+
+
+def _asked(node: str, see: Callable[[], SeenCards]) -> Any:
+    return ray.remote(
+        num_cpus=0,
+        num_gpus=0,
+        max_calls=1,  # the process ends, and its CUDA context with it
+        max_retries=0,
+        scheduling_strategy=_on(node),
+        # A task without a GPU sees those that Ray was started with: all that the node offers.
+        runtime_env={"env_vars": {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}},
+    )(see).remote()
+
+
+def _answer(reference: Any, timeout_s: float) -> SeenCards:
+    try:
+        answer: SeenCards = ray.get(reference, timeout=0)
+    except ray.exceptions.GetTimeoutError:
+        ray.cancel(reference, force=True)
+        return SeenCards("", reason=f"no answer within {timeout_s:g} s")
+    except ray.exceptions.RayError as error:  # its process died, or could not be started
+        return SeenCards("", reason=_one_line(error))
+    return answer
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
 
 
 def _on(node: str) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node, soft=False)
-
-
-def _card_bytes() -> int:
-    import torch  # in a worker
-
-    if not torch.cuda.is_available():
-        return 0
-    return int(torch.cuda.get_device_properties(0).total_memory)
 
 
 def _start(cpus: int | None, dashboard: bool, dashboard_host: str | None) -> str | None:
@@ -132,7 +194,12 @@ def _url(context: Any) -> str | None:
 
 def _describe(dashboard_url: str | None, address: str | None) -> Cluster:
     nodes = tuple(
-        Node(cpus=node["Resources"].get("CPU", 0.0), gpus=node["Resources"].get("GPU", 0.0))
+        Node(
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+            node_id=node["NodeID"],
+            name=node["NodeManagerAddress"],
+        )
         for node in ray.nodes()
         if node["Alive"]
     )

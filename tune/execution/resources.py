@@ -5,10 +5,21 @@ A trial cannot straddle two nodes, so each node is counted by itself.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tune.exceptions import ClusterError
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A GPU as torch sees it on its node: its kind, and bytes of memory."""
+
+    kind: str
+    total: int
+    free: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,23 @@ class Node:
 
     cpus: float
     gpus: float
+    node_id: str = ""
+    """Ray's id of it."""
+    name: str = ""
+    """Its address; several nodes may share a machine and its address."""
+    cards: tuple[Card, ...] = ()
+    """What torch sees there; empty before the node was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCards:
+    """What a node answers when it is asked for the cards that its torch can use."""
+
+    torch: str
+    """The version of its torch, such as `2.13.0+cpu`; empty where it has none."""
+    cards: tuple[Card, ...] = ()
+    reason: str = ""
+    """Why torch can use no card, or not all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +121,54 @@ def plan_resources(
             "lower resources.cpu or resources.gpu"
         )
     return ResourcePlan(cpu, gpu, min(slots, max_concurrent or slots), notice)
+
+
+def with_cards(nodes: Sequence[Node], answers: Mapping[str, SeenCards]) -> list[Node]:
+    """Return the nodes with the cards that their torch can use.
+
+    Args:
+        nodes: The machines of the cluster.
+        answers: What each node that offers GPUs said, by the node's id.
+
+    Raises:
+        ClusterError: A node offers more GPUs than its torch can use; every such node is named.
+    """
+    faults = [
+        _unusable(node, answers[node.node_id])
+        for node in nodes
+        if node.node_id in answers and len(answers[node.node_id].cards) < node.gpus
+    ]
+    if faults:
+        raise ClusterError(
+            "\n".join(faults)
+            + "\nInstall a torch with CUDA that fits the driver there (`python -c 'import torch; "
+            "torch.zeros(1).cuda()'` must pass), start Ray there with `--num-gpus=0`, or search "
+            "with --gpus-per-trial 0."
+        )
+    return [
+        replace(node, cards=answers[node.node_id].cards) if node.node_id in answers else node
+        for node in nodes
+    ]
+
+
+def describe_cards(node: Node) -> str:
+    """Say which cards a node has and how much of their memory is free."""
+    cards = [
+        f"{each.kind} ({each.free / _GIB:.1f} of {each.total / _GIB:.1f} GiB free)"
+        for each in node.cards
+    ]
+    return f"{'Card' if len(cards) == 1 else 'Cards'} of node {node.name}: {', '.join(cards)}."
+
+
+def _unusable(node: Node, seen: SeenCards) -> str:
+    offered = f"{node.gpus:g} GPU{'' if node.gpus == 1 else 's'}"
+    if not seen.torch:
+        return f"Node {node.name} offers {offered}, but could not be asked for them: {seen.reason}."
+    usable = f"{len(seen.cards)} of them" if seen.cards else "none"
+    return (
+        f"Node {node.name} offers {offered}, but its torch {seen.torch} can use {usable}: "
+        f"{seen.reason or 'torch sees no more'}."
+    )
 
 
 def _slots(cpu: float, gpu: float, node: Node) -> int:

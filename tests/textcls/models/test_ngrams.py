@@ -4,7 +4,8 @@ import torch
 from classifier_parts import VOCABULARY, one_batch, split, words_of
 
 from textcls.config.models import ModelConfig, TrainConfig
-from textcls.models._ngrams import BUCKETS, NgramScores, features
+from textcls.models._ngrams import BUCKETS, NgramScores, features, ngram_layout
+from textcls.text import batching
 from textcls.text.encoding import EncodedSplit
 from textcls.training.trainer import Training
 
@@ -36,6 +37,18 @@ def test_each_text_has_its_words_and_its_pairs() -> None:
         alone, _ = features(one_batch(split_of(words)), 2)
         assert sorted(found.tolist()) == sorted(alone.tolist())
     assert 0 <= bucket.min() <= bucket.max() < BUCKETS
+
+
+def test_a_chunk_of_batches_has_the_features_of_each() -> None:
+    order, bounds = batching.evaluation_order(np.diff(TEXTS.offsets), 2)
+
+    def layout(packed: batching.Packed) -> list[batching.Part]:
+        return ngram_layout(packed, 2)
+
+    found = batching.batches(TEXTS, order, bounds, VOCABULARY, layout=layout)
+    for batch, plain in zip(found, batching.batches(TEXTS, order, bounds, VOCABULARY), strict=True):
+        for place, feature in zip(batch.places, features(plain, 2), strict=True):
+            assert torch.equal(place, feature.int())
 
 
 def test_pairs_have_an_order_and_words_none() -> None:

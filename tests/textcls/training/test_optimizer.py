@@ -28,13 +28,21 @@ def gradients(step: int) -> tuple[list[Tensor], Tensor, Tensor]:
     return dense, rows, torch.randn(len(rows), DIM, generator=g)
 
 
+def backward(p: nn.Parameter, gradient: Tensor) -> None:
+    """Leave a gradient as torch does: added to the one that is there, or as it is."""
+    if p.grad is None:
+        p.grad = gradient
+    else:
+        p.grad.add_(gradient)
+
+
 def ours(*, compiled: bool, steps: int = 8, max_norm: float = 1e9, frozen: int = 0):
     params, embeddings = parameters(), table()
     adam = _optimizer.create_optimizer(params, embeddings, max_norm, compiled=compiled)
     for step in range(steps):
         dense, rows, row_gradient = gradients(step)
         for p, g in zip(params, dense, strict=True):
-            p.grad.add_(g)
+            backward(p, g)
         adam.step(RATE, rows, None if step < frozen else row_gradient, ROW_RATE)
     return params, embeddings
 
@@ -127,7 +135,7 @@ def test_state_goes_on_where_it_was(*, compiled: bool) -> None:
                 adam.load_state(state)
             dense, rows, g = gradients(step)
             for p, d in zip(params, dense, strict=True):
-                p.grad.add_(d)
+                backward(p, d)
             adam.step(RATE, rows, g, ROW_RATE)
         return torch.cat([*(p.detach().flatten() for p in params), embeddings.flatten()])
 

@@ -5,19 +5,17 @@ import pytest
 
 from textcls.corpus import prepare_corpus
 from tune.config import search_file
-from tune.config.search_file import SearchFile
-from tune.exceptions import ClusterError
+from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution import gpu_share
 from tune.execution.data import Corpora
 from tune.execution.gpu_share import (
     allocator_fraction,
+    asks_for_cards,
     automatic_plan,
-    check_card,
     gpu_share_of,
     trial_bytes,
 )
-from tune.execution.ray_cluster import _card_bytes
-from tune.execution.resources import Node
+from tune.execution.resources import Card, Node
 
 GIB = 2**30
 BASE = {
@@ -40,8 +38,12 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Corpora:
     return {made.embeddings: prepare_corpus(made.data, made.embeddings, cache_dir=cache)}
 
 
-def sharing(search: SearchFile, corpora: Corpora, node: Node, card: int = 80 * GIB) -> int:
-    return round(1 / automatic_plan(search, corpora, [node], lambda: card).gpu)
+def with_card(cpus: float, gpus: int, free: int = 80 * GIB) -> Node:
+    return Node(cpus, gpus, cards=(Card("stand-in", 81 * GIB, free),) * gpus)
+
+
+def sharing(search: SearchFile, corpora: Corpora, *nodes: Node) -> int:
+    return round(1 / automatic_plan(search, corpora, nodes).gpu)
 
 
 def test_the_largest_configuration_counts(corpora: Corpora) -> None:
@@ -60,23 +62,26 @@ def test_the_largest_configuration_counts(corpora: Corpora) -> None:
 def test_memory_cores_and_wishes_limit_how_many_share_a_card(corpora: Corpora) -> None:
     made = search()
     need = trial_bytes(made, corpora) + gpu_share.CONTEXT_BYTES
-    assert sharing(made, corpora, Node(64, 1), 3 * need) == 3
-    assert sharing(made, corpora, Node(64, 1), need // 2) == 1  # it may still fit, and is let try
-    assert sharing(made, corpora, Node(8, 2)) == 4
-    assert sharing(made, corpora, Node(640, 1)) == gpu_share.MOST
-    assert sharing(search(search={"max_concurrent": 6}), corpora, Node(64, 2)) == 3
+    assert sharing(made, corpora, with_card(64, 1, 3 * need)) == 3
+    assert (
+        sharing(made, corpora, with_card(64, 1, need // 2)) == 1
+    )  # it may still fit, and is let try
+    assert sharing(made, corpora, with_card(8, 2)) == 4
+    assert sharing(made, corpora, with_card(640, 1)) == gpu_share.MOST
+    assert sharing(search(search={"max_concurrent": 6}), corpora, with_card(64, 2)) == 3
+    assert sharing(made, corpora, with_card(64, 1), with_card(64, 1, 5 * need), Node(64, 0)) == 5
 
 
 def test_the_plan_says_what_was_decided(corpora: Corpora) -> None:
-    made = automatic_plan(search(), corpora, [Node(6, 1)], lambda: 80 * GIB)
+    made = automatic_plan(search(), corpora, [with_card(6, 1)])
     assert (made.gpu, made.concurrent, made.device) == (0.1666, 6, "cuda")
     assert made.notice is not None
     assert "6 trials share a card" in made.notice
     assert "81,920" in made.notice
 
 
-def test_without_a_card_nobody_is_asked_for_its_size(corpora: Corpora) -> None:
-    made = automatic_plan(search(), corpora, [Node(2, 0)], lambda: pytest.fail("asked"))
+def test_without_a_card_trials_get_their_cores(corpora: Corpora) -> None:
+    made = automatic_plan(search(), corpora, [Node(2, 0)])
     assert (made.gpu, made.concurrent, made.device) == (0, 2, "cpu")
     assert made.notice == "No GPU in the cluster: gpu: auto gives trials their cores."
 
@@ -95,10 +100,20 @@ def test_the_allocators_of_all_trials_and_their_contexts_fit_on_the_card() -> No
     assert allocator_fraction(0.0625, 8 * GIB) == 0.03125
 
 
-def test_a_gpu_that_torch_cannot_use_is_named() -> None:
-    assert check_card([2, 1]) == 1
-    with pytest.raises(ClusterError, match=r"its torch cannot use.*set resources\.gpu to 0"):
-        check_card([GIB, 0])
+@pytest.mark.parametrize(
+    ("gpu", "classifier", "own"), [(0, False, False), (0.5, True, True), (2, True, False)]
+)
+def test_torch_has_to_see_the_cards_that_it_is_to_use(
+    gpu: float, *, classifier: bool, own: bool
+) -> None:
+    resources = {"cpu": 1, "gpu": gpu}
+    assert asks_for_cards(search(resources=resources)) == classifier
+    assert asks_for_cards(search()) is True  # auto
+    space = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
+    mine = ObjectiveSearchFile.model_validate(
+        {"objective": "mine", "space": space, "resources": resources}
+    )
+    assert asks_for_cards(mine) == own
 
 
 def test_every_shipped_space_has_an_estimate(corpora: Corpora) -> None:
@@ -106,11 +121,3 @@ def test_every_shipped_space_has_an_estimate(corpora: Corpora) -> None:
     for path in sorted(spaces.glob("*.yaml")):
         found = trial_bytes(search_file.load_search(path), corpora)
         assert 1e6 < found < 4 * GIB, path
-
-
-def test_a_machine_without_a_card_says_so() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a card")
-    assert _card_bytes() == 0
