@@ -86,7 +86,7 @@ def suggest_settings(dataset: "TextDataset", data: DataConfig) -> list[Suggestio
         *_imbalance(dict(figures.per_class)),
         *_apart(figures.texts, "validation" in dataset.splits),
         *_confirmation(figures.texts),
-        *_linear_weight(figures.texts),
+        *linear_weight(figures.texts),
         *_lengths(figures.texts, dataset.splits["train"].texts, data),
         *_vectors(dataset.splits["train"].texts),
     ]
@@ -130,7 +130,8 @@ def _confirmation(texts: int) -> Iterator[Suggestion]:
     yield Suggestion("search.confirm.retrain", True, "what wins is trained on all of them at last")
 
 
-def _linear_weight(texts: int) -> Iterator[Suggestion]:
+def linear_weight(texts: int) -> Iterator[Suggestion]:
+    """Yield the weight of the linear classifier that suits so many texts of train."""
     weight = next((weight for below, weight in _LINEAR_WEIGHTS if texts < below), None)
     if weight is not None:
         reason = "the fewer texts, the more the linear classifier knows and the less the encoder"
