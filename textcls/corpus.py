@@ -38,6 +38,7 @@ from textcls.vectors.embeddings import locate as locate_vectors
 if TYPE_CHECKING:
     from textcls.data.dataset import Source, TextDataset
     from textcls.models.linear import LinearClassifier
+    from textcls.training.metrics import IntArray
 
 __all__ = ["Corpus", "EncodedSplit", "corpus_of", "prepare_corpus"]
 
@@ -77,15 +78,9 @@ def with_all_learnt(corpus: Corpus) -> Corpus:
     """
     if corpus.linear is None or corpus.linear_texts is None:
         return corpus
-    from textcls.models.linear import train_linear
-
     read, words = corpus.linear_texts.splits, corpus.linear_texts.vocabulary.words
-    linear = train_linear(
-        concatenated(read[TRAIN], read["validation"]),
-        len(corpus.label_names),
-        words=words if corpus.linear.has_characters else None,
-        penalty=corpus.linear.penalty,
-    )
+    both = concatenated(read[TRAIN], read["validation"])
+    linear = corpus.linear.trained_again(both, len(corpus.label_names), words)
     splits = {
         name: split if name == TRAIN else replace(split, scores=linear.scores(read[name], words))
         for name, split in corpus.splits.items()
@@ -99,6 +94,7 @@ def prepare_corpus(
     embeddings: EmbeddingConfig,
     *,
     linear: bool = False,
+    measure: str = "accuracy",
     cache_dir: Path | None = None,
     say: Say = print,
     source: "Source | None" = None,
@@ -109,6 +105,7 @@ def prepare_corpus(
         data: Where the texts are and how they become tokens.
         embeddings: Where the word vectors come from.
         linear: Whether the corpus has a linear classifier (`textcls.models.linear`) as well.
+        measure: What that is wanted for: "accuracy", "macro_f1" or "balanced_accuracy".
         cache_dir: Where the cache lies; by default `cache.default_cache_dir()`. Where it cannot be
             written, `say` hears of it and the work goes on.
         say: Gets each notice and the figures worth knowing, a sentence at a time.
@@ -135,7 +132,7 @@ def prepare_corpus(
     )
     _say_all([notice for notice in texts.notices if notice not in source.notices], say)
 
-    beside = _linear(folder, key, texts, say) if linear else None
+    beside = _linear(folder, key, texts, measure, say) if linear else None
     if beside is not None:
         say(beside[2])
     key = cache.key(FORMAT, RECIPE, key, vectors.fingerprint, embeddings.seed)
@@ -182,6 +179,7 @@ def corpus_of(
     embeddings: EmbeddingConfig,
     *,
     linear: bool = False,
+    measure: str = "accuracy",
     say: Say = print,
 ) -> Corpus:
     """Encode and embed a data set in memory, without the cache; else as `prepare_corpus`."""
@@ -193,7 +191,9 @@ def corpus_of(
     made = unpack_vectors(
         pack_vectors(embed(vectors, encoding, embeddings.seed), encoding), encoding
     )
-    beside = _train_linear(encoding, tokenizer, len(dataset.label_names)) if linear else None
+    beside = None
+    if linear:
+        beside = _train_linear(encoding, tokenizer, len(dataset.label_names), measure)
     if beside is not None:
         say(beside[1])
     notices = list(dict.fromkeys((*notices, *substitutions)))
@@ -223,7 +223,7 @@ def corpus_of(
 
 
 def _linear(
-    folder: Path, texts_key: str, texts: Texts, say: Say
+    folder: Path, texts_key: str, texts: Texts, measure: str, say: Say
 ) -> "tuple[LinearClassifier, dict[str, NDArray[np.float32]], str]":
     """Return the linear classifier of train, its scores of the other splits, and what it is.
 
@@ -233,7 +233,9 @@ def _linear(
 
     def make() -> cache.Entry:
         say("Training a linear classifier; its features are chosen on train.")
-        made, sentence = _train_linear(texts.encoding, texts.tokenizer, len(texts.label_names))
+        made, sentence = _train_linear(
+            texts.encoding, texts.tokenizer, len(texts.label_names), measure
+        )
         uncut = texts.encoding.uncut
         scores = {
             name: made.scores(split, uncut.vocabulary.words)
@@ -242,18 +244,23 @@ def _linear(
         }
         return linear.pack(made, scores, sentence)
 
-    key = cache.key(FORMAT, linear.RECIPE, texts_key)
+    key = cache.key(FORMAT, linear.RECIPE, texts_key, measure)
     return linear.unpack(cache.fetch(folder / "linear" / key, make, say))
 
 
 def _train_linear(
-    encoding: Encoding, tokenizer: str, num_classes: int
+    encoding: Encoding, tokenizer: str, num_classes: int, measure: str
 ) -> "tuple[LinearClassifier, str]":
     """Train a linear classifier of the kind that suits train; return it and what it is."""
-    from textcls.models.linear_choice import choose_linear
+    from textcls.models.linear_choice import Goal, choose_linear
+    from textcls.training.metrics import confusion_matrix, measures_of
+
+    def value(labels: "IntArray", predictions: "IntArray") -> float:
+        return measures_of(confusion_matrix(labels, predictions, num_classes))[measure]
 
     train, words = encoding.uncut.splits[TRAIN], encoding.uncut.vocabulary.words
-    choice = choose_linear(train, words, num_classes, characters=tokenizer == WORDPUNCT)
+    goal = Goal(measure.replace("_", " ").replace("macro f1", "macro F1"), value)
+    choice = choose_linear(train, words, num_classes, characters=tokenizer == WORDPUNCT, goal=goal)
     return choice.train(train, words, num_classes), str(choice)
 
 

@@ -209,6 +209,7 @@ class TextClassifier:
             file.data,
             file.embeddings,
             linear=file.model.linear_weight > 0,
+            measure=file.train.measure,
             say=print if self.verbose else _ignore,
         )
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")

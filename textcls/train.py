@@ -110,7 +110,9 @@ def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
 
     rungs = _rungs(options.rungs)
     linear = file.model.linear_weight > 0
-    prepared = corpus.prepare_corpus(file.data, file.embeddings, linear=linear, say=say)
+    prepared = corpus.prepare_corpus(
+        file.data, file.embeddings, linear=linear, measure=file.train.measure, say=say
+    )
     epochs = file.train.epochs_on(len(prepared.splits["train"]))
     rungs = rungs or [float(epoch) for epoch in range(1, int(epochs) + 1)]
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -5,11 +5,11 @@ on the data (which metric, how long a text may be, how much is set apart, how of
 repeated) is decided here, and every decision is a sentence that is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from textcls.config.models import CORPUS_VECTORS, DataConfig
+from textcls.config.models import CORPUS_VECTORS, ClassWeights, DataConfig
 from tune.config import search_file
 from tune.config.spaces import find_space
 
@@ -20,6 +20,8 @@ SPACE = "strong"
 """The search space for data without one of its own: it selects on validation texts."""
 
 _IMBALANCED = 0.75  # share of the largest class from which accuracy says little
+_CLASS_WEIGHTS: tuple[ClassWeights, ...] = ("balanced", "sqrt", "none")
+"""What is searched there, the most even first: one initial point has each."""
 _SHORT, _LONG = 128, 400
 """Tokens: the file's own limit, and the most that the encoder reads; the linear part reads all."""
 _TOKENS = 2_400_000
@@ -81,16 +83,16 @@ def suggest_settings(dataset: "TextDataset", data: DataConfig) -> list[Suggestio
 
     figures = figures_of(dataset)["train"]
     return [
-        *_metric(dict(figures.per_class)),
+        *_imbalance(dict(figures.per_class)),
         *_apart(figures.texts, "validation" in dataset.splits),
         *_confirmation(figures.texts),
-        *_linear_weight(figures.texts),
+        *linear_weight(figures.texts),
         *_lengths(figures.texts, dataset.splits["train"].texts, data),
         *_vectors(dataset.splits["train"].texts),
     ]
 
 
-def _metric(per_class: dict[str, int]) -> Iterator[Suggestion]:
+def _imbalance(per_class: dict[str, int]) -> Iterator[Suggestion]:
     share = max(per_class.values()) / sum(per_class.values())
     if share > _IMBALANCED:
         reason = (
@@ -98,6 +100,10 @@ def _metric(per_class: dict[str, int]) -> Iterator[Suggestion]:
             "naming that class always would have a high accuracy"
         )
         yield Suggestion("search.metric", "val_macro_f1", reason)
+        reason = "how much more the texts of rare classes count is searched"
+        choices = list(_CLASS_WEIGHTS)
+        yield Suggestion("space.class_weights", {"type": "categorical", "choices": choices}, reason)
+        yield from _at_points("class_weights", choices, "classes weighed by")
 
 
 def _apart(texts: int, has_validation: bool) -> Iterator[Suggestion]:
@@ -124,7 +130,8 @@ def _confirmation(texts: int) -> Iterator[Suggestion]:
     yield Suggestion("search.confirm.retrain", True, "what wins is trained on all of them at last")
 
 
-def _linear_weight(texts: int) -> Iterator[Suggestion]:
+def linear_weight(texts: int) -> Iterator[Suggestion]:
+    """Yield the weight of the linear classifier that suits so many texts of train."""
     weight = next((weight for below, weight in _LINEAR_WEIGHTS if texts < below), None)
     if weight is not None:
         reason = "the fewer texts, the more the linear classifier knows and the less the encoder"
@@ -184,8 +191,11 @@ def _vectors(column: Any) -> Iterator[Suggestion]:
     choices = [_VECTORS, CORPUS_VECTORS]
     reason = f"the texts are English and {_VECTORS} is installed, so both vectors are tried"
     yield Suggestion("space.embeddings", {"type": "categorical", "choices": choices}, reason)
-    points = search_file.load_search(find_space(SPACE)).points
-    for index in range(len(points)):
-        vectors = choices[index % 2]
-        reason = f"point {index + 1} is tried with {vectors}"
-        yield Suggestion(f"points.{index}.embeddings", vectors, reason)
+    yield from _at_points("embeddings", choices, "vectors")
+
+
+def _at_points(name: str, choices: Sequence[str], words: str) -> Iterator[Suggestion]:
+    """Yield a choice for each point of `SPACE`, in turn."""
+    for index in range(len(search_file.load_search(find_space(SPACE)).points)):
+        value = choices[index % len(choices)]
+        yield Suggestion(f"points.{index}.{name}", value, f"point {index + 1}: {words} {value}")

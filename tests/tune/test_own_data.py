@@ -70,6 +70,11 @@ def test_one_class_in_most_texts_makes_macro_f1_the_metric(tmp_path: Path) -> No
     texts, _ = several(100)
     found = suggested(write(tmp_path, texts, ["rare"] * 20 + ["usual"] * 80))
     assert found["search.metric"] == "val_macro_f1"
+    choices = ["balanced", "sqrt", "none"]
+    assert found["space.class_weights"] == {"type": "categorical", "choices": choices}
+    assert [found[f"points.{point}.class_weights"] for point in range(3)] == choices
+    found = suggested(write(tmp_path, texts, ["rare"] * 30 + ["usual"] * 70))
+    assert not {"search.metric", "space.class_weights"} & set(found)
 
 
 def test_a_validation_split_is_used_as_it_is(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ LONGEST_LABEL = 1_000
 """Characters that the name of a class can have."""
 
 ModelName = Literal["cnn", "rnn", "gru"]
+ClassWeights = Literal["none", "sqrt", "balanced"]
 
 
 def _names(value: object) -> object:
@@ -203,6 +204,13 @@ class TrainConfig(Section):
     """Share of all steps during which the learning rates rise from 0."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of a label's weight that is spread over all classes."""
+    class_weights: ClassWeights = "none"
+    """How much more a text of a rare class counts in the loss: none weighs all texts alike,
+    balanced gives each class the same sum, sqrt the square root of its number of texts."""
+    class_sampling: ClassWeights = "none"
+    """How much more often a text of a rare class is drawn: none draws each once an epoch, balanced
+    as many of each class, sqrt as the square root of its number of texts. With class_weights as
+    well, the weights add only what the sampling leaves over."""
     max_grad_norm: float = Field(default=1.0, gt=0.0)
     """The gradient is scaled down to this norm, embeddings included, before each step."""
     freeze_iters: int = Field(default=0, ge=0)
@@ -225,6 +233,15 @@ class TrainConfig(Section):
                 f"but are {self.freeze_iters} and {self.freeze_fraction}"
             )
         return self
+
+    @property
+    def measure(self) -> str:
+        """What a linear classifier beside it is to be good at: macro F1 where classes weigh alike.
+
+        A search has a metric that says so; one training has these keys.
+        """
+        even = self.class_weights != "none" or self.class_sampling != "none"
+        return "macro_f1" if even else "accuracy"
 
     def epochs_on(self, texts: int) -> float:
         """Return the epochs to train on a train split of `texts` texts."""

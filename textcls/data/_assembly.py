@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from textcls.config.models import LONGEST_LABEL, SYNTHETIC, DataConfig
 from textcls.data._class_loss import uneven_loss
-from textcls.data._faults import complain, counted, left_out, quoted
+from textcls.data._faults import complain, counted, left_out, listed, quoted
 from textcls.data._row_checks import CheckedRows, in_order, is_class_name, seen
 from textcls.data._splits import kept_together, stratified
 from textcls.exceptions import DataError
 
 _TEST_STREAM, _VALIDATION_STREAM = 0, 1
+_NUMBERS, _TRUTH = ("0", "1"), ("false", "true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def assemble(
             f"{LONGEST_LABEL:,} characters that can be shown"
         )
     everything = [rows for files in parts.values() for rows in files]
+    said = [*notices, *(told for rows in everything if (told := _as_trained(rows, trained)))]
     if len(trained) == 1 and not any(rows.faults for rows in everything):
         raise DataError(
             f"{name}: every row of train has the label {quoted(list(trained))}; "
@@ -86,7 +88,7 @@ def assemble(
             f"{name}: the rows of train that can be used all have the label "
             f"{quoted(list(trained))}; expected at least two classes"
         )
-    said = [*notices, *(left_out(file) for file in faulty)]
+    said += [left_out(file) for file in faulty]
     if faulty and (uneven := uneven_loss(label_names, parts["train"])):
         said.append(f"{name}: {uneven}")
     if split_off:
@@ -118,6 +120,33 @@ def _label_names(train: Sequence[CheckedRows]) -> tuple[tuple[str, ...], set[str
     }
     listed_classes = next((rows.values for rows in train if rows.closed), None)
     return listed_classes or in_order(list(trained)), trained
+
+
+def _as_trained(rows: CheckedRows, trained: set[str]) -> str:
+    """Write labels as train does where they differ by case or blanks, or are 0 and 1 for truth.
+
+    Returns what there is to say about it; "" where nothing is changed.
+    """
+    written = {value for value in rows.values if value}
+    meant: dict[str, str] = {}
+    for known, other in ((_NUMBERS, _TRUTH), (_TRUTH, _NUMBERS)):
+        if trained == set(known) and written and written <= set(other):
+            meant = {old: new for old, new in zip(other, known, strict=True) if old in written}
+    alike: dict[str, list[str]] = {}
+    for label in trained:
+        alike.setdefault(_folded(label), []).append(label)
+    for value in written - trained:
+        if len(found := alike.get(_folded(value), [])) == 1:
+            meant.setdefault(value, found[0])
+    if not meant:
+        return ""
+    rows.values = tuple(meant.get(value, value) for value in rows.values)
+    pairs = listed([f"{old!r} as {new!r}" for old, new in sorted(meant.items())])
+    return f"{rows.place}: its labels are read as train writes them, {pairs}"
+
+
+def _folded(label: str) -> str:
+    return " ".join(label.casefold().split())
 
 
 def _align(rows: CheckedRows, names: tuple[str, ...], trained: set[str]) -> None:

@@ -59,6 +59,8 @@ class _Content:
     numeric: bool
     whole: bool
     """All of them are integers."""
+    binary: bool = False
+    """All of them are 0 or 1."""
 
     @classmethod
     def of(cls, values: Sequence[str]) -> "_Content":
@@ -66,7 +68,8 @@ class _Content:
         length = sum(map(len, kept)) / max(1, len(kept))
         numeric = bool(kept) and all(_NUMBER.fullmatch(value) for value in kept)
         whole = numeric and all(float(value).is_integer() for value in kept)
-        return cls(len(kept), len(set(kept)), length, numeric, whole)
+        binary = {"0", "1"} == set(kept)
+        return cls(len(kept), len(set(kept)), length, numeric, whole, binary)
 
     @property
     def may_be_text(self) -> bool:
@@ -299,6 +302,8 @@ def _undecided(
     text = ",".join(texts) if texts else max(left, key=lambda n: content[n].length)
     label = labels[0] if labels else next((n for n in reversed(left) if n != text), left[-1])
     options = f"--text {_shell(text)} --label {_shell(label)}"
+    if len(labels) > 1 and all(content[name].binary for name in labels):
+        lines[-1] += " (each is 0 or 1; a classifier reads one column that names the class)"
     return (
         f"{place}: {' and '.join(lines)}; its columns are {quoted(present)}. Name them, such as "
         f"{options} (data.text_columns, data.label_column){hint}"

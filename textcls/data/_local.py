@@ -24,6 +24,27 @@ SPLIT_WORDS = {
 
 ORDER = ("train", "validation", "test")
 
+_AS_TABLE = "save its rows as .csv or .parquet"
+_PICKLE = f"a pickle, which runs code when it is loaded and so is never read; {_AS_TABLE}"
+_DATABASE = f"a database; {_AS_TABLE}"
+_ARCHIVE = "an archive of a kind that is not unpacked here; unpack it, or make it a .zip"
+_DOCUMENT = f"a document without columns; {_AS_TABLE}"
+_OTHER_KINDS = {
+    ".xls": "a workbook of Excel before 2007; save it as .xlsx or .csv",
+    ".xlsb": "a binary workbook of Excel; save it as .xlsx or .csv",
+    ".ods": "a sheet of LibreOffice; save it as .xlsx or .csv",
+    ".numbers": "a sheet of Numbers; export it as .xlsx or .csv",
+    **dict.fromkeys((".pkl", ".pickle", ".joblib", ".pt"), _PICKLE),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".sql", ".mdb"), _DATABASE),
+    **dict.fromkeys((".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz", ".zst"), _ARCHIVE),
+    **dict.fromkeys((".docx", ".doc", ".pdf", ".html", ".htm", ".xml", ".md"), _DOCUMENT),
+    **dict.fromkeys(
+        (".feather", ".arrow", ".dta", ".sav", ".rds", ".rdata", ".npy", ".npz", ".h5"),
+        f"a file of another program; {_AS_TABLE}",
+    ),
+}
+"""What files of other kinds are, and what to do with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class SplitFiles:
@@ -57,9 +78,10 @@ def find_splits(path: Path) -> SplitFiles:
     than one candidate for a split.
     """
     if path.is_file():
-        if inner_name(path).lower().endswith(".xls"):
-            raise DataError(f"{path}: a workbook of Excel before 2007; save it as .xlsx or .csv")
         if not is_data_file(path):
+            kind = Path(inner_name(path)).suffix.lower()
+            if kind in _OTHER_KINDS:
+                raise DataError(f"{path}: {_OTHER_KINDS[kind]}")
             raise DataError(f"{path}: a file of an unknown kind; expected one of {SUFFIXES}")
         return SplitFiles({"train": (path,)})
     if not path.is_dir():

@@ -38,7 +38,7 @@ SourceFiles = Mapping[str, Sequence[SourceFile]]
 
 
 def sources_of(path: Path, scratch: Path) -> tuple[SourceFiles, list[str]]:
-    """Find the files of each split, those of an archive or of one JSON file unpacked."""
+    """Find the files of each split, those of an archive, a JSON file or a workbook unpacked."""
     if path.is_file() and path.suffix.lower() == ZIP:
         folder = scratch / "archive"
         folder.mkdir()
@@ -55,7 +55,7 @@ def sources_of(path: Path, scratch: Path) -> tuple[SourceFiles, list[str]]:
         split: [SourceFile(p, places[p]) for p in paths] for split, paths in found.splits.items()
     }
     if list(files) == [TRAIN] and len(files[TRAIN]) == 1:
-        return _json_splits(files[TRAIN][0], scratch, said) or (files, said)
+        return _inner_splits(files[TRAIN][0], scratch, said) or (files, said)
     return files, said
 
 
@@ -144,10 +144,10 @@ def _take_first(parts: Mapping[str, Sequence[CheckedRows]]) -> list[str]:
     return [f"{counted(several, 'row')} had several labels; the first of each is taken"]
 
 
-def _json_splits(
+def _inner_splits(
     file: SourceFile, scratch: Path, said: list[str]
 ) -> tuple[SourceFiles, list[str]] | None:
-    found = unfolded(file.path, scratch)
+    found = unfolded(file.path, scratch, split_of)
     if not found:
         return None
     splits: dict[str, list[SourceFile]] = {}

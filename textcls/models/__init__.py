@@ -6,6 +6,7 @@ underscore is this package's own.
 
 __all__ = [
     "classifier",
+    "imbalance",
     "linear",
     "linear_choice",
     "operations",

@@ -76,7 +76,9 @@ Layout = Callable[[Packed], list[Part]]
 """Works out what an encoder gathers from each batch of a chunk."""
 
 
-def training_order(lengths: Array, batch_size: int, seed: int, epoch: int) -> tuple[Array, Array]:
+def training_order(
+    lengths: Array, batch_size: int, seed: int, epoch: int, draws: Array | None = None
+) -> tuple[Array, Array]:
     """Choose the texts of each batch of an epoch.
 
     Args:
@@ -84,6 +86,9 @@ def training_order(lengths: Array, batch_size: int, seed: int, epoch: int) -> tu
         batch_size: Texts in a batch; the last one may be smaller.
         seed: Seed of the shuffling.
         epoch: Number of the epoch; each has an order of its own.
+        draws: How often each text is to be drawn in an epoch, on average, (texts,), with a mean of
+            1; by default each is drawn once. A text comes as often as that says, rounded up or
+            down by chance.
 
     Returns:
         The text numbers (texts,) and the bounds (batches + 1,) of the batches within them: batch i
@@ -93,6 +98,8 @@ def training_order(lengths: Array, batch_size: int, seed: int, epoch: int) -> tu
     texts = len(lengths)
     rng = np.random.default_rng([seed, epoch])
     shuffled = rng.permutation(texts)
+    if draws is not None:
+        shuffled = rng.permutation(_drawn(shuffled, draws, rng))
     pool = np.arange(texts) // (POOL * batch_size)
     longest = int(lengths.max(initial=0))
     # One stable sort does all pools: first by pool, then by falling length.
@@ -102,6 +109,13 @@ def training_order(lengths: Array, batch_size: int, seed: int, epoch: int) -> tu
     stops = np.minimum(starts + batch_size, texts)
     bounds = np.concatenate([[0], np.cumsum(stops - starts)])
     return order[_ranges(starts, stops, bounds)], bounds
+
+
+def _drawn(shuffled: Array, draws: Array, rng: np.random.Generator) -> Array:
+    """Draw as many texts as there are, systematically: at equal steps through their sums."""
+    sums = np.cumsum(draws[shuffled], dtype=np.float64)
+    places = (np.arange(len(shuffled)) + rng.random()) * (sums[-1] / len(shuffled))
+    return shuffled[np.minimum(np.searchsorted(sums, places, side="right"), len(shuffled) - 1)]
 
 
 @kernel()

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from textcls.config.messages import shown
 from textcls.config.models import ModelConfig, TrainConfig
 from textcls.exceptions import ConfigError, DivergedError
 from textcls.models import classifier
@@ -41,6 +42,13 @@ Settings = tuple[ModelConfig, TrainConfig]
 
 _FREE_OF_MODEL = ("dropout", "embedding_dropout", "word_dropout", "linear_weight", "init")
 _SHAPE_OF_TRAIN = ("epochs", "least_texts", "batch_size")
+_ALONE = {
+    "model.ngrams": 0,
+    "train.class_weights": "none",
+    "train.class_sampling": "none",
+    "train.log_every": None,
+}
+"""Settings that only a training of one classifier knows, with the value that a group has."""
 
 
 def shape_of(model: ModelConfig, train: TrainConfig) -> dict[str, Any]:
@@ -59,17 +67,22 @@ def check_shapes(members: Sequence[Settings]) -> None:
     """Check that classifiers can be trained together.
 
     Raises:
-        ConfigError: There are none, two differ in shape, or one has n-gram scores.
+        ConfigError: There are none, two differ in shape, or one has n-gram scores, weighted
+            classes or a log of its steps.
     """
     if not members:
         raise ConfigError("a group needs at least one classifier, but there are none")
     first = shape_of(*members[0])
     for number, member in enumerate(members):
-        if member[0].ngrams:
-            raise ConfigError(
-                f"classifier {number}: model.ngrams is {member[0].ngrams}, but must be 0 in a "
-                "group: n-gram scores are trained one classifier at a time"
-            )
+        settings = dict(zip(("model", "train"), member, strict=True))
+        for name, needed in _ALONE.items():
+            section, _, key = name.partition(".")
+            found = getattr(settings[section], key)
+            if found != needed:
+                raise ConfigError(
+                    f"classifier {number}: {name} is {shown(found)}, but must be {shown(needed)} "
+                    "in a group: only a classifier that is trained alone has it"
+                )
         for key, value in shape_of(*member).items():
             if value != first[key]:
                 raise ConfigError(
@@ -91,7 +104,7 @@ class FusedTraining:
         device: "cpu" or a torch device such as "cuda".
 
     Raises:
-        ConfigError: The classifiers do not have one shape, or have n-gram scores.
+        ConfigError: The classifiers cannot be trained together (`check_shapes`).
 
     Example::
 

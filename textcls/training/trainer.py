@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from textcls.config.models import ModelConfig, TrainConfig
 from textcls.exceptions import BundleError, DivergedError
-from textcls.models import classifier
+from textcls.models import classifier, imbalance
 from textcls.text import batching
 from textcls.text.batching import Batch
 from textcls.text.encoding import EncodedSplit
@@ -113,6 +113,7 @@ class Training:
         self.num_classes = num_classes
         self.order_seed = train.seed if order_seed is None else order_seed
         self.lengths = np.diff(splits["train"].offsets)
+        self._weights, self._draws = _balance(splits["train"], num_classes, train, device)
         self.steps_per_epoch = -(-len(self.lengths) // train.batch_size)
         epochs = train.epochs_on(len(self.lengths))
         self.total_steps = max(1, round(epochs * self.steps_per_epoch))
@@ -181,7 +182,7 @@ class Training:
         while self.step < self.total_steps:
             epoch, done = divmod(self.step, self.steps_per_epoch)
             order, bounds = batching.training_order(
-                self.lengths, self.train.batch_size, self.order_seed, epoch
+                self.lengths, self.train.batch_size, self.order_seed, epoch, self._draws
             )
             left = self.total_steps - epoch * self.steps_per_epoch
             yield from batching.batches(
@@ -199,9 +200,7 @@ class Training:
         rows = self.classifier.look_up(batch)
         rows.requires_grad_(self.step >= self.frozen_steps)
         logits = self.classifier(rows, batch)
-        loss = functional.cross_entropy(
-            logits, batch.labels, label_smoothing=self.train.label_smoothing
-        )
+        loss = self._loss(logits, batch.labels)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.log is not None:
             gradients = [parameter.grad for parameter in self.classifier.parameters()]
@@ -213,6 +212,15 @@ class Training:
         if self.classifier.ngrams is not None:
             self.classifier.ngrams.learn(share * self.train.ngram_learning_rate)
         return loss.detach()
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        smoothing = self.train.label_smoothing
+        if self._weights is None:
+            return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        # Torch's own weights divide by their sum over the batch, which takes back, in a batch with
+        # a rare text, much of what that text was to count more.
+        each = functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+        return (each * self._weights[labels]).mean()
 
     def _tally(self) -> _Tally:
         return _Tally(torch.zeros((), device=self.device))
@@ -301,6 +309,25 @@ class Training:
             ) from error
         torch.set_rng_state(generator)
         self.step = int(about["step"])
+
+
+def _balance(
+    split: EncodedSplit, num_classes: int, train: TrainConfig, device: str
+) -> tuple[torch.Tensor | None, np.ndarray[Any, Any] | None]:
+    """Return the classes' weights (classes,) and how often each text is drawn (texts,).
+
+    Either is None where all are alike.
+    """
+    labels = np.asarray(split.labels)
+    weights = draws = None
+    if train.class_weights != "none":
+        found = imbalance.weigh_classes(
+            labels, num_classes, train.class_weights, sampling=train.class_sampling
+        )
+        weights = torch.from_numpy(found).to(device)
+    if train.class_sampling != "none":
+        draws = imbalance.weigh_classes(labels, num_classes, train.class_sampling)[labels]
+    return weights, draws
 
 
 def rate_share(train: TrainConfig, step: int, total: int) -> float:

@@ -79,6 +79,8 @@ def prepare_corpora(
     from textcls import corpus
 
     linear = optuna_space.wants_linear(config)
+    metric = config.search.metric
+    measure, split = parse_metric(metric).measure, parse_metric(metric).split
     told: set[str] = set()
 
     def once(sentence: str) -> None:
@@ -88,12 +90,10 @@ def prepare_corpora(
 
     corpora = {
         embeddings: corpus.prepare_corpus(
-            config.data, embeddings, linear=linear, say=once, source=source
+            config.data, embeddings, linear=linear, measure=measure, say=once, source=source
         )
         for embeddings in optuna_space.embedding_choices(config)
     }
-    metric = config.search.metric
-    split = parse_metric(metric).split
     if config.search.confirm.folds and split != "validation":
         raise ConfigError(
             "search.confirm.folds compares on texts of train and validation, but search.metric is "
@@ -161,17 +161,10 @@ def _linear_scores(
     """Return the scores of some texts by a linear classifier that was trained on others."""
     if corpus.linear is None or corpus.linear_texts is None:
         return None
-    from textcls.models.linear import train_linear
-
     read = corpus.linear_texts.splits
     both = concatenated(read["train"], read["validation"])
     words = corpus.linear_texts.vocabulary.words
-    made = train_linear(
-        selected(both, kept),
-        len(corpus.label_names),
-        words=words if corpus.linear.has_characters else None,
-        penalty=corpus.linear.penalty,
-    )
+    made = corpus.linear.trained_again(selected(both, kept), len(corpus.label_names), words)
     return made.scores(selected(both, apart), words)
 
 

@@ -69,9 +69,9 @@ FILES: dict[str, tuple[dict[str, bytes], str, str]] = {
         "class, found 'notes.txt'",
     ),
     "a kind of file that is not read": (
-        {"train.docx": b"-"},
-        "d/train.docx",
-        "d/train.docx: a file of an unknown kind; expected one of "
+        {"train.abc": b"-"},
+        "d/train.abc",
+        "d/train.abc: a file of an unknown kind; expected one of "
         ".csv, .tsv, .tab, .txt, .jsonl, .ndjson, .json, .parquet, .xlsx",
     ),
     "a damaged workbook": (

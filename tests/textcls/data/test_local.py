@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dataset_parts import ROWS, lines, read_data, rows_of
 
@@ -104,3 +105,55 @@ def test_leaving_out_bad_rows_is_not_advised_where_one_class_would_suffer(tmp_pa
     assert str(caught.value).endswith(f"Fix them; with data.bad_rows: skip, {advice}")
     data = read_data(file, bad_rows="skip")
     assert [notice for notice in data.notices if advice in notice]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("rows.pkl", b"\x80", "a pickle, which runs code when it is loaded and so is never read"),
+        ("rows.tar.gz", b"-", "an archive of a kind that is not unpacked here"),
+        ("rows.sqlite", b"-", "a database; save its rows as .csv or .parquet"),
+        ("rows.csv", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("rows.parquet", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("rows.csv", b"\n<!DOCTYPE html><html>", "a web page, not data"),
+    ],
+)
+def test_what_comes_in_the_place_of_data(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        read_data(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "pairs"),
+    [
+        (
+            {"pos": "1", "neg": "0"},
+            {"pos": "True", "neg": "False"},
+            "'false' as '0', 'true' as '1'",
+        ),
+        ({"pos": "true", "neg": "false"}, {"pos": "1.0", "neg": "0"}, "'0' as 'false', '1' as"),
+        ({"pos": "Very Good", "neg": "Bad"}, {"pos": "very  good", "neg": "BAD"}, "'BAD' as 'Bad'"),
+    ],
+    ids=["truth", "numbers", "case"],
+)
+def test_labels_of_another_spelling_than_train_s(
+    tmp_path: Path, train: dict[str, str], test: dict[str, str], pairs: str
+) -> None:
+    for split, meant in (("train", train), ("test", test)):
+        rows = "".join(f"{text},{meant[label]}\n" for text, label in ROWS)
+        (tmp_path / f"{split}.csv").write_text("text,label\n" + rows)
+    data = read_data(tmp_path)
+    assert data.label_names == tuple(sorted(train.values()))
+    np.testing.assert_array_equal(data.splits["test"].labels, data.splits["train"].labels)
+    (told,) = [notice for notice in data.notices if "as train writes them" in notice]
+    assert pairs in told
+
+
+def test_another_spelling_of_two_labels_of_train_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(CSV.replace("pos", "Pos", 1))
+    (tmp_path / "test.csv").write_text("text,label\nfine,POS\nfine,pos\n")
+    with pytest.raises(DataError, match=r"a label that train lacks \('POS'\)"):
+        read_data(tmp_path)

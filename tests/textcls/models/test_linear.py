@@ -11,8 +11,14 @@ from safetensors.numpy import save_file
 from scipy.optimize import minimize
 
 from textcls import bundle
-from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, TrainConfig
-from textcls.corpus import Corpus, prepare_corpus
+from textcls.config.models import (
+    ClassWeights,
+    DataConfig,
+    EmbeddingConfig,
+    ModelConfig,
+    TrainConfig,
+)
+from textcls.corpus import Corpus, prepare_corpus, with_all_learnt
 from textcls.exceptions import BundleError
 from textcls.models import linear
 from textcls.models.linear import LinearClassifier, train_linear
@@ -87,16 +93,20 @@ def test_a_text_of_unknown_words_has_the_bias_alone() -> None:
     np.testing.assert_array_equal(scores, np.stack([made.weights[-1]] * 2))
 
 
-def test_the_weights_are_the_minimum_of_the_squared_hinge_loss() -> None:
-    made = train_linear(TRAIN, 3)
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+def test_the_weights_are_the_minimum_of_the_squared_hinge_loss(class_weights: ClassWeights) -> None:
+    made = train_linear(TRAIN, 3, class_weights=class_weights)
+    counts = np.bincount(TRAIN.labels, minlength=3)
+    weights = counts.sum() / (3 * counts) if class_weights == "balanced" else np.ones(3)
+    costs = linear.PENALTY * weights[TRAIN.labels]
     x = features(TRAIN, made)
     for label in range(3):
         y = np.where(TRAIN.labels == label, 1.0, -1.0)
 
         def objective(w: np.ndarray, y: np.ndarray = y) -> tuple[float, np.ndarray]:
             lost = np.maximum(0, 1 - y * (x @ w))
-            slope = w - 2 * linear.PENALTY * x.T @ (y * lost)
-            return 0.5 * w @ w + linear.PENALTY * np.square(lost).sum(), slope
+            slope = w - 2 * x.T @ (costs * y * lost)
+            return 0.5 * w @ w + (costs * np.square(lost)).sum(), slope
 
         start = np.zeros(x.shape[1])
         least = minimize(objective, start, jac=True).fun
@@ -143,6 +153,35 @@ def exported(corpus: Corpus, tmp_path: Path) -> tuple[Path, Training]:
     training.save(tmp_path / "checkpoint")
     bundle.export_bundle(tmp_path / "checkpoint", model, corpus, DATA, tmp_path / "best", {})
     return tmp_path / "best", training
+
+
+def test_a_corpus_has_the_one_that_the_measure_asks_for_and_keeps_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.random(800) < 0.1
+    hints = np.where(rng.random(800) < 0.75, labels, ~labels)
+    rows = [
+        f"{'odd' if hint else 'plain'}{rng.integers(4)},{'rare' if label else 'usual'}"
+        for hint, label in zip(hints, labels, strict=True)
+    ]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *dict.fromkeys(rows), *rows]))
+    data = DataConfig(name=str(tmp_path / "texts.csv"), validation_fraction=0.2)
+
+    def prepared(measure: str) -> tuple[Corpus, LinearClassifier]:
+        corpus = prepare_corpus(
+            data, VECTORS, linear=True, measure=measure, cache_dir=tmp_path, say=lambda _: None
+        )
+        assert corpus.linear is not None
+        return corpus, corpus.linear
+
+    first, by_f1 = prepared("macro_f1")
+    _, again = prepared("macro_f1")
+    _, by_accuracy = prepared("accuracy")
+    assert by_f1.class_weights == again.class_weights != by_accuracy.class_weights == "none"
+    np.testing.assert_array_equal(again.weights, by_f1.weights)
+    learnt = with_all_learnt(first).linear
+    assert learnt is not None
+    assert learnt.class_weights == by_f1.class_weights
+    assert "chosen by the macro F1" in first.provenance["linear"]
 
 
 def test_a_corpus_has_it_where_it_is_asked_for_and_keeps_it(tmp_path: Path) -> None:

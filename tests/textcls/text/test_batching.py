@@ -1,6 +1,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from classifier_parts import VOCABULARY, one_batch, split, words_of
 
 from textcls.text import batching
@@ -84,3 +85,20 @@ def test_batches_from_the_middle_equal_the_later_ones(monkeypatch) -> None:
     order, bounds = batching.training_order(LENGTHS, 32, 0, 0)
     later = list(batching.batches(NEWS_LIKE, order, bounds, VOCABULARY, first=100))
     assert [unpack(b) for b in later] == [unpack(b) for b in whole[100:]]
+
+
+def test_a_text_is_drawn_as_often_as_asked_rounded_by_chance() -> None:
+    texts = len(LENGTHS)
+    draws = np.where(np.arange(texts) % 4 == 0, 2.5, 0.5)
+    draws /= draws.mean()
+    counts = np.zeros(texts)
+    for epoch in range(40):
+        order, bounds = batching.training_order(LENGTHS, 32, 0, epoch, draws)
+        assert len(order) == texts == bounds[-1]
+        found = np.bincount(order, minlength=texts)
+        assert (np.abs(found - draws) < 1).all()
+        counts += found / 40
+    assert counts[::4].mean() == pytest.approx(draws[0], abs=0.01)
+    assert np.abs(counts - draws).max() < 0.4
+    again, _ = batching.training_order(LENGTHS, 32, 0, 39, draws)
+    assert (again == order).all()

@@ -193,6 +193,13 @@ def test_dropout_keeps_its_share_and_draws_anew_for_each_step_and_seed() -> None
         ([{}, {"hidden_size": 8}], [{}, {}], r"classifier 1: model.hidden_size is 8, but .* is 50"),
         ([{}, {}], [{}, {"batch_size": 8}], r"classifier 1: train.batch_size is 8"),
         ([{"ngrams": 2}], [{}], r"classifier 0: model.ngrams is 2, but must be 0 in a group"),
+        (
+            [{}],
+            [{"class_weights": "balanced"}],
+            "class_weights is the text .balanced., but must be the text .none",
+        ),
+        ([{}], [{"class_sampling": "sqrt"}], "class_sampling is the text .sqrt., but must"),
+        ([{}], [{"log_every": 5}], "train.log_every is 5, but must be null"),
     ],
 )
 def test_what_cannot_be_trained_together_is_refused(

@@ -10,7 +10,8 @@ from classifier_parts import EMBEDDINGS, SPLITS
 
 from textcls.config.models import ModelConfig, TrainConfig
 from textcls.exceptions import BundleError, DivergedError
-from textcls.training.trainer import Training, rate_share
+from textcls.text.encoding import selected
+from textcls.training.trainer import Training, predict_logits, rate_share
 
 SUPPORT = Path(__file__).parents[2] / "support"
 MODEL = ModelConfig(name="gru", hidden_size=12, pooling="max", dropout=0.2, ngrams=2)
@@ -155,11 +156,42 @@ def test_rates_rise_in_the_warm_up_and_fall_to_nearly_nothing() -> None:
         {"schedule": "cosine"},
         {"warmup": 0.5},
         {"label_smoothing": 0.1},
+        {"class_weights": "balanced"},
+        {"class_sampling": "sqrt"},
     ],
 )
 def test_every_training_key_changes_the_run(keys) -> None:
     changed = TRAIN.model_copy(update=keys)
     assert losses(training()) != losses(training(train=changed))
+
+
+_LABELS = SPLITS["train"].labels
+RARE = np.append(np.flatnonzero(_LABELS != 2)[:120], np.flatnonzero(_LABELS == 2)[:8])
+IMBALANCED = {"train": selected(SPLITS["train"], RARE), "test": SPLITS["test"]}
+
+
+@pytest.mark.parametrize("key", ["class_weights", "class_sampling"])
+def test_a_rare_class_is_found_more_often_where_it_counts_more(key: str) -> None:
+    model = ModelConfig(name="cnn", hidden_size=12)
+
+    def times(**keys: str) -> int:
+        run = Training(IMBALANCED, EMBEDDINGS, 3, model, TrainConfig(epochs=4, **keys))
+        list(run.fit([]))
+        logits = predict_logits(run.classifier, SPLITS["test"], "cpu")
+        return int((logits.argmax(dim=1) == 2).sum())
+
+    assert times(**{key: "balanced"}) > 2 * times()
+
+
+def test_a_text_counts_in_the_loss_as_its_class_weighs() -> None:
+    keys = TrainConfig(class_weights="balanced", label_smoothing=0.1)
+    run = Training(IMBALANCED, EMBEDDINGS, 3, MODEL, keys)
+    logits, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 2, 0])
+    counts = np.bincount(IMBALANCED["train"].labels, minlength=3)
+    weights = torch.tensor(counts.sum() / (3 * counts), dtype=torch.float32)
+    told = 0.9 * torch.nn.functional.one_hot(labels, 3) + 0.1 / 3
+    each = -(told * logits.log_softmax(dim=1)).sum(dim=1)
+    torch.testing.assert_close(run._loss(logits, labels), (weights[labels] * each).mean())
 
 
 def test_word_dropout_zeroes_whole_words_in_training_only() -> None:

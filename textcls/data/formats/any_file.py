@@ -18,10 +18,12 @@ from textcls.data.formats.json_files import read_json
 from textcls.data.formats.json_objects import WHOLE, unfold_object
 from textcls.data.formats.parquet_files import read_parquet
 from textcls.data.formats.saved_datasets import is_saved, read_saved
-from textcls.data.formats.spreadsheets import read_spreadsheet
+from textcls.data.formats.spreadsheets import read_spreadsheet, sheet_names, unfold_workbook
 from textcls.exceptions import DataError
 
 T = TypeVar("T")
+
+_LOOKED_AT = 200  # bytes
 
 _WITH_COLUMNS = (".csv", ".tsv", ".tab", ".txt", ".ft", ".train", ".valid", ".test")
 _JSON = (".jsonl", ".ndjson", ".json")
@@ -76,14 +78,30 @@ def sample_file(
     return _guarded(path, place, look)
 
 
-def unfolded(path: Path, scratch: Path) -> dict[str, Path]:
-    """Return the splits that one JSON file holds as an object; none where it holds none."""
-    if _kind(path) != ".json":
-        return {}
+def unfolded(path: Path, scratch: Path, split_of: Callable[[str], str | None]) -> dict[str, Path]:
+    """Return the splits that one file holds: a JSON object of them, or a workbook's sheets.
+
+    Args:
+        path: The file.
+        scratch: A folder for their rows.
+        split_of: Tells which split a name means.
+
+    Returns:
+        The files of the splits by the names they have in it; none where it holds no splits.
+    """
+    kind = _kind(path)
     try:
+        if kind in _WORKBOOKS:
+            opened = _open(path, str(path), DataConfig(), scratch)
+            splits = [name for name in sheet_names(opened.path) if split_of(name)]
+            if "train" not in map(split_of, splits):
+                return {}
+            return unfold_workbook(opened.path, splits, _fresh(scratch))
+        if kind != ".json":
+            return {}
         opened = _open(path, str(path), DataConfig(), scratch)
-        found = unfold_object(opened.path, _fresh(scratch))
-    except OSError:
+        found = unfold_object(opened.path, _fresh(scratch)).files
+    except (OSError, DataError):
         return {}  # reading it says what is wrong
     return found if WHOLE not in found else {}
 
@@ -92,9 +110,22 @@ def _guarded(path: Path, place: str, read: Callable[[], T]) -> T:
     try:
         if path.is_file() and not path.stat().st_size:
             raise DataError(f"{place}: the file is empty; expected a text and a label in each row")
+        if path.is_file() and (instead := _stands_for(path)):
+            raise DataError(f"{place}: {instead}")
         return read()
     except OSError as error:
         raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
+
+
+def _stands_for(path: Path) -> str:
+    """Say what a file is that came in the place of the data; "" for any other file."""
+    with path.open("rb") as file:
+        begins = file.read(_LOOKED_AT).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if begins.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS, not the data; fetch that with git lfs pull"
+    if begins.startswith((b"<!doctype html", b"<html")):
+        return "a web page, not data; perhaps the download wants a login"
+    return ""
 
 
 def _read(path: Path, place: str, data: DataConfig, scratch: Path) -> Columns:
@@ -120,9 +151,11 @@ def _columns(opened: _Opened, place: str, data: DataConfig, scratch: Path) -> Co
 
 def _json(opened: _Opened, place: str, data: DataConfig, scratch: Path) -> Columns:
     if opened.kind == ".json":
-        whole = unfold_object(opened.path, _fresh(scratch)).get(WHOLE)
-        if whole is not None:
-            return replace(read_json(whole, place, data), unit="row")
+        found = unfold_object(opened.path, _fresh(scratch))
+        if WHOLE in found.files:
+            columns = read_json(found.files[WHOLE], place, data)
+            said = (f"{place}: {found.notice}",) if found.notice else ()
+            return replace(columns, unit="row", notices=(*said, *columns.notices))
     return read_json(opened.path, place, data)
 
 

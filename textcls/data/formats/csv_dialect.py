@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ SAMPLE = 4_000
 _CHARACTERS = 1 << 25  # read at most for the sample: some tenths of a second
 _LONGEST_NAME = 60
 _MOST_WORDS = 6
+_MOST_TITLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Dialect:
     separator: str = ","
     quoted: bool = True
     skipped: int = 0
-    """Lines before the first record: Excel writes `sep=;` there."""
+    """Lines before the first record: Excel writes `sep=;` there, reports have a title."""
 
     @property
     def end(self) -> str:
@@ -73,6 +74,21 @@ def detect_dialect(path: Path, known: Collection[str], asked: str | None) -> Dia
             return Dialect(separator, _is_quoted(lines, separator))
     best = max(SEPARATORS, key=lambda separator: _consistency(lines, separator))
     return Dialect(best, _is_quoted(lines, best))
+
+
+def without_titles(path: Path, dialect: Dialect) -> Dialect:
+    """Return the dialect that skips lines above a table which are one field each.
+
+    The dialect itself, where the first lines are none, or are more than `_MOST_TITLES`.
+    """
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = list(islice((line[:_LONGEST_RECORD] for line in file), _MOST_TITLES + 1))
+    for number, line in enumerate(lines):
+        if '"' in line and len(_split(line, dialect.separator)) == 1:
+            return dialect  # a quoted field may go on in the next line
+        if len([field for field in _split(line, dialect.separator) if field]) > 1:
+            return replace(dialect, skipped=number)
+    return dialect
 
 
 @contextmanager

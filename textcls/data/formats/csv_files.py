@@ -24,6 +24,7 @@ from textcls.data.formats.csv_dialect import (
     has_header,
     records_of,
     take_sample,
+    without_titles,
 )
 from textcls.data.formats.encodings import is_utf8
 from textcls.data.formats.screening import Reason, Record, screen, unencodable
@@ -106,23 +107,37 @@ def _layout(path: Path, place: str, data: DataConfig) -> _Layout:
     named = {name.lower() for name in (*(data.text_columns or ()), data.label_column or LABEL)}
     known = named | KNOWN_NAMES
     dialect = detect_dialect(path, known, data.separator)
-    with records_of(path, dialect) as records:
-        first = next(records, None)
-        rows = take_sample(records)
+    first, rows = _sampled(path, dialect)
     if first is None:
         raise DataError(f"{place}: the file is empty; expected a header and a row for each text")
-    if len(first[1]) == 1 and first[1][0].strip() not in (data.text_columns or ()):
-        raise DataError(_one_column(place, first[1][0], data))
-    spoken = [] if dialect.separator == "," else [_how(place, dialect)]
-    if not has_header(first[1], rows, known):
-        return _headerless(path, place, dialect, [first[1], *rows], data, spoken)
-    names = tuple(name.strip() for name in first[1])
+    spoken = []
+    if len(first) == 1 and first[0].strip() not in (data.text_columns or ()):
+        title, before = first[0], dialect.skipped
+        dialect = without_titles(path, dialect)
+        if dialect.skipped == before:
+            raise DataError(_one_column(place, title, data))
+        first, rows = _sampled(path, dialect)
+        above = "the line" if dialect.skipped == 1 else f"the {dialect.skipped} lines"
+        spoken = [f"{place}: left out {above} above its columns, such as {quoted([title.strip()])}"]
+    if first is None:  # not after another first record
+        raise DataError(f"{place}: no row; expected a row for each text")
+    spoken += [] if dialect.separator == "," else [_how(place, dialect)]
+    if not has_header(first, rows, known):
+        return _headerless(path, place, dialect, [first, *rows], data, spoken)
+    names = tuple(name.strip() for name in first)
     if not rows:
         raise DataError(f"{place}: a header and no row; expected a row for each text")
     chosen = choose_columns(place, names, data, _columns_of(names, rows))
     # Columns that nobody asked for may share a name, which pandas would refuse.
     unique = (name if name in chosen.all else f" {i}" for i, name in enumerate(names))
     return _Layout(dialect, True, tuple(unique), chosen, notices=tuple(spoken))
+
+
+def _sampled(path: Path, dialect: Dialect) -> tuple[list[str] | None, list[list[str]]]:
+    """Return the first record, None without one, and a sample of the others."""
+    with records_of(path, dialect) as records:
+        first = next(records, None)
+        return None if first is None else first[1], take_sample(records)
 
 
 def _one_column(place: str, first: str, data: DataConfig) -> str:

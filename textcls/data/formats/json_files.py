@@ -1,6 +1,7 @@
 """JSON files: an object on each line, one array of objects, or an object of columns.
 
-The builder of `datasets` reads them. What it stops at, and columns whose type it had to guess
+Objects within objects are columns of their own, called `meta.label`. The builder of `datasets`
+reads the others. What it stops at, and columns whose type it had to guess
 (numbers among texts, dates, integers beyond 64 bits), are screened object by object instead.
 """
 
@@ -23,6 +24,7 @@ from textcls.data.formats.screening import Reason, screen, unencodable
 from textcls.exceptions import DataError
 
 _SAMPLE = 2_000  # objects
+_DEEPEST = 5  # objects within objects
 _TEXT_TYPES = {"string", "null"}
 _LABEL_TYPES = {"string", "null", "int64", "bool"}
 
@@ -50,8 +52,11 @@ def read_json(path: Path, place: str, data: DataConfig) -> Columns:
         except BuilderError:
             pass  # the screening finds out where
         else:
-            chosen = choose_columns(place, dataset.column_names, data, sample_rows(dataset))
-            if _is_plain(dataset, chosen):
+            nested = any(isinstance(feature, dict) for feature in dataset.features.values())
+            chosen = None
+            if not nested:
+                chosen = choose_columns(place, dataset.column_names, data, sample_rows(dataset))
+            if chosen is not None and _is_plain(dataset, chosen):
                 *texts, label = columns_of(dataset, chosen.all)
                 number = row_numbers if is_array else partial(_line_numbers, path)
                 unit: Unit = "row" if is_array else "line"
@@ -117,7 +122,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         for number, line in enumerate(file, start=1):
             if not line.isspace():
-                yield number, unencodable(line) or _parse(line)
+                yield number, unencodable(line) or flat(_parse(line))
 
 
 def _parse(line: str) -> Any:
@@ -140,7 +145,26 @@ def _elements(path: Path, place: str) -> Iterator[tuple[int, Any]]:
         raise DataError(f"{place}: no JSON that can be read ({error})") from error
     if not elements:
         raise DataError(f"{place}: an empty array; expected an object for each text")
-    return iter(enumerate(elements, start=1))
+    return iter(enumerate(map(flat, elements), start=1))
+
+
+def flat(found: Any, depth: int = 0) -> Any:
+    """Return an object whose inner objects are fields of its own, called `meta.label`.
+
+    A field that is called so already stays. Anything else is returned as it is.
+    """
+    if not isinstance(found, dict) or not any(isinstance(each, dict) for each in found.values()):
+        return found
+    fields: dict[str, Any] = {}
+    for name, value in found.items():
+        inner = flat(value, depth + 1) if depth < _DEEPEST else value
+        if isinstance(inner, dict) and inner:
+            fields |= {
+                f"{name}.{key}": each for key, each in inner.items() if f"{name}.{key}" not in found
+            }
+        else:
+            fields[name] = inner
+    return fields
 
 
 def _fields(found: Any, chosen: Chosen) -> list[str] | Reason:

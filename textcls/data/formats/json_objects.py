@@ -1,35 +1,93 @@
 """JSON files that hold one object: of splits, of columns, or of one list of rows.
 
 `{"train": [...], "test": [...]}`, `{"text": [...], "label": [...]}`, `{"data": [...]}`. A row may
-be an object or a list, whose places are then called 1, 2, ... They are rewritten as JSON lines.
+be an object or a list, whose places are then called 1, 2, ... A list of rows may stand beside
+single values (`{"version": 1, "data": [...]}`). An object may also name a label for each text
+(`{"good": "pos", "bad": "neg"}`) or list the texts of each label (`{"pos": [...], "neg": [...]}`).
+All are rewritten as JSON lines.
 """
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from textcls.data._column_choice import KNOWN_NAMES
 
 WHOLE = ""
 """Stands for a file that holds no splits."""
 
+_LEAST_TEXTS = 10  # in an object of texts and labels: fewer may be one row
+_LONGEST_LABEL = 60  # characters
+_SPLITS = frozenset({"train", "training", "test", "testing", "validation", "valid", "val", "dev"})
 
-def unfold_object(path: Path, folder: Path) -> dict[str, Path]:
-    """Write the rows of each split to a file of JSON lines in `folder`; by split name, or `WHOLE`.
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """Files of JSON lines by split name, or `WHOLE`, and what there is to say of them."""
+
+    files: dict[str, Path]
+    notice: str = ""
+
+
+def unfold_object(path: Path, folder: Path) -> Unfolded:
+    """Write the rows of each split to a file of JSON lines in `folder`.
 
     Nothing where the file is no single object of those kinds: its reader says what is wrong.
     """
     found = _single_object(path)
     if found is None:
-        return {}
-    rows = _rows(found)
-    if rows is not None:
-        return {WHOLE: _write(rows, folder / "rows.jsonl")}
+        return Unfolded({})
+    for rows, notice in (
+        (_texts_of_labels(found), "an object whose keys are taken for the labels of their texts"),
+        (
+            _labels_of_texts(found),
+            "an object whose keys are taken for texts, its values for labels",
+        ),
+        (_rows(found), ""),
+    ):
+        if rows is not None:
+            return Unfolded({WHOLE: _write(rows, folder / "rows.jsonl")}, notice)
     splits = {name: _rows(part) for name, part in found.items()}
-    return {
+    files = {
         name: _write(part, folder / f"{i}.jsonl")
         for i, (name, part) in enumerate(splits.items())
         if part
     }
+    alone = len(files) == 1 and not any(
+        isinstance(part, list | dict) for name, part in found.items() if name not in files
+    )
+    if alone and next(iter(files)).lower() not in _SPLITS:
+        return Unfolded({WHOLE: next(iter(files.values()))})
+    return Unfolded(files)
+
+
+def _texts_of_labels(found: Mapping[str, Any]) -> list[Any] | None:
+    """Return the rows of an object of labels, each with a list of its texts."""
+    if len(found) < 2 or any(name.lower() in KNOWN_NAMES | _SPLITS for name in found):
+        return None
+    for name, texts in found.items():
+        if len(name) > _LONGEST_LABEL or not isinstance(texts, list) or not texts:
+            return None
+        if not all(isinstance(text, str) for text in texts):
+            return None
+        if len(set(texts)) < len(texts) / 2 or not any(" " in text for text in texts):
+            return None  # a column of labels
+    return [{"text": text, "label": name} for name, texts in found.items() for text in texts]
+
+
+def _labels_of_texts(found: Mapping[str, Any]) -> list[Any] | None:
+    """Return the rows of an object of texts, each with its label."""
+    labels = list(found.values())
+    if len(found) < _LEAST_TEXTS or not all(isinstance(label, str | int) for label in labels):
+        return None
+    longest = max(len(str(label)) for label in labels)
+    if len(set(labels)) > len(labels) / 2 or longest > _LONGEST_LABEL:
+        return None
+    if sum(" " in text for text in found) < len(found) / 2:
+        return None  # names and their values
+    return [{"text": text, "label": label} for text, label in found.items()]
 
 
 def _single_object(path: Path) -> dict[str, Any] | None:

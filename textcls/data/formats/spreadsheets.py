@@ -1,18 +1,26 @@
-"""Workbooks of Excel: the first sheet that has rows, its first row the names of the columns."""
+"""Workbooks of Excel: the first sheet with a table, or a sheet for each split.
+
+A table begins with the first row that has two cells or more; what stands above it is a title.
+"""
 
 import csv
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from textcls.config.models import DataConfig
 from textcls.data._columns import Columns
+from textcls.data._faults import quoted
 from textcls.data.formats.csv_files import read_csv
 from textcls.exceptions import DataError
+
+_MOST_ABOVE = 20  # rows of titles and notes above a table
 
 
 def read_spreadsheet(path: Path, place: str, data: DataConfig, scratch: Path) -> Columns:
@@ -22,16 +30,63 @@ def read_spreadsheet(path: Path, place: str, data: DataConfig, scratch: Path) ->
     rows.
     """
     out = scratch / f"{path.stem}.csv"
-    sheet, numbers = _write_rows(path, place, out)
+    sheet, others, numbers = _write_table(path, place, out)
     if not numbers:
         raise DataError(f"{place}: no sheet has a row; expected a text and a label in each row")
-    comma = data.model_copy(update={"separator": ","})
-    columns = read_csv(out, f"{place}, sheet {sheet}", comma)
-    return _numbered(columns, numbers)
+    where = f"{place}, sheet {sheet}"
+    columns = read_csv(out, where, data.model_copy(update={"separator": ","}))
+    said = [f"{where}: left aside the other sheets with rows, {quoted(others)}"] if others else []
+    if numbers[0] > 1:
+        said.append(f"{where}: its table begins in row {numbers[0]}")
+    return _numbered(replace(columns, notices=(*said, *columns.notices)), numbers)
 
 
-def _write_rows(path: Path, place: str, out: Path) -> tuple[str, list[int]]:
-    """Write the first sheet that has rows as CSV; return its name and its rows' numbers."""
+def unfold_workbook(path: Path, names: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Write the sheets of such names to CSV files in `folder`; by name, those that have rows.
+
+    Raises DataError as `read_spreadsheet` does.
+    """
+    found: dict[str, Path] = {}
+    with _sheets(path, str(path)) as sheets:
+        for i, sheet in enumerate(sheets):
+            out = folder / f"{i}.csv"
+            if sheet.title in names and _copy(sheet.iter_rows(values_only=True), out)[0]:
+                found[sheet.title] = out
+    return found
+
+
+def sheet_names(path: Path) -> list[str]:
+    """Return the names of a workbook's sheets.
+
+    Raises DataError as `read_spreadsheet` does.
+    """
+    with _sheets(path, str(path)) as sheets:
+        return [sheet.title for sheet in sheets]
+
+
+def _write_table(path: Path, place: str, out: Path) -> tuple[str, list[str], list[int]]:
+    """Write the first sheet that has a table as CSV, else the first with rows.
+
+    Returns its name, those of the other sheets with rows, and its rows' numbers.
+    """
+    beside = out.with_suffix(".other")
+    name, is_table = "", False
+    others: list[str] = []
+    numbers: list[int] = []
+    with _sheets(path, place) as sheets:
+        for sheet in sheets:
+            found, wide = _copy(sheet.iter_rows(values_only=True), beside)
+            if found and (not numbers or (wide and not is_table)):
+                others += [name] if numbers else []
+                name, numbers, is_table = sheet.title, found, wide
+                beside.replace(out)
+            elif found:
+                others.append(sheet.title)
+    return name, others, numbers
+
+
+@contextmanager
+def _sheets(path: Path, place: str) -> Iterator[list[Any]]:
     try:
         import openpyxl
     except ImportError as error:
@@ -42,25 +97,35 @@ def _write_rows(path: Path, place: str, out: Path) -> tuple[str, list[int]]:
     try:
         with path.open("rb") as packed, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that hold no text
-            book = openpyxl.load_workbook(packed, read_only=True, data_only=True)
-            for sheet in book.worksheets:
-                if numbers := _copy(sheet.iter_rows(values_only=True), out):
-                    return sheet.title, numbers
+            yield openpyxl.load_workbook(packed, read_only=True, data_only=True).worksheets
     except Exception as error:  # whatever zipfile, XML or openpyxl make of a damaged file
         raise DataError(f"{place}: cannot be read as a workbook of Excel: {error}") from error
-    return "", []
 
 
-def _copy(rows: Iterable[tuple[Any, ...]], out: Path) -> list[int]:
-    """Write rows that are not empty as CSV; return their numbers."""
+def _copy(rows: Iterable[tuple[Any, ...]], out: Path) -> tuple[list[int], bool]:
+    """Write rows that are not empty as CSV, without the titles above a table.
+
+    Returns their numbers, and whether they are a table: two rows with two cells or more.
+    """
+    numbered = ((n, row) for n, row in enumerate(rows, start=1) if _cells(row))
+    above: list[tuple[int, tuple[Any, ...]]] = []
+    for number, row in numbered:
+        above.append((number, row))
+        if _cells(row) > 1 or len(above) > _MOST_ABOVE:
+            break
+    is_table = bool(above) and _cells(above[-1][1]) > 1
     numbers = []
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        for number, row in enumerate(rows, start=1):
-            if any(cell is not None for cell in row):
-                writer.writerow([_shown(cell) for cell in row])
-                numbers.append(number)
-    return numbers
+        for number, row in chain(above[-1:] if is_table else above, numbered):
+            writer.writerow([_shown(cell) for cell in row])
+            numbers.append(number)
+    return numbers, is_table and len(numbers) > 1
+
+
+def _cells(row: tuple[Any, ...]) -> int:
+    """Count the cells that hold something."""
+    return sum(cell is not None for cell in row)
 
 
 def _numbered(columns: Columns, numbers: list[int]) -> Columns:

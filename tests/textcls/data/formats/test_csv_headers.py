@@ -6,6 +6,7 @@ import pytest
 from dataset_parts import ROWS, lines, read_data, rows_of
 
 from textcls.data.formats.csv_dialect import SAMPLE, has_header, take_sample
+from textcls.exceptions import DataError
 
 KNOWN = frozenset({"text", "label", "comment"})
 BODY = [["the food was fine", "pos"], ["never again", "neg"], ["all good here", "pos"]]
@@ -63,3 +64,19 @@ def test_the_sample_is_from_all_over_the_file() -> None:
     rows = take_sample((i, [str(i)]) for i in range(10 * SAMPLE))
     assert SAMPLE // 2 < len(rows) <= SAMPLE
     assert int(rows[-1][0]) > 9 * SAMPLE
+
+
+def test_titles_above_the_columns_are_left_out_and_lines_keep_their_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    titled = "Report of 2026\n\n" + lines(",", header="text,label\n")
+    file.write_text(titled)
+    data = read_data(file)
+    assert rows_of(data) == sorted(ROWS)
+    said = f"{file}: left out the 2 lines above its columns, such as 'Report of 2026'"
+    assert said in data.notices
+    file.write_text(titled + ",pos\n")
+    with pytest.raises(DataError, match=r"1 row has an empty text \(line 44\)"):
+        read_data(file)
+    file.write_text("Report\n" * 30 + lines(",", header="text,label\n"))
+    with pytest.raises(DataError, match="one column, the first line is 'Report'"):
+        read_data(file)

@@ -45,3 +45,45 @@ def test_an_object_without_a_train_split(tmp_path: Path) -> None:
     file.write_text(json.dumps({"good": OBJECTS, "bad": OBJECTS}))
     with pytest.raises(DataError, match="an object with the keys 'good', 'bad'; expected train"):
         read_data(file)
+
+
+def test_rows_beside_single_values(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps({"version": 1.1, "language": "en", "data": OBJECTS}))
+    assert rows_of(read_data(file)) == sorted(ROWS)
+
+
+def test_an_object_of_texts_and_their_labels(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps(dict(ROWS)))
+    data = read_data(file)
+    assert rows_of(data) == sorted(dict(ROWS).items())
+    said = f"{file}: an object whose keys are taken for texts, its values for labels"
+    assert said in data.notices
+
+
+def test_an_object_of_labels_and_their_texts(tmp_path: Path) -> None:
+    by_label = {name: [text for text, label in ROWS if label == name] for name in ("neg", "pos")}
+    by_label["pos"].pop()
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps(by_label))
+    data = read_data(file)
+    assert len(rows_of(data)) == len(ROWS) - 1
+    assert f"{file}: an object whose keys are taken for the labels of their texts" in data.notices
+
+
+@pytest.mark.parametrize("kind", ["lines", "array", "object"])
+def test_objects_within_objects_are_columns(tmp_path: Path, kind: str) -> None:
+    rows = [
+        {"id": i, "review": {"text": text, "by": {"name": "x"}}, "meta": {"label": label}}
+        for i, (text, label) in enumerate(ROWS)
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    content = {"lines": lines, "array": json.dumps(rows), "object": json.dumps({"data": rows})}
+    file = tmp_path / ("rows.jsonl" if kind == "lines" else "rows.json")
+    file.write_text(content[kind])
+    data = read_data(file)
+    assert rows_of(data) == sorted(ROWS)
+    assert any("'review.text' is taken for the text and 'meta.label'" in n for n in data.notices)
+    with pytest.raises(DataError, match="every row of train has the label 'x'"):
+        read_data(file, label_column="review.by.name")
