@@ -11,6 +11,7 @@ underscore is this package's own.
 __all__ = [
     "bundle_files",
     "calibration",
+    "explanation",
     "loading",
     "predictor",
 ]

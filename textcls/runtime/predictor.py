@@ -124,19 +124,36 @@ class Predictor:
                 out[places] = self._logits_of([texts[i] for i in places], encode)
 
     def _logits_of(self, texts: Sequence[str], encode: Callable[..., Encoded]) -> Array:
-        ids, linear, scores = self._ids, self._linear, None
-        if linear is None:
-            read = encode(ids.words, texts, self._length, points=False)
-        else:
-            whole = encode(ids.words, texts, self._linear_length, points=linear.characters)
-            scores = linear.score(whole if ids.linear is None else whole.renumbered(ids.linear))
-            if self._linear_length < self._length:
-                whole = encode(ids.words, texts, self._length, points=False)
-            read = whole.beginnings(self._length, ids.encoder)
-        ngrams = None if self._ngrams is None else self._ngrams.score(read)
-        return self._finish(self._encoder.encode(read), ngrams, scores)
+        read, whole = self._encoded(texts, encode)
+        scores = None if self._linear is None or whole is None else self._linear.score(whole)
+        return self._finish(read, scores)
 
-    def _finish(self, vectors: Array, ngrams: Array | None, linear: Array | None) -> Array:
+    def encode_one(self, text: str) -> tuple[Encoded, Encoded | None]:
+        """Return one text as the encoder reads it, and as the linear classifier does, if any."""
+        return self._encoded([text], WordIds.encode_ascii if text.isascii() else WordIds.encode_any)
+
+    def encoder_logits(self, read: Encoded) -> Array:
+        """Return the logits (texts, classes), float32, without the linear classifier's scores.
+
+        Scores of words and pairs that were trained with the encoder are among them.
+        """
+        return self._finish(read, None)
+
+    def _encoded(
+        self, texts: Sequence[str], encode: Callable[..., Encoded]
+    ) -> tuple[Encoded, Encoded | None]:
+        ids, linear = self._ids, self._linear
+        if linear is None:
+            return encode(ids.words, texts, self._length, points=False), None
+        whole = encode(ids.words, texts, self._linear_length, points=linear.characters)
+        scored = whole if ids.linear is None else whole.renumbered(ids.linear)
+        if self._linear_length < self._length:
+            whole = encode(ids.words, texts, self._length, points=False)
+        return whole.beginnings(self._length, ids.encoder), scored
+
+    def _finish(self, read: Encoded, linear: Array | None) -> Array:
+        ngrams = None if self._ngrams is None else self._ngrams.score(read)
+        vectors = self._encoder.encode(read)
         texts, classes, pitch = len(vectors), len(self.label_names), len(self._output_bias.array)
         outputs = np.empty((texts, pitch), np.float32)
         programs().project(
