@@ -22,7 +22,7 @@ FLOORS = {
         ["textcls.text"],
         ["textcls.vectors", "textcls.models"],
         ["textcls.runtime"],
-        ["textcls.training"],
+        ["textcls.analysis", "textcls.training"],
         ["textcls._corpus_entries"],
         ["textcls.corpus"],
         ["textcls.bundle"],
@@ -60,6 +60,7 @@ MAY_IMPORT_RAY = {
 }
 LIGHT = (
     "textcls",
+    "textcls.analysis.explanation",
     "textcls.command_line",
     "textcls.config.models",
     "textcls.data.tables.prediction",

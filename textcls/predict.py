@@ -18,8 +18,8 @@ from textcls.exceptions import TextclsError
 from textcls.output import one_line, printable
 
 if TYPE_CHECKING:
+    from textcls.analysis.explanation import Explanation
     from textcls.data.tables.prediction import Choice
-    from textcls.runtime.explanation import Explanation
     from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
 LINES_AT_ONCE = 1024
@@ -265,7 +265,7 @@ def _print_predictions(
         if not options.why:
             _print_rows(predictor.label_names, some, rows, choice)
             continue
-        from textcls.runtime.explanation import explain_text
+        from textcls.analysis.explanation import explain_text
 
         for text, row in zip(some, rows, strict=True):
             _print_rows(predictor.label_names, [text], row[None], choice)

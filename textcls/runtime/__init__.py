@@ -11,7 +11,6 @@ underscore is this package's own.
 __all__ = [
     "bundle_files",
     "calibration",
-    "explanation",
     "loading",
     "predictor",
 ]

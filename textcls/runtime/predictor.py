@@ -5,6 +5,7 @@ texts into probabilities by the same three members: `label_names`, `about` and `
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -128,16 +129,28 @@ class Predictor:
         scores = None if self._linear is None or whole is None else self._linear.score(whole)
         return self._finish(read, scores)
 
-    def encode_one(self, text: str) -> tuple[Encoded, Encoded | None]:
-        """Return one text as the encoder reads it, and as the linear classifier does, if any."""
-        return self._encoded([text], WordIds.encode_ascii if text.isascii() else WordIds.encode_any)
+    def token_ids(self, text: str) -> "TokenIds":
+        """Return one text as ids, as the encoder and the linear classifier read it."""
+        encode = WordIds.encode_ascii if text.isascii() else WordIds.encode_any
+        read, scored = self._encoded([text], encode)
+        encoder = read.tokens[: read.ends[-1]]
+        if scored is None:
+            return TokenIds(encoder, encoder[:0], encoder[:0])
+        count = scored.ends[-1]
+        return TokenIds(encoder, scored.tokens[:count], scored.capitals[:count])
 
-    def encoder_logits(self, read: Encoded) -> Array:
-        """Return the logits (texts, classes), float32, without the linear classifier's scores.
+    def encoder_logits(self, texts: Sequence[Array]) -> Array:
+        """Return logits without the linear classifier's scores, float32 (texts, classes).
 
         Scores of words and pairs that were trained with the encoder are among them.
+
+        Args:
+            texts: The ids of each text's tokens in the encoder's vocabulary, int32, at least one.
         """
-        return self._finish(read, None)
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+        tokens = np.ascontiguousarray(np.concatenate(texts), np.int32)
+        nothing = np.zeros(1, np.uint32)
+        return self._finish(Encoded(tokens, nothing[:0], ends, nothing, ends[:0]), None)
 
     def _encoded(
         self, texts: Sequence[str], encode: Callable[..., Encoded]
@@ -168,6 +181,19 @@ class Predictor:
             self._linear_weight.at, out.ctypes.data,
         )  # fmt: skip
         return out
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIds:
+    """A text as ids of words, never empty; what only the linear classifier reads may be missing.
+
+    encoder: int32 (tokens,), in the encoder's vocabulary. linear: int32 (tokens,), in the linear
+    classifier's. capitals: uint8 (tokens,), 1 where a token of `linear` is not in lower case.
+    """
+
+    encoder: Array
+    linear: Array
+    capitals: Array
 
 
 class _SharedIds:

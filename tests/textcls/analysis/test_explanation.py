@@ -8,7 +8,7 @@ import pytest
 from bundle_parts import LABELS, TEXTS, export_small, small_corpus
 
 from textcls import ensemble, predict
-from textcls.runtime.explanation import Explanation, explain_text
+from textcls.analysis.explanation import Explanation, explain_text
 from textcls.runtime.loading import load_predictor
 from textcls.runtime.predictor import EnsemblePredictor, Predictor
 

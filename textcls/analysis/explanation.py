@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from textcls.runtime._words import Encoded
-from textcls.runtime.predictor import EnsemblePredictor, Predictor
+from textcls.runtime.predictor import EnsemblePredictor, Predictor, TokenIds
 from textcls.text.tokenizer import tokenize_cased
 from textcls.text.vocabulary import UNK_ID
 
@@ -133,7 +132,7 @@ def _mean(found: Sequence[Explanation]) -> Explanation:
 
 def _explain(predictor: Predictor, text: str, label: int, other: int) -> Explanation:
     description, temperature = predictor.files.description, predictor.temperature
-    read, scored = predictor.encode_one(text)
+    ids = predictor.token_ids(text)
     tokens = tokenize_cased(
         text,
         max(description.max_length, description.linear_length or 1),
@@ -144,12 +143,12 @@ def _explain(predictor: Predictor, text: str, label: int, other: int) -> Explana
         first, count = spelt.get(token.lower(), (token, 0))
         spelt[token.lower()] = (first, count + 1)
     lower = [token.lower() for token in tokens]
-    encoder, lost = _occlude(predictor, read, lower, label, other)
+    encoder, lost = _occlude(predictor, ids.encoder, lower, label, other)
     shares: Counter[str] = Counter()
     bias = 0.0
-    if scored is not None and predictor.files.linear is not None:
+    if predictor.files.linear is not None:
         weight = description.model.linear_weight
-        bias, by_token = _linear_terms(predictor.files.linear, scored, lower, label, other)
+        bias, by_token = _linear_terms(predictor.files.linear, ids, lower, label, other)
         bias *= weight / temperature
         for word, term in zip(lower, by_token, strict=False):
             shares[word] += float(term) * weight / temperature
@@ -166,10 +165,9 @@ def _explain(predictor: Predictor, text: str, label: int, other: int) -> Explana
 
 
 def _occlude(
-    predictor: Predictor, read: Encoded, lower: Sequence[str], label: int, other: int
+    predictor: Predictor, tokens: Array, lower: Sequence[str], label: int, other: int
 ) -> tuple[float, dict[str, float]]:
     """Return the encoder's log-odds, and by how much they fall without each distinct word."""
-    tokens = read.tokens[: read.ends[-1]]
     places: dict[str, list[int]] = {}
     for at, word in enumerate(lower[: len(tokens)]):
         places.setdefault(word, []).append(at)
@@ -188,21 +186,16 @@ def _occlude(
 
 def _difference(predictor: Predictor, texts: Sequence[Array], label: int, other: int) -> Array:
     """Return the encoder's logit of one class minus that of another for texts of ids (texts,)."""
-    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    tokens = np.ascontiguousarray(np.concatenate(texts), np.int32)
-    nothing = np.zeros(1, np.uint32)
-    read = Encoded(tokens, np.zeros(0, np.uint8), ends, nothing, ends[:0])
-    logits = predictor.encoder_logits(read).astype(np.float64)
+    logits = predictor.encoder_logits(texts).astype(np.float64)
     found: Array = logits[:, label] - logits[:, other]
     return found
 
 
 def _linear_terms(
-    arrays: Mapping[str, Array], scored: Encoded, lower: Sequence[str], label: int, other: int
+    arrays: Mapping[str, Array], text: TokenIds, lower: Sequence[str], label: int, other: int
 ) -> tuple[float, Array]:
     """Return the bias, and what each token adds to the linear score of `label` minus `other`."""
-    count = int(scored.ends[-1])
-    ids, capitals = scored.tokens[:count].tolist(), scored.capitals[:count].tolist()
+    count, ids, capitals = len(text.linear), text.linear.tolist(), text.capitals.tolist()
     keys, weights = arrays["keys"], arrays["weights"]
     gain = weights[:, label].astype(np.float64) - weights[:, other]
     groups = [list(_word_features(ids, capitals))]
