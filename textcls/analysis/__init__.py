@@ -7,5 +7,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "drift",
     "explanation",
+    "labelled",
 ]

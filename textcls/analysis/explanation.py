@@ -13,7 +13,7 @@ add up to the whole: words that say the same stand in for each other.
 
 import itertools
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -144,7 +144,7 @@ def _explain(predictor: Predictor, text: str, label: int, other: int) -> Explana
         spelt[token.lower()] = (first, count + 1)
     lower = [token.lower() for token in tokens]
     encoder, lost = _occlude(predictor, ids.encoder, lower, label, other)
-    shares: Counter[str] = Counter()
+    shares: defaultdict[str, float] = defaultdict(float)
     bias = 0.0
     if predictor.files.linear is not None:
         weight = description.model.linear_weight
