@@ -23,12 +23,13 @@ FLOORS = {
         ["textcls.vectors", "textcls.models"],
         ["textcls.runtime"],
         ["textcls.training"],
+        ["textcls.analysis"],
         ["textcls._corpus_entries"],
         ["textcls.corpus"],
         ["textcls.bundle"],
         ["textcls.ensemble", "textcls.linear_bundle"],
         ["textcls.estimator"],
-        ["textcls.train", "textcls.predict", "textcls.inspect", "textcls.serve"],
+        ["textcls.train", "textcls.predict", "textcls.check", "textcls.inspect", "textcls.serve"],
     ],
     "tune": [
         ["tune.exceptions", "tune.formatting", "tune.schedulers"],
@@ -60,6 +61,8 @@ MAY_IMPORT_RAY = {
 }
 LIGHT = (
     "textcls",
+    "textcls.analysis.explanation",
+    "textcls.check",
     "textcls.command_line",
     "textcls.config.models",
     "textcls.data.tables.prediction",

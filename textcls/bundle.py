@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from textcls.analysis import drift
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import Classifier
@@ -25,17 +26,21 @@ from textcls.runtime.bundle_files import (
     BundleFiles,
     Calibration,
     Description,
+    Reference,
     read_bundle,
     write_bundle,
 )
-from textcls.runtime.calibration import calibrate
-from textcls.text.encoding import WHOLE_LENGTH, EncodedSplit
+from textcls.runtime.calibration import calibrate, softmax
+from textcls.text.encoding import TRAIN, WHOLE_LENGTH, EncodedSplit, selected
 from textcls.text.tokenizer import WORDPUNCT, lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, UNK_ID, Vocabulary
 from textcls.training import trainer
+from textcls.training.metrics import accuracy, confusion_matrix, macro_f1
 
 _HELD_OUT = ("validation", "test")
 """Splits on which a temperature is sought, the first that there is."""
+MOST_MEASURED = 20_000
+"""Texts of a split that are measured for later comparisons: more change no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class Bundle:
     """Its words, where they are others."""
     calibration: Calibration | None = None
     """The temperature of the probabilities, where one was found on held-out texts."""
+    reference: Reference | None = None
+    """Statistics of held-out texts, where there were any."""
 
     @property
     def temperature(self) -> float:
@@ -144,6 +151,7 @@ def export_bundle(
     }
     if model.linear_weight > 0 and corpus.linear is None:
         raise ValueError("the corpus has no linear classifier, but the model wants one")
+    calibration = _calibrated(weights, model, corpus, trained_on)
     description = Description(
         format=BUNDLE_FORMAT,
         model=model,
@@ -151,7 +159,8 @@ def export_bundle(
         max_length=data.max_length,
         tokenizer=corpus.tokenizer,
         linear_length=WHOLE_LENGTH,
-        calibration=_calibrated(weights, model, corpus, trained_on),
+        calibration=calibration,
+        reference=_measured(weights, model, corpus, trained_on, calibration),
         about=About.model_validate(dict(about)),
     )
     linear = corpus.linear if model.linear_weight > 0 else None
@@ -174,6 +183,7 @@ def files_of(bundle: Bundle, model: ModelConfig) -> BundleFiles:
         tokenizer=bundle.tokenizer,
         linear_length=bundle.linear_length,
         calibration=bundle.calibration,
+        reference=bundle.reference,
         about=About.model_validate(dict(bundle.about)),
     )
     weights = bundle.classifier.state_dict()
@@ -217,6 +227,81 @@ def _calibrated(
     return calibrate(logits, np.asarray(encoded.labels), split)
 
 
+def _measured(
+    weights: Mapping[str, torch.Tensor],
+    model: ModelConfig,
+    corpus: Corpus,
+    trained_on: Sequence[str],
+    calibration: Calibration | None,
+) -> Reference | None:
+    """Measure the test split, else the validation split, for comparisons with later texts."""
+    split = reference_split(corpus, trained_on)
+    if split is None:
+        return None
+    encoded = thinned(corpus.splits[split])
+    built = _build(dict(weights), len(corpus.label_names), model, compiled=True)
+    logits = trainer.predict_logits(built, encoded, "cpu").numpy()
+    temperature = 1.0 if calibration is None else calibration.temperature
+    has_linear = model.linear_weight > 0
+    return measure_reference(corpus, split, softmax(logits / temperature), has_linear=has_linear)
+
+
+def reference_split(corpus: Corpus, trained_on: Sequence[str] = ("train",)) -> str | None:
+    """Return the split that later texts are compared with; None where there is none."""
+    held = ("test", "validation")
+    return next((s for s in held if s in corpus.splits and s not in trained_on), None)
+
+
+def thinned(split: EncodedSplit) -> EncodedSplit:
+    """Return at most `MOST_MEASURED` texts of a split, spread over all of it."""
+    step = -(-len(split) // MOST_MEASURED)
+    if step < 2:
+        return split
+    rows = np.arange(0, len(split), step)
+    scores = None if split.scores is None else split.scores[rows]
+    return replace(selected(split, rows), scores=scores)
+
+
+def measure_reference(
+    corpus: Corpus,
+    split: str,
+    probabilities: np.ndarray[Any, Any],
+    *,
+    has_linear: bool,
+) -> Reference:
+    """Return the statistics of a held-out split.
+
+    Args:
+        corpus: The corpus.
+        split: The name of the split.
+        probabilities: The classifier's predictions (texts, classes) for the `thinned` split.
+        has_linear: Whether the classifier has a linear classifier, whose words and whole texts are
+            then measured.
+    """
+    read, vocabulary = corpus.splits, corpus.vocabulary
+    if has_linear and corpus.whole is not None:
+        read, vocabulary = corpus.whole.splits, corpus.whole.vocabulary
+    seen = np.zeros(len(vocabulary), bool)
+    seen[read[TRAIN].tokens] = True
+    seen[: UNK_ID + 1] = False
+    known_words = max(2, int(np.flatnonzero(seen).max(initial=1)) + 1)
+    texts = thinned(read[split])
+    outside = (texts.tokens <= UNK_ID) | (texts.tokens >= known_words)
+    lengths = np.diff(texts.offsets)
+    unseen = np.add.reduceat(outside.astype(np.float64), texts.offsets[:-1]) / lengths
+    found = drift.Measured(lengths, unseen, *drift.summed_up(probabilities))
+    confusion = confusion_matrix(
+        np.asarray(texts.labels), probabilities.argmax(axis=1), len(corpus.label_names)
+    )
+    return drift.make_reference(
+        found,
+        split=split,
+        known_words=known_words,
+        accuracy=accuracy(confusion),
+        macro_f1=macro_f1(confusion),
+    )
+
+
 def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
     """Load a bundle as a torch classifier, ready to predict on the CPU.
 
@@ -243,6 +328,7 @@ def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
         description.linear_length,
         None if files.linear_words is None else Vocabulary(files.linear_words),
         description.calibration,
+        description.reference,
     )
 
 

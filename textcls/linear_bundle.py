@@ -18,7 +18,7 @@ from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import create_classifier
 from textcls.models.linear import train_linear
-from textcls.runtime.calibration import calibrate
+from textcls.runtime.calibration import calibrate, softmax
 from textcls.text.encoding import TRAIN, WHOLE_LENGTH
 from textcls.text.vocabulary import PAD, UNK, Vocabulary
 
@@ -64,6 +64,14 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
     calibration = None
     if split is not None and (scores := corpus.splits[split].scores) is not None:
         calibration = calibrate(WEIGHT * scores, corpus.splits[split].labels, split)
+    measured, reference = bundle.reference_split(corpus), None
+    if (
+        measured is not None
+        and (scores := bundle.thinned(corpus.splits[measured]).scores) is not None
+    ):
+        temperature = 1.0 if calibration is None else calibration.temperature
+        sure = softmax(WEIGHT / temperature * scores)
+        reference = bundle.measure_reference(corpus, measured, sure, has_linear=True)
     words = corpus.vocabulary if corpus.whole is None else corpus.whole.vocabulary
     made = Bundle(
         classifier,
@@ -76,5 +84,6 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
         WHOLE_LENGTH,
         words,
         calibration,
+        reference,
     )
     bundle.save_bundle(made, model, out)

@@ -18,15 +18,19 @@ from textcls.exceptions import TextclsError
 from textcls.output import one_line, printable
 
 if TYPE_CHECKING:
+    from textcls.analysis.explanation import Explanation
     from textcls.data.tables.prediction import Choice
     from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
 LINES_AT_ONCE = 1024
+WORDS_SHOWN = 10
+"""Words that `--why` names of a text by default."""
 _PROGRESS_S = 0.2  # between two lines of progress
 
 EPILOG = """\
 examples:
   textcls-tune predict my-run "The striker scored twice"
+  textcls-tune predict my-run "The striker scored twice" --why
   textcls-tune predict my-run --input new.csv --output labelled.csv
   textcls-tune predict my-run --input new.jsonl --output labelled.parquet --text subject,body
   textcls-tune predict my-run --input new.csv --output out.csv --threshold 0.8 --below unsure
@@ -41,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name texts or --input, not both")
     if options.output and not options.input:
         parser.error("--output belongs to --input FILE")
+    if options.why and options.input:
+        parser.error("--why explains texts and lines of standard input, not files")
     try:
         return _run(options)
     except TextclsError as error:
@@ -88,6 +94,15 @@ def make_parser() -> CommandParser:
     add("--all-probabilities", action="store_true", help="tell the probability of every label")
     add("--threshold", type=float, metavar="P", help="below this probability, --below is told")
     add("--below", metavar="LABEL", help="the label for texts below --threshold")
+    add(
+        "--why",
+        nargs="?",
+        type=_words_shown,
+        const=WORDS_SHOWN,
+        metavar="K",
+        help=f"tell the K words that moved the decision most; by default {WORDS_SHOWN}. "
+        "It stands behind the texts",
+    )
     add("--batch", type=_count, metavar="N", help="texts that are worked on together")
     add("--jobs", type=_count, metavar="N", help="threads that predict; by default all cores")
     add("--quiet", action="store_true", help="no progress")
@@ -111,6 +126,14 @@ def _count(value: str) -> int:
     return number
 
 
+def _words_shown(value: str) -> int:
+    if not value.isascii() or not value.isdecimal() or int(value) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of words, at least 1, but is {value!r}; texts stand before --why"
+        )
+    return int(value)
+
+
 def _run(options: argparse.Namespace) -> int:
     from textcls.data.tables.prediction import Choice
 
@@ -119,6 +142,8 @@ def _run(options: argparse.Namespace) -> int:
 
     predictor = load_predictor(find_bundle(options.run, options.runs_dir))
     source = options.input or _named_file(options.text)
+    if options.why and source is not None:
+        raise ValueError("--why explains texts and lines of standard input, not files")
     if source is not None and options.output is not None:
         _predict_file(predictor, source, options, choice)
     elif source is not None:
@@ -236,7 +261,40 @@ def _print_predictions(
 ) -> None:
     stream = iter(texts)
     while some := list(islice(stream, options.batch or LINES_AT_ONCE)):
-        _print_rows(predictor.label_names, some, predictor.probabilities(some), choice)
+        rows = predictor.probabilities(some)
+        if not options.why:
+            _print_rows(predictor.label_names, some, rows, choice)
+            continue
+        from textcls.analysis.explanation import explain_text
+
+        for text, row in zip(some, rows, strict=True):
+            _print_rows(predictor.label_names, [text], row[None], choice)
+            print("\n".join(_why_lines(explain_text(predictor, text), options.why)))
+            sys.stdout.flush()
+
+
+def _why_lines(why: "Explanation", most: int) -> list[str]:
+    """Return the lines that say which words moved a decision."""
+    label, against = _shown(why.label), _shown(why.against)
+    lines = [
+        f"  {label} against {against}: log-odds {why.log_odds:+.2f} = encoder {why.encoder:+.2f}, "
+        f"linear {why.linear:+.2f} (of that {why.linear_bias:+.2f} without any word)"
+    ]
+    if not why.words:
+        return [*lines, "  the text has no words"]
+    shown = why.words[:most]
+    names = [_shown(each.word) + (f" x{each.count}" if each.count > 1 else "") for each in shown]
+    width = max(map(len, (*names, "word")))
+    lines.append(f"  {'word'.ljust(width)}  {'both':>7}  {'encoder':>7}  {'linear':>7}")
+    lines += [
+        f"  {name.ljust(width)}  {each.total:+7.2f}  {each.encoder:+7.2f}  {each.linear:+7.2f}"
+        for name, each in zip(names, shown, strict=True)
+    ]
+    left = why.words[most:]
+    if left:
+        rest = sum(each.total for each in left)
+        lines.append(f"  {rest:+.2f} by {len(left)} more {'word' if len(left) == 1 else 'words'}")
+    return lines
 
 
 def _print_rows(

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("textcls.train", "train one configuration, without a search"),
     "inspect": ("textcls.inspect", "print what is in a file of texts, and what may be wrong"),
     "predict": ("textcls.predict", "print the label of each text and its probability"),
+    "check": ("textcls.check.__main__", "tell whether a classifier still suits new texts"),
     "serve": ("textcls.serve.__main__", "answer requests for predictions over HTTP"),
     "completion": ("tune.completion", "print the completion script of a shell"),
 }

@@ -1,8 +1,17 @@
 """What a bundle's JSON files may say: checked once, trusted after."""
 
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 
 from textcls.config.messages import has_control_character
 from textcls.config.models import LONGEST_LABEL, ModelConfig
@@ -62,6 +71,63 @@ class Calibration(_BundlePart):
     """The same with one: each half of the split with the temperature found on the other."""
 
 
+Counts = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MOST_CLASSES)]
+
+
+class Histogram(_BundlePart):
+    """How the values of held-out texts are distributed."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    edges: tuple[float, ...] = Field(min_length=1, max_length=100)
+    """Ascending; a value belongs to the first bin whose edge is not below it, or to the last."""
+    counts: tuple[int, ...] = Field(max_length=101)
+    """Texts of each bin: one more than there are edges."""
+    mean: float
+    deviation: float = Field(ge=0.0)
+    """Standard deviation."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if len(self.counts) != len(self.edges) + 1:
+            raise ValueError("a histogram must have one count more than edges")
+        if any(b <= a for a, b in pairwise(self.edges)) or min(self.counts) < 0:
+            raise ValueError("a histogram's edges must ascend and its counts not be negative")
+        if not sum(self.counts):
+            raise ValueError("a histogram must count at least one text")
+        return self
+
+
+class Reference(_BundlePart):
+    """Statistics of held-out texts, with which `check` compares new ones."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    split: str = Field(max_length=100)
+    """The held-out split."""
+    texts: int = Field(ge=1)
+    """Texts in it that were measured."""
+    known_words: int = Field(ge=2)
+    """Words of the vocabulary, counted from its start, that occur in train."""
+    lengths: Histogram
+    """Tokens of a text."""
+    unseen: Histogram
+    """Share of a text's tokens that train lacks."""
+    confidence: Histogram
+    """Probability of the predicted class."""
+    predicted: Counts
+    """Texts that are predicted to be of each class."""
+    accuracy: float | None = Field(default=None, ge=0.0, le=1.0)
+    macro_f1: float | None = Field(default=None, ge=0.0, le=1.0)
+
+    @field_validator("predicted")
+    @classmethod
+    def _counted(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
+        if min(counts) < 0 or not sum(counts):
+            raise ValueError("must count at least one text, and no class negatively")
+        return counts
+
+
 class Description(_BundlePart):
     """The content of `bundle.json`."""
 
@@ -75,6 +141,8 @@ class Description(_BundlePart):
     linear_length: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     """Tokens that the linear classifier reads; as many as the encoder where that is not known."""
     calibration: Calibration | None = None
+    reference: Reference | None = None
+    """Statistics of held-out texts; bundles of before this key was written have none."""
     about: About
 
     @field_validator("label_names")
@@ -84,6 +152,12 @@ class Description(_BundlePart):
             twice = next(name for i, name in enumerate(names) if name in names[:i])
             raise ValueError(f"must be distinct, but {twice!r} stands there more than once")
         return names
+
+    @model_validator(mode="after")
+    def _reference_fits(self) -> Self:
+        if self.reference is not None and len(self.reference.predicted) != len(self.label_names):
+            raise ValueError("reference.predicted must have a count for each class")
+        return self
 
     @field_validator("tokenizer")
     @classmethod

@@ -5,6 +5,7 @@ texts into probabilities by the same three members: `label_names`, `about` and `
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -124,19 +125,48 @@ class Predictor:
                 out[places] = self._logits_of([texts[i] for i in places], encode)
 
     def _logits_of(self, texts: Sequence[str], encode: Callable[..., Encoded]) -> Array:
-        ids, linear, scores = self._ids, self._linear, None
-        if linear is None:
-            read = encode(ids.words, texts, self._length, points=False)
-        else:
-            whole = encode(ids.words, texts, self._linear_length, points=linear.characters)
-            scores = linear.score(whole if ids.linear is None else whole.renumbered(ids.linear))
-            if self._linear_length < self._length:
-                whole = encode(ids.words, texts, self._length, points=False)
-            read = whole.beginnings(self._length, ids.encoder)
-        ngrams = None if self._ngrams is None else self._ngrams.score(read)
-        return self._finish(self._encoder.encode(read), ngrams, scores)
+        read, whole = self._encoded(texts, encode)
+        scores = None if self._linear is None or whole is None else self._linear.score(whole)
+        return self._finish(read, scores)
 
-    def _finish(self, vectors: Array, ngrams: Array | None, linear: Array | None) -> Array:
+    def token_ids(self, text: str) -> "TokenIds":
+        """Return one text as ids, as the encoder and the linear classifier read it."""
+        encode = WordIds.encode_ascii if text.isascii() else WordIds.encode_any
+        read, scored = self._encoded([text], encode)
+        encoder = read.tokens[: read.ends[-1]]
+        if scored is None:
+            return TokenIds(encoder, encoder[:0], encoder[:0])
+        count = scored.ends[-1]
+        return TokenIds(encoder, scored.tokens[:count], scored.capitals[:count])
+
+    def encoder_logits(self, texts: Sequence[Array]) -> Array:
+        """Return logits without the linear classifier's scores, float32 (texts, classes).
+
+        Scores of words and pairs that were trained with the encoder are among them.
+
+        Args:
+            texts: The ids of each text's tokens in the encoder's vocabulary, int32, at least one.
+        """
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+        tokens = np.ascontiguousarray(np.concatenate(texts), np.int32)
+        nothing = np.zeros(1, np.uint32)
+        return self._finish(Encoded(tokens, nothing[:0], ends, nothing, ends[:0]), None)
+
+    def _encoded(
+        self, texts: Sequence[str], encode: Callable[..., Encoded]
+    ) -> tuple[Encoded, Encoded | None]:
+        ids, linear = self._ids, self._linear
+        if linear is None:
+            return encode(ids.words, texts, self._length, points=False), None
+        whole = encode(ids.words, texts, self._linear_length, points=linear.characters)
+        scored = whole if ids.linear is None else whole.renumbered(ids.linear)
+        if self._linear_length < self._length:
+            whole = encode(ids.words, texts, self._length, points=False)
+        return whole.beginnings(self._length, ids.encoder), scored
+
+    def _finish(self, read: Encoded, linear: Array | None) -> Array:
+        ngrams = None if self._ngrams is None else self._ngrams.score(read)
+        vectors = self._encoder.encode(read)
         texts, classes, pitch = len(vectors), len(self.label_names), len(self._output_bias.array)
         outputs = np.empty((texts, pitch), np.float32)
         programs().project(
@@ -151,6 +181,19 @@ class Predictor:
             self._linear_weight.at, out.ctypes.data,
         )  # fmt: skip
         return out
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIds:
+    """A text as ids of words, never empty; what only the linear classifier reads may be missing.
+
+    encoder: int32 (tokens,), in the encoder's vocabulary. linear: int32 (tokens,), in the linear
+    classifier's. capitals: uint8 (tokens,), 1 where a token of `linear` is not in lower case.
+    """
+
+    encoder: Array
+    linear: Array
+    capitals: Array
 
 
 class _SharedIds:

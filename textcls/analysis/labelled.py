@@ -1,0 +1,94 @@
+"""Compare a classifier's accuracy on new labelled texts with its accuracy on its held-out texts."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from textcls.training.metrics import wilson_interval
+
+Array = np.ndarray[Any, Any]
+
+TOLERANCE = 0.01
+"""By how much accuracy may fall before that matters: a point is less than the choice of another
+seed moves most classifiers."""
+_Z = 2.575829  # 99 %: a check that runs every day must not cry wolf every month
+_RESAMPLES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TextsScore:
+    """How well new texts are classified; the intervals are of 95 %.
+
+    Accuracy's is Wilson's, macro F1's a bootstrap over the texts. Macro F1 is the mean over the
+    classes that occur among labels or predictions.
+    """
+
+    texts: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    macro_f1: float
+    macro_f1_interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """New accuracy minus recorded accuracy, and its 99 % interval (Newcombe 1998)."""
+
+    change: float
+    low: float
+    high: float
+
+    def is_worse(self, tolerance: float = TOLERANCE) -> bool:
+        """Tell whether accuracy has fallen beyond chance and by more than the tolerance."""
+        return self.high < 0.0 and self.change < -tolerance
+
+
+def score_labels(labels: Array, predictions: Array, classes: int) -> TextsScore:
+    """Measure predictions against labels.
+
+    Args:
+        labels: int (texts,); -1 stands for a label that the classifier does not know, which no
+            prediction can meet.
+        predictions: int (texts,).
+        classes: Number of classes.
+    """
+    wide = classes + 1  # the last row has the unknown labels
+    flat = np.bincount(np.where(labels < 0, classes, labels) * wide + predictions,
+                       minlength=wide * wide)  # fmt: skip
+    texts = len(labels)
+    accuracy = float((labels == predictions).mean())
+    drawn = np.random.default_rng(0).multinomial(texts, flat / texts, _RESAMPLES)
+    scores = [_macro_f1(each.reshape(wide, wide)) for each in drawn]
+    low, high = np.quantile(scores, (0.025, 0.975)).tolist()
+    macro = _macro_f1(flat.reshape(wide, wide))
+    return TextsScore(texts, accuracy, wilson_interval(accuracy, texts), macro, (low, high))
+
+
+def accuracy_change(recorded: float, recorded_texts: int | None, now: TextsScore) -> Difference:
+    """Return the difference of two accuracies with its interval.
+
+    Args:
+        recorded: The accuracy on the held-out texts.
+        recorded_texts: Their number; None where it is unknown, and the accuracy taken as exact.
+        now: The score on the new texts.
+    """
+    low, high = wilson_interval(now.accuracy, now.texts, _Z)
+    old_low = old_high = recorded
+    if recorded_texts is not None:
+        old_low, old_high = wilson_interval(recorded, recorded_texts, _Z)
+    change = now.accuracy - recorded
+    return Difference(
+        change,
+        change - math.hypot(now.accuracy - low, old_high - recorded),
+        change + math.hypot(high - now.accuracy, recorded - old_low),
+    )
+
+
+def _macro_f1(confusion: Array) -> float:
+    """Return the mean F1 of the classes that occur; the last row and column have no class."""
+    hits = np.diag(confusion)[:-1].astype(np.float64)
+    both = (confusion.sum(axis=0) + confusion.sum(axis=1))[:-1]
+    occur = both > 0
+    return float((2 * hits[occur] / both[occur]).mean()) if occur.any() else 0.0
