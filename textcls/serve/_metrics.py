@@ -25,14 +25,14 @@ class ServeMetrics:
         self._labels = Counter(dict.fromkeys(label_names[:_MOST_LABELS], 0))
         self._counts_labels = len(label_names) <= _MOST_LABELS
         self._requests: Counter[tuple[str, int]] = Counter()
-        self._times: dict[str, Histogram] = {}
-        self._batches = Histogram(_TEXTS)
+        self._times: dict[str, PrometheusHistogram] = {}
+        self._batches = PrometheusHistogram(_TEXTS)
 
     def add_request(self, path: str, status: int, seconds: float) -> None:
         """Count an answered request; 499 is the status where the caller did not wait for it."""
         self._requests[path, status] += 1
         if path not in self._times:
-            self._times[path] = Histogram(_SECONDS)
+            self._times[path] = PrometheusHistogram(_SECONDS)
         self._times[path].add(seconds)
 
     def add_batch(self, texts: int) -> None:
@@ -71,7 +71,7 @@ class ServeMetrics:
                 yield _line("textcls_predicted_total", {"label": label}, count)
 
 
-class Histogram:
+class PrometheusHistogram:
     """Counts of values below ascending bounds, each inclusive."""
 
     def __init__(self, bounds: Sequence[float]) -> None:

@@ -80,7 +80,7 @@ def _rows(run: RunData) -> Iterator[tuple[str, str]]:
     yield "Search", summarise_search(run.config)
     yield "Data", _data(run)
     yield "Vectors", _vectors(run)
-    yield "Trials", _trials(run)
+    yield "Trials", _trial_counts(run)
     judged = score_winner(run)
     if run.fallback is not None:
         yield "Winner", f"the {run.fallback['fallback'].get('kind', 'fallback')} alone"
@@ -120,7 +120,7 @@ def _vectors(run: RunData) -> str:
     return ", ".join(f"{name} (for {instead[name]})" if name in instead else name for name in names)
 
 
-def _trials(run: RunData) -> str:
+def _trial_counts(run: RunData) -> str:
     ends = [
         f"{count:,} {name}"
         for name, count in leaderboard.count_states(run.records).items()
