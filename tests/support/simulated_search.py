@@ -318,6 +318,7 @@ class _Training:
     """Stands for `Training`: a checkpoint holds the origin, the step and the rung."""
 
     steps_per_epoch = total_steps = STEPS_PER_EPOCH
+    log = None  # of the steps within the epochs, which is off by default
 
     def __init__(self, *arguments: Any, device: str) -> None:  # noqa: ARG002
         self._seed = arguments[-1]
