@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from html import unescape
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,3 +91,12 @@ def test_links_of_the_repository_become_links_of_the_site() -> None:
     assert relinked("[the script](../benchmarks/x.py)", "data.md", pages) == "the script"
     same = "[a](#texts) [b](https://example.org/docs/x.md)"
     assert relinked(same, "data.md", pages) == same
+
+
+def test_the_page_on_dependencies_names_each_of_them() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    declared = {Requirement(each).name for each in project["dependencies"]}
+    assert {name for name in declared if not re.search(rf"\b{name}\b", page)} == set()
+    extras = set(project["optional-dependencies"])
+    assert {name for name in extras if f"`{name}`" not in page} == set()
