@@ -70,3 +70,8 @@ def test_json_on_a_page_is_json(page: Path) -> None:
     for block in page_parts.blocks(page):
         if block.language == "json":
             json.loads(block.text)
+
+
+def test_the_page_of_commands_has_each_of_them() -> None:
+    page = (page_parts.ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert [name for name in PARSERS if f"| `textcls-tune {name}" not in page] == []

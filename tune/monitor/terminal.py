@@ -67,7 +67,7 @@ class Display:
         yield Group(
             Text(),
             *([_line(labelled(facts)), Text()] if facts else []),
-            _bar(state),
+            _bar(state, options.max_width),
             *_trials(state, shown, len(running), best, blocks, options.max_width),
             *_faults(faults, len(state.faults)),
             _line(labelled(_foot(state))),
@@ -140,12 +140,13 @@ def time_left(state: SearchState) -> tuple[str, str]:
     )
 
 
-def _bar(state: SearchState) -> Table:
+def _bar(state: SearchState, room: int) -> Table:
+    longest = max(_BAR_WIDTH, room // 3)
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(ratio=1, max_width=_BAR_WIDTH)
+    grid.add_column(ratio=1, max_width=longest)
     grid.add_column(no_wrap=True)
     trials = f"{state.ended}/{counted(state.plan.samples, 'trial')}"
-    bar = ProgressBar(total=1.0, completed=state.done, width=_BAR_WIDTH)
+    bar = ProgressBar(total=1.0, completed=state.done, width=longest)
     grid.add_row(bar, f"{trials}, {_time(state)}")
     return grid
 
