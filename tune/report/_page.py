@@ -17,6 +17,7 @@ from tune.report._mistakes import mistakes_section
 from tune.report._over_time import progress_section, timeline_section
 from tune.report._overview import best_parameters, heading_section, result_section, suggestions
 from tune.report._parameters import importance_section, parallel_section, parameters_section
+from tune.report._plane import plane_section
 from tune.report._trials import curves_section, losses_section, trial_cards
 from tune.report._within_epochs import steps_section
 
@@ -83,7 +84,9 @@ def _sections(run: RunData, examined: ErrorAnalysis | str) -> Iterator[tuple[str
     yield (
         "parameters",
         "Parameters",
-        parameters_section(run) if searched and reported else [gap],
+        [*parameters_section(run), *([plane] if (plane := plane_section(run)) else [])]
+        if searched and reported
+        else [gap],
     )
     yield (
         "parallel",

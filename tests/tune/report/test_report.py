@@ -1,5 +1,6 @@
 import html
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ from report_runs import (
     BEGAN,
     NASTY,
     SECTIONS,
+    SPACE,
     make_search,
     many_trials,
     trial,
@@ -50,6 +52,25 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     search = make_search()
     root = tmp_path_factory.mktemp("runs") / "usual"
     return write_run(root, search, many_trials(search, 40, slots=2))
+
+
+def test_two_parameters_are_drawn_against_each_other(tmp_path: Path, usual: RunFolder) -> None:
+    figure = written(usual).split('id="parameter-plane"')[1].split("</figure>")[0]
+    trials = [set(numbers.split()) for numbers in re.findall(r'data-n="([\d ]+)"', figure)]
+    assert len(trials) == 4  # a shade for each quarter
+    assert sum(map(len, trials)) == len(set().union(*trials))
+    best = max(run_data.load_run(usual).records, key=lambda each: each.values[:1] or (0.0,))
+    assert str(best.number) in trials[-1]
+    assert figure.index("learning_rate") < figure.index("dropout")  # the one that decides first
+    search = make_search()
+    few = write_run(tmp_path / "few", search, many_trials(search, 3))
+    choices = make_search(space={"pooling": SPACE["pooling"], "dropout": SPACE["dropout"]})
+    made = [
+        trial(choices, State.PRUNED, [0.5 + at / 100], {"pooling": "max", "dropout": 0.02 * at})
+        for at in range(12)
+    ]
+    one = write_run(tmp_path / "one", choices, made)
+    assert all("parameter-plane" not in written(folder) for folder in (few, one))
 
 
 def test_curves_within_the_epochs_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
@@ -218,7 +239,7 @@ def test_every_drawing_has_its_table_and_every_mark_its_trial(usual: RunFolder) 
     page = written(usual)
     told = run_data.load_run(usual)
     figures = page.split("<figure")[1:]
-    assert len(figures) == 2 + 2 + len(told.space) + 1 + 1 + 1
+    assert len(figures) == 2 + 2 + len(told.space) + 1 + 1 + 1 + 1
     assert all("<details><summary>Table" in figure for figure in figures)
     for figure in figures[2:]:
         for _, attributes in Seen("<figure" + figure).elements:
