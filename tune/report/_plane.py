@@ -19,7 +19,7 @@ _LEAST = 8
 
 
 def plane_section(run: RunData) -> Html | None:
-    """Plot the trials by two numbers that were searched, darker the better at the first rung.
+    """Plot the trials by two numbers that were searched, coloured by their value at the first rung.
 
     At the first rung all are trained alike, so that their values can be compared.
 
