@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ SMALL = {
     "tiny": "--set resources.gpu=0",
 }
 """Options that make a search of these pages last a second; the later one of two counts."""
+
+ON_A_RUN = ("check", "compare", "predict", "report", "status")
+"""Commands that need nothing but a run."""
 
 
 @pytest.fixture
@@ -74,6 +78,26 @@ def test_the_tutorial_leads_from_a_file_to_a_service(
     with serving(folder / "runs" / "tickets") as service:
         status, answer = service.ask("POST", "/predict", json.loads(sent))
     assert (status, answer["predictions"][0]["label"]) == (200, "account")
+
+    use_the_run(folder)
+
+
+def use_the_run(folder: Path) -> None:
+    """Run what other pages do with a run that is there."""
+    shutil.copy(folder / "tickets.csv", folder / "new.csv")
+    predicting = ROOT / "docs" / "predicting.md"
+    done = 0
+    for page in (predicting, ROOT / "docs" / "recipes.md"):
+        for words in map(page_parts.as_command, page_parts.commands(page)):
+            named = ["tickets" if word in ("NAME", "ONE", "TWO") else word for word in words]
+            if named != words and words[0] in ON_A_RUN and len(words) > 2:
+                assert cli.main(named) in (0, 3), words  # 3: check tells of a difference
+                done += 1
+    assert done >= 10
+    for block in page_parts.blocks(predicting):
+        if block.language == "python":
+            code = block.text.replace("runs/NAME", "runs/tickets")
+            exec(compile(code, predicting.name, "exec"), {})  # noqa: S102
 
 
 def test_the_first_search_is_run_read_and_resumed(
