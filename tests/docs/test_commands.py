@@ -1,15 +1,19 @@
 """Every command in the documentation is one that the program takes, with options that exist."""
 
+import ast
 import json
 import re
 from argparse import ArgumentParser
+from importlib import import_module
 from pathlib import Path
 
 import page_parts
 import pytest
+import yaml
 
-from tune import cli
-from tune.config import search_file
+from textcls import TextClassifier
+from tune import BestTrial, Search, SearchResult, cli
+from tune.config import reference, search_file
 from tune.config.spaces import find_space
 
 PARSERS = cli.command_parsers()
@@ -78,3 +82,49 @@ def test_json_on_a_page_is_json(page: Path) -> None:
 def test_the_page_of_commands_has_each_of_them() -> None:
     page = (page_parts.ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     assert [name for name in PARSERS if f"| `textcls-tune {name}" not in page] == []
+
+
+YAML = [
+    pytest.param(block.text, id=page.name)
+    for page in page_parts.PAGES
+    for block in page_parts.blocks(page)
+    if block.language == "yaml"
+]
+
+
+@pytest.mark.parametrize("text", YAML)
+def test_a_search_file_on_a_page_is_valid(text: str) -> None:
+    assert search_file.make_search(yaml.safe_load(text)).space
+    assert len(YAML) > 0
+
+
+def test_the_readme_names_what_python_offers() -> None:
+    (code,) = [
+        block.text
+        for block in page_parts.blocks(page_parts.ROOT / "README.md")
+        if block.language == "python"
+    ]
+    tree = ast.parse(code)
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        module = import_module(str(node.module))
+        assert {alias.name for alias in node.names} <= set(module.__all__)
+    known = {
+        name for each in (Search, SearchResult, TextClassifier, BestTrial) for name in dir(each)
+    }
+    known |= set(BestTrial.__annotations__)
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert used - known == set()
+
+
+KEYS = {
+    f"{section}.{field.alias or name}"
+    for section, model in reference.SECTIONS.items()
+    for name, field in model.model_fields.items()
+}
+
+
+@pytest.mark.parametrize("page", page_parts.PAGES, ids=lambda page: page.name)
+def test_a_key_that_a_page_names_exists(page: Path) -> None:
+    named = page_parts.keys(page, {section.partition(".")[0] for section in reference.SECTIONS})
+    assert named - KEYS - set(reference.SECTIONS) == set()

@@ -68,6 +68,17 @@ def options_alone(page: Path) -> set[str]:
     return {match[1] for match in found if match}
 
 
+def keys(page: Path, sections: set[str]) -> set[str]:
+    """Return the keys of a search file that a page names, such as `data.bad_rows`."""
+    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    begins = "|".join(sorted(sections))
+    key = re.compile(rf"(?:--set )?((?:{begins})\.[a-z_]+(?:\.[a-z_]+)?)(?:[=:].*)?$")
+    found = map(key.match, _INLINE.findall(text))
+    return {
+        match[1] for match in found if match and not match[1].endswith((".yaml", ".md", ".log"))
+    }
+
+
 def as_command(words: list[str]) -> list[str]:
     """Return the arguments of `textcls-tune` for either form of a command."""
     if words[0] == "textcls-tune":
