@@ -16,8 +16,12 @@ from tune.report._html import Child, Html, tag
 from tune.report._mistakes import mistakes_section
 from tune.report._over_time import progress_section, timeline_section
 from tune.report._overview import best_parameters, heading_section, result_section, suggestions
-from tune.report._parameters import importance_section, parallel_section, parameters_section
-from tune.report._plane import plane_section
+from tune.report._parameters import (
+    importance_section,
+    parallel_section,
+    parameters_section,
+    plane_section,
+)
 from tune.report._trials import curves_section, losses_section, trial_cards
 from tune.report._within_epochs import steps_section
 
