@@ -1,5 +1,7 @@
 """Set up a search's study: a new one, or that of a run that is resumed."""
 
+import hashlib
+import platform
 from collections.abc import Callable
 from itertools import islice
 
@@ -79,11 +81,18 @@ def new_study(
         milestones=rung_epochs(config, texts),
         sampler=_sampler(config, 0),
         bounded=not isinstance(config, ObjectiveSearchFile),
+        owner=_owner(folder) if database is not None else None,
         fill=lambda made: _fill(made, config, earlier),
     )
     if database is not None:
         atomic.write_json(folder.database, {"storage": database, "study_name": folder.name})
     return made
+
+
+def _owner(folder: RunFolder) -> str:
+    """Return a word for a run folder that tells those who read the database nothing of it."""
+    place = f"{platform.node()} {folder.store} {folder.root}"
+    return hashlib.sha256(place.encode()).hexdigest()[:32]
 
 
 def _fill(made: SearchStudy, config: SearchFile, earlier: WarmStart | None) -> None:

@@ -141,8 +141,15 @@ class Truth:
             self._forget(trial)
         if self._in_flight is not None and self._in_flight[0] == "report":
             _, number, (rung, value) = self._in_flight  # type: ignore[misc]
-            if number in records and len(records[number].values) > len(self.trials[number].values):
-                self._record(self.trials[number], rung, value)
+            known = self.trials[number]
+            if number in records and len(records[number].values) > len(known.values):
+                self._record(known, rung, value)
+            elif (
+                power
+                and number in records
+                and known.values[len(records[number].values) :] == [value]
+            ):
+                self._unrecord(known)  # it had arrived before an earlier kill, but not on the disk
         for number, trial in self.trials.items():
             assert list(records[number].values) == trial.values, f"trial {number}'s values differ"
             if trial.state != State.RUNNING:
@@ -237,6 +244,12 @@ class Truth:
             self.order.index(trial.origin), rung, value
         )
         self.decisions.setdefault(trial.origin, []).append(goes_on)
+
+    def _unrecord(self, trial: Known) -> None:
+        """Forget a trial's last value, which its chain reports again when it is taken up."""
+        trial.values.pop()
+        self.reported_values[trial.origin].pop()
+        self.decisions[trial.origin].pop()
 
     def _decided(self, trial: Known) -> State:
         """How a trial ends that is cut off."""

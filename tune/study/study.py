@@ -283,6 +283,7 @@ def create_study(
     milestones: Sequence[float],
     sampler: optuna.samplers.BaseSampler,
     bounded: bool = True,
+    owner: str | None = None,
     fill: Callable[[SearchStudy], None] = lambda _study: None,
 ) -> SearchStudy:
     """Start a study in a new journal file or in a database.
@@ -297,6 +298,9 @@ def create_study(
         milestones: Epochs of the rungs.
         sampler: Proposes the parameters.
         bounded: Whether the metric is a share, so that a worst value is known.
+        owner: A word that only the run folder knows. A kill between the last mark of a study in a
+            database and the folder's note of it leaves a study that its folder does not know: the
+            same owner may replace it, since none of its trials has begun.
         fill: Enqueues what is tried first.
 
     Raises:
@@ -305,12 +309,14 @@ def create_study(
     storage = Storage(place)
     opened = storage.open()
     if isinstance(place, str):
-        _make_room(opened, place, name)
+        _make_room(opened, place, name, owner)
     study = optuna.create_study(
         study_name=name, storage=opened, sampler=sampler, direction="maximize"
     )
     study.set_user_attr(_OURS, True)  # first: without it a study is somebody else's
     study.set_user_attr("metric", metric)
+    if owner is not None:
+        study.set_user_attr("owner", owner)
     with warnings.catch_warnings():  # experimental in Optuna; its dashboard shows the name
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([metric])
@@ -362,7 +368,7 @@ def read_study(place: Place, name: str) -> SearchStudy:
     return SearchStudy(_load(Storage(place), name))
 
 
-def _make_room(opened: BaseStorage, url: str, name: str) -> None:
+def _make_room(opened: BaseStorage, url: str, name: str, owner: str | None) -> None:
     """Remove a study of ours that never began; refuse to touch any other.
 
     A kill between the creation of a study and its mark, a moment, leaves one that is refused.
@@ -370,13 +376,20 @@ def _make_room(opened: BaseStorage, url: str, name: str) -> None:
     held = {study.study_name: study for study in opened.get_all_studies()}
     if name not in held:
         return
-    if "format" in held[name].user_attrs:
+    is_the_owners = owner is not None and held[name].user_attrs.get("owner") == owner
+    if "format" in held[name].user_attrs and not (is_the_owners and _waits(opened, name)):
         raise SearchError(f"{url}: holds a study {name!r} already; choose another --name")
     if _OURS not in held[name].user_attrs:
         raise SearchError(
             f"{url}: holds a study {name!r} that this program has not made; choose another --name"
         )
     optuna.delete_study(study_name=name, storage=opened)
+
+
+def _waits(opened: BaseStorage, name: str) -> bool:
+    """Tell whether no trial of a study has begun."""
+    trials = optuna.load_study(study_name=name, storage=opened).get_trials(deepcopy=False)
+    return all(each.state == TrialState.WAITING for each in trials)
 
 
 def _load(storage: Storage, name: str) -> optuna.Study:

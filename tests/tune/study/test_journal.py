@@ -34,9 +34,9 @@ def sampler(trials: int = 0) -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed=trials)
 
 
-def create(place: journal.Place, name: str = "run") -> SearchStudy:
+def create(place: journal.Place, name: str = "run", owner: str | None = None) -> SearchStudy:
     return study.create_study(
-        place, name, metric="test_accuracy", milestones=MILESTONES, sampler=sampler()
+        place, name, metric="test_accuracy", milestones=MILESTONES, sampler=sampler(), owner=owner
     )
 
 
@@ -105,6 +105,18 @@ def test_a_study_that_never_began_makes_room(url: str) -> None:
     with pytest.raises(SearchError, match="killed before its first trial"):
         study.read_study(url, "run")
     assert create(url).waiting() == 0
+
+
+def test_a_study_that_its_folder_does_not_know_makes_room_for_its_owner(url: str) -> None:
+    create(url, owner="a").enqueue({"x": 0.5})
+    for other in ("b", None):
+        with pytest.raises(SearchError, match="holds a study 'run' already"):
+            create(url, owner=other)
+    again = create(url, owner="a")
+    assert again.waiting() == 0
+    again.ask(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
+    with pytest.raises(SearchError, match="holds a study 'run' already"):
+        create(url, owner="a")  # a trial has begun
 
 
 def test_a_study_of_somebody_else_is_not_touched(url: str) -> None:
