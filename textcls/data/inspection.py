@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from textcls.data._assembly import Split, TextDataset
 from textcls.data._faults import counted, quoted
+from textcls.data._row_checks import mask_of, numbers_of, places_of
 from textcls.data._splits import text_codes
 
 _LEAST_SHARE = 0.01
@@ -56,7 +57,7 @@ def figures_of(dataset: TextDataset) -> dict[str, SplitFigures]:
     found = {}
     for name, split in dataset.splits.items():
         counts = np.bincount(split.labels, minlength=len(dataset.label_names)).tolist()
-        lengths = np.asarray(pc.utf8_length(split.texts))
+        lengths = numbers_of(pc.utf8_length(split.texts))
         found[name] = SplitFigures(
             len(split),
             dict(zip(dataset.label_names, counts, strict=True)),
@@ -203,11 +204,11 @@ def _giveaway(dataset: TextDataset) -> Finding | None:
     names = [name for name in dataset.label_names if len(name) > 2]
     step = -(-len(train) // _READ)
     labels = train.labels[::step]
-    lower = pc.utf8_lower(train.texts.take(pa.array(range(0, len(train), step))))
+    lower = pc.utf8_lower(train.texts.take(places_of(np.arange(0, len(train), step))))
     for i, name in enumerate(dataset.label_names):
         own = labels == i
         if name in names and own.any():
-            texts = lower.filter(pa.array(own))
+            texts = lower.filter(mask_of(own))
             told += int(pc.sum(pc.match_substring(texts, name.lower()), min_count=0).as_py())
     if not names or told < _GIVEAWAY * len(labels):
         return None
