@@ -33,6 +33,7 @@ from textcls import cache
 from textcls._kernel_files import KernelFiles, kernel_roots
 
 KERNEL_MODULES = (
+    "textcls.data._text_hashes",
     "textcls.models._kernels",
     "textcls.models._layouts",
     "textcls.models._linear_features",

@@ -305,9 +305,8 @@ def _tokenizer(dataset: "TextDataset", data: DataConfig) -> tuple[str, list[str]
     """Return the tokenizer, and what there is to say where the texts' scripts decided."""
     if data.tokenizer != "auto":
         return data.tokenizer, []
-    texts = dataset.splits[TRAIN].texts
-    step = -(-len(texts) // _TEXTS_LOOKED_AT)
-    found = choose_tokenizer(texts.take(np.arange(0, len(texts), step)).to_pylist())
+    train = dataset.splits[TRAIN]
+    found = choose_tokenizer(train.every(-(-len(train) // _TEXTS_LOOKED_AT)).to_pylist())
     if found == WORDPUNCT:
         return found, []
     return found, [

@@ -10,7 +10,7 @@ import pyarrow as pa
 from textcls.config.models import LONGEST_LABEL, SYNTHETIC, DataConfig
 from textcls.data._class_loss import uneven_loss
 from textcls.data._faults import complain, counted, left_out, listed, quoted
-from textcls.data._row_checks import CheckedRows, in_order, is_class_name, seen
+from textcls.data._row_checks import CheckedRows, in_order, is_class_name, mask_of, places_of, seen
 from textcls.data._splits import kept_together, stratified
 from textcls.exceptions import DataError
 
@@ -32,7 +32,19 @@ class Split:
 
     def where(self, mask: npt.NDArray[np.bool_]) -> "Split":
         """Return the texts under `mask` (texts,)."""
-        return Split(self.texts.filter(pa.array(mask)), self.labels[mask])
+        return Split(self.texts.filter(mask_of(mask)), self.labels[mask])
+
+    def every(self, step: int) -> pa.ChunkedArray:
+        """Return every `step`-th text, the first included.
+
+        A chunk at a time: Arrow copies all chunks into one before it takes anything from them.
+        """
+        found, at = [], 0
+        for chunk in self.texts.chunks:
+            places = np.arange(-at % step, len(chunk), step)
+            found.append(chunk.take(places_of(places)))
+            at += len(chunk)
+        return pa.chunked_array(found, self.texts.type)
 
 
 @dataclass(frozen=True, slots=True)

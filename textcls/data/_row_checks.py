@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +105,7 @@ def check_rows(columns: Columns) -> CheckedRows:
         screened=sum(fault.count for fault in columns.screened),
         screened_labels=columns.screened_labels,
     )
-    visible = np.asarray(pc.match_substring_regex(texts, _VISIBLE), dtype=np.bool_)
+    visible = numbers_of(pc.match_substring_regex(texts, _VISIBLE))
     expected = f"a visible character in {quoted(columns.chosen.texts)}"
     rows.add_fault(~visible, "an empty text", expected)
     strange = np.array([bool(v) and not is_class_name(v) for v in values] + [False])
@@ -153,8 +154,9 @@ def codes_of(column: pa.ChunkedArray) -> tuple[Codes, tuple[str, ...]]:
     if not encoded.num_chunks:
         return np.zeros(0, dtype=np.int64), ()
     values = tuple(encoded.chunk(0).dictionary.to_pylist())
-    indices = [np.asarray(pc.fill_null(chunk.indices, -1)) for chunk in encoded.chunks]
-    codes = np.concatenate(indices).astype(np.int64)
+    indices = pa.chunked_array([chunk.indices for chunk in encoded.chunks])
+    codes = numbers_of(pc.fill_null(indices, -1) if indices.null_count else indices)
+    codes = codes.astype(np.int64)
     if "" in values:
         codes[codes == values.index("")] = -1
     return codes, values
@@ -210,3 +212,35 @@ def in_order(labels: Sequence[str]) -> tuple[str, ...]:
     if all(_INTEGER.fullmatch(label) for label in labels):
         return tuple(sorted(labels, key=lambda label: (int(label), label)))
     return tuple(sorted(labels))
+
+
+def mask_of(rows: npt.NDArray[Any]) -> pa.BooleanArray:
+    """Return a mask (rows,) as Arrow filters by it.
+
+    `pyarrow.array` would import pandas, to look whether it was given something of it: a quarter to
+    half a second of the processor, more than reading a small file takes.
+    """
+    bits = np.packbits(np.asarray(rows, np.bool_), bitorder="little")
+    return pa.BooleanArray.from_buffers(pa.bool_(), len(rows), [None, pa.py_buffer(bits)])
+
+
+def places_of(rows: npt.NDArray[Any]) -> pa.Int64Array:
+    """Return row numbers as Arrow takes by them, without pandas like `mask_of`."""
+    numbers = np.ascontiguousarray(rows, np.int64)
+    return pa.Int64Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def numbers_of(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Return numbers or truth values without nulls (rows,), without pandas like `mask_of`."""
+    found: list[npt.NDArray[Any]] = [
+        np.zeros(0, np.bool_ if pa.types.is_boolean(column.type) else np.int64)
+    ]
+    for chunk in column.chunks:
+        content, start = chunk.buffers()[1], chunk.offset
+        if pa.types.is_boolean(chunk.type):
+            bits = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
+            found.append(bits[start : start + len(chunk)].astype(np.bool_))
+        else:
+            kind = np.dtype(f"i{chunk.type.bit_width // 8}")
+            found.append(np.frombuffer(content, kind)[start : start + len(chunk)])
+    return np.concatenate(found)

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _LARGEST_SHARE = 0.1
-_HASHED = 16_384  # texts
+_HASHED = 16_384  # texts at a time
+_MANY = 100_000  # texts from which on a compiled hash pays
 
 
 def stratified(
@@ -39,23 +40,39 @@ def _quota(counts: npt.NDArray[np.int64], fraction: float) -> npt.NDArray[np.int
 
 
 def text_codes(texts: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Number texts (rows,) so that equal ones, apart from case and blanks at the ends, agree."""
-    hashes = np.empty(len(texts), np.int64)
-    at = 0
-    # By 64-bit hashes, a few thousand texts at a time: a dictionary of all texts is another copy of
-    # them, and Arrow's ends at 2 GB. Two of 2,000,000 texts share a hash once in 10 million files.
-    for chunk in texts.chunks:
-        for start in range(0, len(chunk), _HASHED):
-            plain = pc.utf8_lower(pc.utf8_trim_whitespace(chunk.slice(start, _HASHED)))
-            for text in plain.cast(pa.binary()).to_pylist():
-                hashes[at] = hash(text)
-                at += 1
-    _, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
-    # Numbered as they come, so that the numbers do not depend on the process's own hashes.
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    numbered: npt.NDArray[np.int64] = rank[codes]
-    return numbered
+    """Number texts (rows,) so that equal ones, apart from case and blanks at the ends, agree.
+
+    They are numbered as they come, so that the numbers do not depend on the process's own hashes.
+    """
+    # By 64-bit hashes: a dictionary of all texts is another copy of them, and Arrow's ends at 2 GB.
+    # Two of 2,000,000 texts share a hash once in 10 million files.
+    if len(texts) < _MANY:
+        hashes = _python_hashes(texts)
+    else:
+        from textcls.data._text_hashes import hash_texts  # late: numba takes half a second
+
+        hashes = hash_texts(texts)
+    ordered = np.sort(hashes)
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(again):
+        return np.arange(len(hashes))
+    place = np.minimum(np.searchsorted(again, hashes), len(again) - 1)
+    rows = np.flatnonzero(again[place] == hashes)
+    _, first, group = np.unique(place[rows], return_index=True, return_inverse=True)
+    is_first = np.ones(len(hashes), np.bool_)
+    is_first[rows] = False
+    is_first[rows[first]] = True
+    codes: npt.NDArray[np.int64] = np.cumsum(is_first) - 1
+    codes[rows] = codes[rows[first]][group]
+    return codes
+
+
+def _python_hashes(texts: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    hashes: list[int] = []
+    for start in range(0, len(texts), _HASHED):
+        plain = pc.utf8_lower(pc.utf8_trim_whitespace(texts.slice(start, _HASHED)))
+        hashes += map(hash, plain.cast(pa.binary()).to_pylist())
+    return np.array(hashes, np.int64)
 
 
 def kept_together(

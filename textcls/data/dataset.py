@@ -4,16 +4,18 @@
 it, checks every row and splits off what is missing.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from textcls.config.models import IN_MEMORY, SYNTHETIC, DataConfig
 from textcls.data._assembly import Split, TextDataset, assemble, with_validation
 from textcls.data._columns import Columns
 from textcls.data._faults import quoted
-from textcls.data._fingerprint import content_fingerprint
 from textcls.data._hub import ALIASES, HubSet, Unreachable, is_hub_name, load_hub_set
 from textcls.data._local import find_splits
 from textcls.data._reading import check_sample, read_splits, sources_of, usable_parts
@@ -25,10 +27,12 @@ from textcls.exceptions import DataError, HubUnreachableError
 
 __all__ = ["Source", "Split", "TextDataset", "check_local", "locate"]
 
-READING = 1
+READING = 2
 """Raised with every change that makes other texts or labels of the same files."""
 
 _LONGEST_NAME = 1_000
+_DIGEST_BYTES = 16
+_BLOCK = 1 << 20
 
 Reading = tuple[dict[str, list[CheckedRows]], list[str]]
 """The rows of each split, and notices."""
@@ -172,7 +176,7 @@ def _content(data: DataConfig, kind: str, files: Sequence[tuple[str, Path]]) -> 
     later = data.model_dump(include={"separator", "encoding", "multilabel"}, exclude_defaults=True)
     settings |= later
     try:
-        return content_fingerprint(settings, files)
+        return _content_hash(settings, files)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror or error}") from error
 
@@ -210,6 +214,21 @@ def _synthetic_source(data: DataConfig) -> Source:
         }, []
 
     settings = data.model_dump(include={"train_size", "test_size", "seed", "validation_fraction"})
-    content = content_fingerprint({"kind": SYNTHETIC, "version": generator.VERSION, **settings})
+    content = _content_hash({"kind": SYNTHETIC, "version": generator.VERSION, **settings})
     sizes = f"{data.train_size:,} / {data.test_size:,} embedded texts"
     return Source(f"{SYNTHETIC} ({sizes})", content, (), data, rows)
+
+
+def _content_hash(settings: Mapping[str, Any], files: Iterable[tuple[str, Path]] = ()) -> str:
+    """Hash JSON-able settings and files, each under a name of its role; hexadecimal, 32 digits.
+
+    The same bytes and settings give the same, wherever they lie.
+    """
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for role, path in files:
+        digest.update(f"\0{role}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()

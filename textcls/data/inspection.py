@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from textcls.data._assembly import Split, TextDataset
 from textcls.data._faults import counted, quoted
+from textcls.data._row_checks import mask_of, numbers_of
 from textcls.data._splits import text_codes
 
 _LEAST_SHARE = 0.01
@@ -56,7 +57,7 @@ def figures_of(dataset: TextDataset) -> dict[str, SplitFigures]:
     found = {}
     for name, split in dataset.splits.items():
         counts = np.bincount(split.labels, minlength=len(dataset.label_names)).tolist()
-        lengths = np.asarray(pc.utf8_length(split.texts))
+        lengths = numbers_of(pc.utf8_length(split.texts))
         found[name] = SplitFigures(
             len(split),
             dict(zip(dataset.label_names, counts, strict=True)),
@@ -120,9 +121,9 @@ def _contradictions(dataset: TextDataset, codes: npt.NDArray[np.int64]) -> Findi
     """Equal texts of train whose labels differ."""
     train = dataset.splits["train"]
     classes = len(dataset.label_names)
-    texts, labels = np.divmod(np.unique(codes * classes + train.labels), classes)
-    several = np.flatnonzero(np.bincount(texts) > 1)
-    rows = np.isin(codes, several)
+    again = np.flatnonzero(np.bincount(codes)[codes] > 1)  # few: sorting all takes a while
+    texts, labels = np.divmod(np.unique(codes[again] * classes + train.labels[again]), classes)
+    rows = (np.bincount(texts, minlength=codes.max() + 1) > 1)[codes]
     if not rows.any() or rows.mean() <= _LEAST_SHARE / 10:
         return None
     first = int(rows.argmax())
@@ -203,11 +204,11 @@ def _giveaway(dataset: TextDataset) -> Finding | None:
     names = [name for name in dataset.label_names if len(name) > 2]
     step = -(-len(train) // _READ)
     labels = train.labels[::step]
-    lower = pc.utf8_lower(train.texts.take(pa.array(range(0, len(train), step))))
+    lower = pc.utf8_lower(train.every(step))
     for i, name in enumerate(dataset.label_names):
         own = labels == i
         if name in names and own.any():
-            texts = lower.filter(pa.array(own))
+            texts = lower.filter(mask_of(own))
             told += int(pc.sum(pc.match_substring(texts, name.lower()), min_count=0).as_py())
     if not names or told < _GIVEAWAY * len(labels):
         return None

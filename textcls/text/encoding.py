@@ -8,7 +8,7 @@ result is kept.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from operator import ne
 from typing import TYPE_CHECKING
@@ -188,8 +188,10 @@ def encode_texts(
     lengths = TextLengths.of(np.diff(whole[TRAIN].offsets), max_length)
     drafts = {name: _first_tokens(split, max_length) for name, split in whole.items()}
     uncut = min_count == 1 and all(drafts[name] is whole[name] for name in names)
-    # The whole texts are numbered first: numbering the others may be done in the same arrays.
-    kept = None if uncut else _whole_texts(whole, words)
+    # The whole texts are numbered first. Numbering the others is done in the same arrays where
+    # nothing was cut, so those are copied.
+    shared = {name for name in names if drafts[name] is whole[name]}
+    kept = None if uncut else _whole_texts(whole, words, shared)
 
     occurrences = count(drafts[TRAIN].tokens, len(words))
     counts = _by_word(words, occurrences)
@@ -206,12 +208,15 @@ def encode_texts(
     return Encoding(splits, vocabulary, train_words, np.asarray(totals), kept, lengths)
 
 
-def _whole_texts(splits: dict[str, EncodedSplit], words: list[str]) -> WholeTexts:
-    """Number whole texts by all their words; a copy, since the cut may share the arrays."""
+def _whole_texts(splits: dict[str, EncodedSplit], words: list[str], shared: Set[str]) -> WholeTexts:
+    """Number whole texts by all their words, in place but for the splits in `shared`."""
     counts = _by_word(words, count(splits[TRAIN].tokens, len(words)))
     vocabulary = build_vocabulary(counts, extra=words[1:])
-    copies = {name: replace(split, tokens=split.tokens.copy()) for name, split in splits.items()}
-    numbered = {name: _numbered(split, words, vocabulary) for name, split in copies.items()}
+    own = {
+        name: replace(split, tokens=split.tokens.copy()) if name in shared else split
+        for name, split in splits.items()
+    }
+    numbered = {name: _numbered(split, words, vocabulary) for name, split in own.items()}
     return WholeTexts(numbered, vocabulary)
 
 
@@ -232,14 +237,19 @@ def _first_tokens(split: EncodedSplit, max_length: int) -> EncodedSplit:
     lengths = np.diff(split.offsets)
     if lengths.max(initial=0) <= max_length:
         return split
-    place = np.arange(len(split.tokens)) - np.repeat(split.offsets[:-1], lengths)
-    kept = place < max_length
-    return EncodedSplit(
-        split.tokens[kept],
-        np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))]),
-        split.labels,
-        capitals=None if split.capitals is None else split.capitals[kept],
-    )
+    ends = np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))])
+    tokens = np.empty(ends[-1], split.tokens.dtype)
+    capitals = None if split.capitals is None else np.empty(ends[-1], np.bool_)
+    # Some texts at a time: the places of all tokens would be four times the tokens' memory.
+    for first in range(0, len(lengths), _TEXTS_AT_ONCE):
+        last = min(first + _TEXTS_AT_ONCE, len(lengths))
+        here, there = slice(*split.offsets[[first, last]]), slice(*ends[[first, last]])
+        starts = np.repeat(split.offsets[first:last], lengths[first:last])
+        kept = np.arange(here.start, here.stop) - starts < max_length
+        tokens[there] = split.tokens[here][kept]
+        if capitals is not None and split.capitals is not None:
+            capitals[there] = split.capitals[here][kept]
+    return EncodedSplit(tokens, ends, split.labels, capitals=capitals)
 
 
 def token_counts(texts: "pa.ChunkedArray", tokenizer: str) -> NDArray[np.int64]:

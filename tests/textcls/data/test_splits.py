@@ -1,7 +1,11 @@
+from itertools import pairwise
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from textcls.data._splits import stratified
+from textcls.data.dataset import Split
 
 LABELS = np.repeat([2, 0, 1], [500, 30, 1])
 
@@ -35,3 +39,12 @@ def test_the_same_rows_are_drawn_on_every_machine() -> None:
 def test_the_rows_chosen_do_not_depend_on_their_place() -> None:
     chosen = stratified(np.zeros(10_000, dtype=np.int64), 0.5, 0, stream=0)
     assert 2_350 < chosen[:5_000].sum() < 2_650
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 100])
+def test_every_so_many_texts_of_several_chunks(step: int) -> None:
+    texts = [f"text {i}" for i in range(20)]
+    bounds = [0, 4, 4, 9, 10, 20]
+    chunks = [pa.array(texts[a:b], pa.string()) for a, b in pairwise(bounds)]
+    split = Split(pa.chunked_array(chunks), np.zeros(20, np.int64))
+    assert split.every(step).to_pylist() == texts[::step]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nltk.tokenize import WordPunctTokenizer
 
+from textcls.text import encoding as encoding_module
 from textcls.text.encoding import EncodedSplit, Encoding, concatenated, encode_texts, selected
 from textcls.text.vocabulary import PAD, UNK
 
@@ -185,3 +186,22 @@ def test_nothing_is_kept_twice_where_nothing_is_cut() -> None:
     assert encoding.whole is None
     assert encoding.lengths is not None
     assert encoding.lengths.tokens_cut == 0
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 50])
+def test_texts_are_cut_some_at_a_time(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    rng = np.random.default_rng(3)
+    train = [" ".join(rng.choice(list("aBcDe"), rng.integers(0, 9))) for _ in range(11)]
+    test = ["e a", "B"]  # of which nothing is cut
+    monkeypatch.setattr(encoding_module, "_TEXTS_AT_ONCE", at_once)
+    encoding = encode_texts(dataset(train=train, test=test), 4, 1)
+    cut = [text.lower().split()[:4] or [UNK] for text in train]
+    assert words_of(encoding, "train") == cut
+    assert words_of(encoding, "test") == [["e", "a"], ["b"]]
+    capitals = encoding.splits["train"].capitals
+    assert capitals is not None
+    marks = [word != word.lower() for text in train for word in text.split()[:4] or [UNK.lower()]]
+    assert capitals.tolist() == marks
+    whole = SimpleNamespace(splits=encoding.uncut.splits, vocabulary=encoding.uncut.vocabulary)
+    assert words_of(whole, "train") == [text.lower().split() or [UNK] for text in train]
+    assert words_of(whole, "test") == [["e", "a"], ["b"]]

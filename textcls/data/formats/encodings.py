@@ -9,6 +9,7 @@ one.
 import codecs
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,20 @@ class FoundEncoding:
 
 
 def is_utf8(path: Path) -> bool:
-    """Tell whether the whole file is UTF-8, a block at a time."""
-    decode = codecs.getincrementaldecoder("utf-8")().decode
+    """Tell whether the whole file is UTF-8, a block at a time; it is remembered for a while."""
+    about = path.stat()
+    return _is_utf8(path, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _is_utf8(path: Path, *_version: int) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         try:
             while block := file.read(_BLOCK):
-                decode(block)
-            decode(b"", final=True)
+                if decoder.getstate()[0] or not block.isascii():  # which is told ten times as fast
+                    decoder.decode(block)
+            decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return False
     return True

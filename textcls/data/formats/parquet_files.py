@@ -16,6 +16,7 @@ from textcls.config.models import DataConfig
 from textcls.data._column_choice import Sample, choose_columns
 from textcls.data._columns import Classes, Columns, row_numbers
 from textcls.data._faults import SHOWN_ROWS, Fault
+from textcls.data._row_checks import mask_of, places_of
 from textcls.data.formats.hf_builders import BuilderError, columns_of, load, reason
 from textcls.exceptions import DataError
 
@@ -67,7 +68,7 @@ def sample_rows(dataset: Any) -> Sample:
     """Values from all over a `datasets.Dataset` as texts, for the columns that hold such."""
     table = dataset.data
     step = max(1, len(dataset) // _SAMPLE)
-    places = pa.array(range(0, len(dataset), step), pa.int64())
+    places = places_of(np.arange(0, len(dataset), step))
     found = {}
     for name in dataset.column_names:
         kind = table.column(name).type
@@ -108,7 +109,7 @@ def _without_undecodable(columns: Columns) -> Columns:
         len(bad),
         tuple(row_numbers(bad[:SHOWN_ROWS].tolist())),
     )
-    mask = pa.array(good)
+    mask = mask_of(good)
     return replace(
         columns,
         texts=tuple(column.filter(mask) for column in columns.texts),
