@@ -29,7 +29,7 @@ from textcls.runtime._description import (
     Calibration,
     Description,
     EnsembleDescription,
-    Histogram,
+    ValueCounts,
     Reference,
 )
 from textcls.runtime._tensor_file import TensorFile, regular_size, write_tensors
@@ -44,7 +44,7 @@ __all__ = [
     "BundleFiles",
     "Calibration",
     "Description",
-    "Histogram",
+    "ValueCounts",
     "Reference",
     "read_bundle",
     "read_members",
