@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from textcls.runtime.bundle_files import BundleFiles, ValueCounts, Reference
+from textcls.runtime.bundle_files import BundleFiles, Reference, ValueCounts
 from textcls.text.tokenizer import lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK
 
