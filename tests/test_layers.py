@@ -29,7 +29,14 @@ FLOORS = {
         ["textcls.bundle"],
         ["textcls.ensemble", "textcls.linear_bundle"],
         ["textcls.estimator"],
-        ["textcls.train", "textcls.predict", "textcls.check", "textcls.inspect", "textcls.serve"],
+        [
+            "textcls.train",
+            "textcls.predict",
+            "textcls.check",
+            "textcls.export",
+            "textcls.inspect",
+            "textcls.serve",
+        ],
     ],
     "tune": [
         ["tune.exceptions", "tune.formatting", "tune.schedulers"],

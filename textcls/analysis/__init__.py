@@ -10,4 +10,5 @@ __all__ = [
     "drift",
     "explanation",
     "labelled",
+    "linear_terms",
 ]

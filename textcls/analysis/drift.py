@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from textcls.runtime.bundle_files import BundleFiles, Histogram, Reference
+from textcls.runtime.bundle_files import BundleFiles, Reference, ValueCounts
 from textcls.text.tokenizer import lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK
 
@@ -186,7 +186,7 @@ def _unseen_words(reference: Reference, measured: Measured) -> Drift:
     )
 
 
-def _of_histogram(name: str, before: Histogram, values: Array, form: str) -> Drift:
+def _of_histogram(name: str, before: ValueCounts, values: Array, form: str) -> Drift:
     index, beyond = _shift(np.array(before.counts), _counts(values, before.edges))
     return Drift(
         name,
@@ -217,11 +217,11 @@ def _chi_squared(freedom: int) -> float:
     return freedom * (1 - part + NormalDist().inv_cdf(1 - CHANCE) * math.sqrt(part)) ** 3
 
 
-def _histogram(values: Array) -> Histogram:
+def _histogram(values: Array) -> ValueCounts:
     """Count values between their deciles; equal deciles are one."""
     deciles = np.quantile(values, np.arange(1, _BINS) / _BINS)
     edges = tuple(np.unique(deciles.astype(np.float64)).tolist())
-    return Histogram(
+    return ValueCounts(
         edges=edges,
         counts=tuple(_counts(values, edges).tolist()),
         mean=float(values.mean()),

@@ -13,21 +13,19 @@ add up to the whole: words that say the same stand in for each other.
 
 import itertools
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from textcls.analysis.linear_terms import terms_of
 from textcls.runtime.predictor import EnsemblePredictor, Predictor, TokenIds
 from textcls.text.tokenizer import tokenize_cased
 from textcls.text.vocabulary import UNK_ID
 
 Array = np.ndarray[Any, Any]
-_PAIR, _CAPITAL, _CHARACTERS = 32, 1 << 60, 1 << 61  # as `textcls.models._linear_features` has them
-_HASHED, _BITS = (1 << 60) - 1, (1 << 64) - 1
-_SHORTEST, _LONGEST = 2, 5  # characters of an n-gram
 _TOKENS = 1 << 15
 """Tokens of the shortened texts that are scored together, a single longer text excepted."""
 
@@ -148,7 +146,7 @@ def _explain(predictor: Predictor, text: str, label: int, other: int) -> Explana
     bias = 0.0
     if predictor.files.linear is not None:
         weight = description.model.linear_weight
-        bias, by_token = _linear_terms(predictor.files.linear, ids, lower, label, other)
+        bias, by_token = _linear_shares(predictor.files.linear, ids, lower, label, other)
         bias *= weight / temperature
         for word, term in zip(lower, by_token, strict=False):
             shares[word] += float(term) * weight / temperature
@@ -191,65 +189,15 @@ def _difference(predictor: Predictor, texts: Sequence[Array], label: int, other:
     return found
 
 
-def _linear_terms(
+def _linear_shares(
     arrays: Mapping[str, Array], text: TokenIds, lower: Sequence[str], label: int, other: int
 ) -> tuple[float, Array]:
     """Return the bias, and what each token adds to the linear score of `label` minus `other`."""
-    count, ids, capitals = len(text.linear), text.linear.tolist(), text.capitals.tolist()
-    keys, weights = arrays["keys"], arrays["weights"]
-    gain = weights[:, label].astype(np.float64) - weights[:, other]
-    groups = [list(_word_features(ids, capitals))]
-    if len(keys) and int(keys[-1]) & _CHARACTERS:
-        groups.append(list(_character_features(lower[:count])))
-    found = np.zeros(count)
-    for group in groups:
-        _add_terms(found, group, keys, arrays["idf"], gain, math.sqrt(1 / len(groups)))
+    gain = arrays["weights"][:, label].astype(np.float64) - arrays["weights"][:, other]
+    found = np.zeros(len(text.linear))
+    for term in terms_of(arrays, text, lower):
+        for tokens in term.places:  # each occurrence has an equal part of its feature's term
+            for token in tokens:
+                share = term.value / len(term.places) / len(tokens)
+                found[token] += share * float(gain[term.column])
     return float(gain[-1]), found
-
-
-def _add_terms(
-    found: Array,
-    group: Sequence[tuple[int, tuple[int, ...]]],
-    keys: Array,
-    idf: Array,
-    gain: Array,
-    length: float,
-) -> None:
-    """Add a group's terms to their tokens; its features' values have the given length together."""
-    if not group:
-        return
-    wanted = np.array([key for key, _ in group], np.int64)
-    columns = np.searchsorted(keys, wanted)
-    known = keys[np.minimum(columns, len(keys) - 1)] == wanted if len(keys) else columns < 0
-    times = Counter(columns[known].tolist())
-    values = {at: (1.0 + math.log(n)) * float(idf[at]) for at, n in times.items()}
-    norm = math.sqrt(sum(value * value for value in values.values())) / length
-    for (_, tokens), column, is_known in zip(group, columns.tolist(), known, strict=True):
-        if is_known and norm > 0.0:
-            term = values[column] / norm * float(gain[column])
-            for token in tokens:  # each occurrence has an equal part of its feature's term
-                found[token] += term / times[column] / len(tokens)
-
-
-def _word_features(
-    ids: Sequence[int], capitals: Sequence[int]
-) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield the keys of words, capitals and pairs, each with the tokens that it is made of."""
-    for at, word in enumerate(ids):
-        yield word, (at,)
-        if capitals[at]:
-            yield word | _CAPITAL, (at,)
-        if at:
-            yield ids[at - 1] << _PAIR | word, (at - 1, at)
-
-
-def _character_features(words: Sequence[str]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield the keys of the n-grams of characters, each with its token (FNV-1a, as in training)."""
-    for at, word in enumerate(words):
-        points = [32, *map(ord, word), 32]
-        for begin in range(len(points)):
-            found = 0xCBF29CE484222325
-            for end in range(begin, min(len(points), begin + _LONGEST)):
-                found = ((found ^ points[end]) * 0x100000001B3) & _BITS
-                if end - begin + 1 >= _SHORTEST:
-                    yield (found ^ found >> 29) & _HASHED | _CHARACTERS, (at,)

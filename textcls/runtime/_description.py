@@ -74,7 +74,7 @@ class Calibration(_BundlePart):
 Counts = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MOST_CLASSES)]
 
 
-class Histogram(_BundlePart):
+class ValueCounts(_BundlePart):
     """How the values of held-out texts are distributed."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
@@ -109,11 +109,11 @@ class Reference(_BundlePart):
     """Texts in it that were measured."""
     known_words: int = Field(ge=2)
     """Words of the vocabulary, counted from its start, that occur in train."""
-    lengths: Histogram
+    lengths: ValueCounts
     """Tokens of a text."""
-    unseen: Histogram
+    unseen: ValueCounts
     """Share of a text's tokens that train lacks."""
-    confidence: Histogram
+    confidence: ValueCounts
     """Probability of the predicted class."""
     predicted: Counts
     """Texts that are predicted to be of each class."""

@@ -29,8 +29,8 @@ from textcls.runtime._description import (
     Calibration,
     Description,
     EnsembleDescription,
-    Histogram,
     Reference,
+    ValueCounts,
 )
 from textcls.runtime._tensor_file import TensorFile, regular_size, write_tensors
 from textcls.runtime._wanted import classifier_tensors, linear_tensors
@@ -44,8 +44,8 @@ __all__ = [
     "BundleFiles",
     "Calibration",
     "Description",
-    "Histogram",
     "Reference",
+    "ValueCounts",
     "read_bundle",
     "read_members",
     "write_bundle",
