@@ -333,8 +333,9 @@ def _prepare(
         plan = gpu_share.automatic_plan(search, prepared, nodes)
     else:
         plan = resources.plan_resources(asked.cpu, asked.gpu, nodes, search.search.max_concurrent)
-    if plan.notice:
-        monitor.say(plan.notice)
+    for notice in (plan.notice, gpu_share.nodes_without_trials(plan, nodes)):
+        if notice:
+            monitor.say(notice)
     record = RunManifest(request.folder, search, request.command)
     if request.resumed:
         for change in record.append_resume(prepared, changed_data=request.changed_data):

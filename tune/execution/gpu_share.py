@@ -7,7 +7,7 @@ Not yet measured on a card: `MOST` and `CONTEXT_BYTES` are cautious guesses.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -59,15 +59,35 @@ def automatic_plan(config: SearchFile, corpora: Corpora, nodes: Sequence[Node]) 
         return replace(made, notice="No GPU in the cluster: gpu: auto gives trials their cores.")
     need = trial_bytes(config, corpora)
     card = min(card.free for node in with_cards for card in node.cards)
-    shared = _sharing(need, card, with_cards, cpu, most)
+    held = [_held(need, node, cpu) for node in with_cards]
+    by_wish = math.ceil(most / sum(node.gpus for node in with_cards)) if most else MOST
+    shared = max(1, min(*held, by_wish, MOST))
     made = plan_resources(cpu, gpu_share_of(shared), nodes, most)
     trials = "1 trial" if shared == 1 else f"{shared} trials"
-    return replace(
-        made,
-        notice=f"gpu: auto lets {trials} share a card: the largest needs about "
-        f"{need / _MIB:,.0f} MiB and {CONTEXT_BYTES / _MIB:,.0f} for CUDA, the fullest card has "
-        f"{card / _MIB:,.0f} free.",
+    notice = (
+        f"gpu: auto lets {trials} share a card: the largest needs about {need / _MIB:,.0f} MiB and "
+        f"{CONTEXT_BYTES / _MIB:,.0f} for CUDA, the fullest card has {card / _MIB:,.0f} free."
     )
+    return replace(made, notice=" ".join([notice, *_differences(with_cards, held, by_wish)]))
+
+
+def nodes_without_trials(plan: ResourcePlan, nodes: Sequence[Node]) -> str | None:
+    """Say how many nodes get no trial because they have no card; None where all get some."""
+    idle = sum(node.gpus == 0 for node in nodes)
+    if plan.gpu == 0 or idle == 0:
+        return None
+    which = "1 node without a GPU gets" if idle == 1 else f"{idle} nodes without a GPU get"
+    return f"{which} no trials: every trial of a search asks for the same resources."
+
+
+def _differences(nodes: Sequence[Node], held: Sequence[int], by_wish: int) -> Iterator[str]:
+    """Say which node limits the others, as one number serves all of them."""
+    least, most = min(held), min(max(held), by_wish, MOST)
+    if least < most:
+        names = ", ".join(
+            node.name for node, number in zip(nodes, held, strict=True) if number == least
+        )
+        yield f"{names} sets the number for all nodes; another would hold {most} a card."
 
 
 def gpu_share_of(trials: int) -> float:
@@ -125,11 +145,10 @@ def trial_bytes(config: SearchFile, corpora: Corpora) -> int:
     return int(_SPARE * max(found))
 
 
-def _sharing(need: int, card: int, nodes: Sequence[Node], cpu: float, most: int | None) -> int:
-    by_memory = card // (need + CONTEXT_BYTES)
-    by_cores = min(int(node.cpus / cpu / node.gpus + 1e-9) for node in nodes)
-    by_wish = math.ceil(most / sum(node.gpus for node in nodes)) if most else MOST
-    return max(1, min(by_memory, by_cores, by_wish, MOST))
+def _held(need: int, node: Node, cpu: float) -> int:
+    """Return how many trials a node holds on each of its cards, by memory and by cores."""
+    by_memory = min(card.free for card in node.cards) // (need + CONTEXT_BYTES)
+    return min(by_memory, int(node.cpus / cpu / node.gpus + 1e-9))
 
 
 def _most(config: SearchFile, name: str) -> int:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tune.execution.gpu_share import (
     asks_for_cards,
     automatic_plan,
     gpu_share_of,
+    nodes_without_trials,
     trial_bytes,
 )
 from tune.execution.resources import Card, Node
@@ -78,6 +80,39 @@ def test_the_plan_says_what_was_decided(corpora: Corpora) -> None:
     assert made.notice is not None
     assert "6 trials share a card" in made.notice
     assert "81,920" in made.notice
+
+
+def test_one_number_serves_nodes_that_differ_and_it_is_said_whose_it_is(corpora: Corpora) -> None:
+    made = search()
+    need = trial_bytes(made, corpora) + gpu_share.CONTEXT_BYTES
+    small = replace(with_card(64, 1, 3 * need), name="10.0.0.7")
+    four, none = replace(with_card(64, 4), name="10.0.0.8"), Node(8, 0, name="10.0.0.9")
+    plan = automatic_plan(made, corpora, [four, small, none])
+    assert (plan.gpu, plan.concurrent) == (0.3333, 3 * 5)
+    assert plan.notice is not None
+    assert plan.notice.endswith(
+        "10.0.0.7 sets the number for all nodes; another would hold 16 a card."
+    )
+    alone = automatic_plan(made, corpora, [four, none])
+    assert (alone.gpu, alone.concurrent) == (0.0625, 64)
+    assert "sets the number" not in str(alone.notice)
+
+
+def test_a_card_that_is_nearly_full_counts_for_its_node(corpora: Corpora) -> None:
+    need = trial_bytes(search(), corpora) + gpu_share.CONTEXT_BYTES
+    free, full = Card("a", 81 * GIB, 80 * GIB), Card("a", 81 * GIB, 2 * need)
+    assert sharing(search(), corpora, Node(64, 2, cards=(free, full))) == 2
+
+
+def test_nodes_that_get_no_trials_are_said(corpora: Corpora) -> None:
+    card, none = with_card(8, 1), Node(8, 0)
+    on_cards = automatic_plan(search(), corpora, [card, none])
+    assert str(nodes_without_trials(on_cards, [card, none])).startswith(
+        "1 node without a GPU gets no trials"
+    )
+    assert str(nodes_without_trials(on_cards, [card, none, none])).startswith("2 nodes")
+    assert nodes_without_trials(on_cards, [card]) is None
+    assert nodes_without_trials(automatic_plan(search(), corpora, [none]), [none]) is None
 
 
 def test_without_a_card_trials_get_their_cores(corpora: Corpora) -> None:
