@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from textcls.analysis import drift
+from textcls.analysis.model_card import CARD, card_text
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import Classifier
@@ -166,6 +167,7 @@ def export_bundle(
     linear = corpus.linear if model.linear_weight > 0 else None
     whole = None if corpus.whole is None else corpus.whole.vocabulary
     write_bundle(_files(description, weights, corpus.vocabulary, linear, whole), out)
+    (out / CARD).write_text(card_text(description), encoding="utf-8")
 
 
 def save_bundle(bundle: Bundle, model: ModelConfig, out: Path) -> None:

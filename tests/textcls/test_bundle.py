@@ -79,6 +79,7 @@ def test_the_folder_says_where_it_comes_from_and_replaces_an_older_one(exported,
     folder, _ = exported
     assert bundle.load_bundle(folder).about == {"seed": 0}
     assert sorted(p.name for p in folder.iterdir()) == [
+        "README.md",
         "bundle.json",
         "classifier.safetensors",
         "vocabulary.json",

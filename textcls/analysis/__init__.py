@@ -11,4 +11,5 @@ __all__ = [
     "explanation",
     "labelled",
     "linear_terms",
+    "model_card",
 ]

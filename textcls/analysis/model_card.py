@@ -1,0 +1,99 @@
+"""Describe an exported classifier in a model card: Markdown with Hugging Face's front matter."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from textcls.output import one_line
+from textcls.runtime.bundle_files import Description
+from textcls.training.metrics import wilson_interval
+
+CARD = "README.md"
+"""The card's file in a classifier's folder."""
+_LABELS_SHOWN = 50
+_SPECIAL = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#|!"})
+
+
+def card_text(description: Description) -> str:
+    """Return the model card of a classifier; what only a person knows is left to fill in."""
+    front = [
+        "---",
+        "# license: to be filled in, and that of the data with it",
+        "library_name: textcls-tune",
+        "pipeline_tag: text-classification",
+        "tags: [text-classification]",
+        "metrics: [accuracy, f1]",
+        "---",
+    ]
+    return "\n".join([*front, "", *_body(description)]) + "\n"
+
+
+def _body(description: Description) -> Iterator[str]:
+    about, model = description.about, description.model
+    data = (about.configuration or {}).get("data", {})
+    names = description.label_names
+    yield "# A text classifier"
+    yield ""
+    shown = ", ".join(_plain(name) for name in names[:_LABELS_SHOWN])
+    more = f" and {len(names) - _LABELS_SHOWN:,} more" if len(names) > _LABELS_SHOWN else ""
+    yield f"It gives a text one of {len(names):,} labels: {shown}{more}."
+    yield ""
+    linear = " with a linear classifier of words beside it" if model.linear_weight else ""
+    yield (
+        f"A {model.name.upper()} of hidden size {model.hidden_size}{linear}; it reads the first "
+        f'{description.max_length:,} tokens of a text. `textcls-tune predict FOLDER "text"` '
+        "predicts with it."
+    )
+    yield from ("", "## Data", "", f"Trained on {_plain(data.get('name', 'data not recorded'))}.")
+    yield from ("", "## Accuracy", "", *_accuracy(description))
+    yield from ("", "## How it was selected", "", _selection(about.search))
+    yield from ("", "## Calibration", "", _calibration(description))
+    yield from ("", "## Limits", "")
+    yield (
+        "It gives every text one of its labels, also a text of another kind or language; "
+        "`textcls-tune check FOLDER FILE` tells whether new texts are like those that it knows. "
+        "What the data is biased by, it repeats. Intended use and licence: to be filled in."
+    )
+
+
+def _accuracy(description: Description) -> Iterator[str]:
+    reference = description.reference
+    if reference is None or reference.accuracy is None:
+        yield "Not recorded: there were no held-out texts."
+        return
+    low, high = wilson_interval(reference.accuracy, reference.texts)
+    yield "| measured on | texts | accuracy | 95 % interval | macro F1 |"
+    yield "| --- | --- | --- | --- | --- |"
+    macro = "" if reference.macro_f1 is None else f"{reference.macro_f1:.4f}"
+    yield (
+        f"| {_plain(reference.split)} | {reference.texts:,} | {reference.accuracy:.4f} | "
+        f"{low:.4f} to {high:.4f} | {macro} |"
+    )
+
+
+def _selection(search: dict[str, Any] | None) -> str:
+    if not search:
+        return "Trained in one configuration, without a search."
+    metric = search.get("metric")
+    known = metric is not None
+    words = f"The best trial of a search by {_plain(metric)}" if known else "The best of a search"
+    if search.get("trained_on_validation"):
+        words += ", trained again on train and validation together"
+    if str(metric).startswith("test_"):
+        words += "; the trials were compared on the test split, so its accuracy there is optimistic"
+    return words + "."
+
+
+def _calibration(description: Description) -> str:
+    found = description.calibration
+    if found is None:
+        return "The probabilities are not calibrated."
+    return (
+        f"Logits are divided by {found.temperature:.3f}, found on {found.texts:,} texts of "
+        f"{_plain(found.split)}; expected calibration error {found.ece_before:.4f} before and "
+        f"{found.ece_after:.4f} after."
+    )
+
+
+def _plain(value: Any) -> str:
+    """Return a value as one line that Markdown takes as it is."""
+    return one_line(str(value)).translate(_SPECIAL)
