@@ -41,6 +41,7 @@ from tune.results.winner import Winner
 from tune.run_folder import atomic, disk_errors, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
+from tune.study.further_gain import FurtherGain
 from tune.study.records import TrialRecord, current_trials, ranked
 from tune.study.study import SearchStudy
 
@@ -104,6 +105,8 @@ class Outcome:
     given_up: str | None
     """The message of trials that all failed alike."""
     seconds: float
+    ended_by: FurtherGain | None = None
+    """What said that further trials were not worth the wait, where that ended the search."""
     examined: ErrorAnalysis | None = None
     """The winner's predictions on held-out texts."""
 
@@ -158,8 +161,9 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         seconds = time.monotonic() - began
         records = parts.study.records()
         outcome = Outcome(
-            request, tuple(records), winner, ensemble, stop.signal, stop.given_up, seconds
-        )
+            request, tuple(records), winner, ensemble, stop.signal, stop.given_up, seconds,
+            ended_by=parts.controller.ended_by,
+        )  # fmt: skip
         _write_results(outcome, len(parts.study.milestones))
         examined = writer.write_report_at_end(folder, monitor.say, request.source)
     return replace(outcome, examined=examined)
@@ -247,6 +251,7 @@ def _run_trials(
             budget_s=None if stop.deadline is None else max(0.0, stop.deadline - time.monotonic()),
             capacity=parts.plan.capacity(joined.nodes),
             used_vectors=data.substituted_vectors(parts.corpora),
+            stop_rule=request.config.search.stop_when,
         )
         state = SearchState(plan, heartbeats=HeartbeatReader(folder.heartbeat).read)
         state.recall(parts.study.records())
@@ -261,6 +266,8 @@ def _run_trials(
                 monitor.end()
                 parts.watcher.close()
                 shutil.rmtree(folder.scratch, ignore_errors=True)
+        if parts.controller.ended_by is not None:
+            monitor.say(f"The search ends: {parts.controller.ended_by.reason}.")
         confirmed = _confirm(request, parts, workload, stop, monitor)
     return parts, confirmed
 
@@ -351,7 +358,9 @@ def _prepare(
         texts = max((len(each.splits["train"]) for each in prepared.values()), default=1)
         study = setup.new_study(search, request.folder, texts, earlier, request.database)
     watcher = Tracked(monitor, request.track, request.folder, search.search.metric, monitor.say)
-    controller = setup.create_controller(search, study, request.folder, watcher)
+    controller = setup.create_controller(
+        search, study, request.folder, watcher, slots=plan.concurrent
+    )
     return _Prepared(prepared, plan, study, controller, watcher)
 
 
@@ -413,6 +422,8 @@ def _write_results(outcome: Outcome, rungs: int) -> None:
     result = leaderboard.result_json(
         _state(outcome), metric, outcome.records, best, outcome.seconds
     )
+    if outcome.ended_by is not None:
+        result["ended_by"] = outcome.ended_by.as_dict()
     if outcome.ensemble is not None:
         result["ensemble"] = outcome.ensemble.as_dict()
     atomic.write_json(folder.result, result)

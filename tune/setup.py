@@ -20,6 +20,7 @@ from tune.samplers import factory
 from tune.schedulers import Scheduler
 from tune.study import study
 from tune.study.callback import TrialCallback
+from tune.study.further_gain import FurtherGain
 from tune.study.study import SearchStudy, Suggest
 from tune.warm_start import WarmStart
 
@@ -130,7 +131,12 @@ def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
 
 
 def create_controller(
-    config: SearchFile, made: SearchStudy, folder: RunFolder, watcher: TrialCallback
+    config: SearchFile,
+    made: SearchStudy,
+    folder: RunFolder,
+    watcher: TrialCallback,
+    *,
+    slots: int = 1,
 ) -> SearchController:
     """Create the controller, which decides what runs next; delete what a killed search left.
 
@@ -139,7 +145,9 @@ def create_controller(
         made: Its study, new or reopened.
         folder: Where its files are.
         watcher: Hears of every trial that starts, reports and ends.
+        slots: Trials at a time.
     """
+    rule = config.search.stop_when
     controller = SearchController(
         made,
         suggester(config),
@@ -148,6 +156,7 @@ def create_controller(
         folder,
         watcher,
         leaders=config.search.ensemble,
+        further_gain=None if rule is None else FurtherGain(rule, slots),
     )
     controller.tidy_up()
     return controller
@@ -180,8 +189,8 @@ def check_resumable(folder: RunFolder, config: SearchFile, database: str | None)
 def check_unchanged(recorded: SearchFile, asked: SearchFile) -> None:
     """Check that a run is resumed with the search that it began with.
 
-    Samples, time budget, trial timeout, concurrency, resources and what follows the trials may
-    change.
+    Samples, time budget, stop_when, trial timeout, concurrency, resources and what follows the
+    trials may change.
 
     Args:
         recorded: The search of the run folder.
@@ -190,7 +199,8 @@ def check_unchanged(recorded: SearchFile, asked: SearchFile) -> None:
     Raises:
         ConfigError: Anything else differs; the message names it.
     """
-    free = {"samples", "time_budget_s", "trial_timeout_s", "max_concurrent", "confirm"}
+    free = {"samples", "time_budget_s", "stop_when", "trial_timeout_s"}
+    free |= {"max_concurrent", "confirm"}
     before, after = recorded.model_dump(), asked.model_dump()
     for dumped in (before, after):
         del dumped["resources"]

@@ -73,6 +73,8 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
         search_state = _state(found, asked, now)
         yield "Running", _running(search_state)
         yield "Left", "".join(time_left(search_state))
+        if search_state.further_gain is not None:
+            yield "Gain", search_state.further_gain.estimate
     elif found.state in (run_data.CUT_OFF, "interrupted"):
         yield "Go on with", f"{typed('tune.search')} --resume {paths.shown(found.folder.root)}"
 
@@ -136,6 +138,7 @@ def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":
         slots=slots if isinstance(slots, int) else len(running),
         budget_s=found.config.search.time_budget_s,
         used_vectors=found.used_vectors,
+        stop_rule=found.config.search.stop_when,
     )
     search_state = SearchState(
         search_plan, now=lambda: clock[0], heartbeats=HeartbeatReader(found.folder.heartbeat).read

@@ -7,7 +7,13 @@ from pydantic_core import PydanticUndefined
 
 from textcls.config.models import DataConfig, EmbeddingConfig, ModelConfig, Section, TrainConfig
 from tune.config.parameters import all_parameters
-from tune.config.search_file import ConfirmConfig, ResourceConfig, SchedulerConfig, SearchConfig
+from tune.config.search_file import (
+    ConfirmConfig,
+    ResourceConfig,
+    SchedulerConfig,
+    SearchConfig,
+    StopWhenConfig,
+)
 
 SECTIONS: dict[str, type[Section]] = {
     "model": ModelConfig,
@@ -17,6 +23,7 @@ SECTIONS: dict[str, type[Section]] = {
     "search": SearchConfig,
     "search.scheduler": SchedulerConfig,
     "search.confirm": ConfirmConfig,
+    "search.stop_when": StopWhenConfig,
     "resources": ResourceConfig,
 }
 

@@ -4,7 +4,6 @@ Loading and checking need neither ray nor torch nor optuna.
 """
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -33,30 +32,17 @@ from textcls.config.models import (
 )
 from textcls.exceptions import ConfigError
 from tune.config import _checks, grid
+from tune.config._durations import DURATION_SCHEMA, Duration
 from tune.config._valid_sections import keep_valid
 from tune.config.distributions import CheckedValue, Distribution
 from tune.config.metrics import METRICS
 from tune.config.parameters import overlay
-from tune.formatting import counted
+from tune.formatting import counted, rounded_duration
 
 SamplerName = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"]
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:[smhd]|$))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _SMALLEST_SHARE = 0.001  # Ray counts in steps of 0.0001
 _WASTED_SHARE = 0.03  # so that 0.33 passes for a third
-
-
-def _seconds(value: object) -> object:
-    """Convert 90, "90s", "5m" or "1h30m" to seconds."""
-    if not isinstance(value, str):
-        return value
-    if not _DURATION.fullmatch(value):
-        raise ValueError(
-            f"must be seconds or a time such as 90s, 5m or 1h30m, but is {shown(value)}"
-        )
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
 
 
 def _cores(value: float) -> float:
@@ -112,10 +98,8 @@ class ConfirmConfig(Section):
     """How many of the best trials; 0 confirms none."""
     seeds: int = Field(default=5, ge=1)
     """Seeds for each of them."""
-    time_budget_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
-        default=None,
-        alias="time_budget",
-        json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
+    time_budget_s: Duration | None = Field(
+        default=None, alias="time_budget", json_schema_extra=DURATION_SCHEMA
     )
     """Seconds, or a time such as 5m, after which no further run is awaited."""
     retrain: bool = False
@@ -123,6 +107,33 @@ class ConfirmConfig(Section):
     folds: bool = False
     """Set other texts of train and validation apart for each seed, in as many folds as seeds: with
     few texts one validation split decides nothing."""
+
+
+class StopWhenConfig(Section):
+    """When a search is not worth going on with; exactly one of the two waits is named."""
+
+    gain_below: float = Field(gt=0.0)
+    """The search ends when further trials are expected to add less than this to the best value."""
+    within_s: Duration | None = Field(
+        default=None, alias="within", json_schema_extra=DURATION_SCHEMA
+    )
+    """In seconds, or a time such as 5m: the further trials that count are those of this time."""
+    within_trials: int | None = Field(default=None, ge=1)
+    """The number of further trials that count, in place of a time."""
+
+    @model_validator(mode="after")
+    def _one_wait(self) -> Self:
+        if (self.within_s is None) == (self.within_trials is None):
+            found = "neither" if self.within_s is None else "both"
+            raise ValueError(f"needs within (a time) or within_trials (a number), but has {found}")
+        return self
+
+    @property
+    def wait(self) -> str:
+        """The wait in words."""
+        if self.within_trials is not None:
+            return counted(self.within_trials, "trial")
+        return rounded_duration(self.within_s or 0.0)
 
 
 def _metric(value: str) -> str:
@@ -149,16 +160,14 @@ class SearchConfig(Section):
     (evenly spread), random, or grid (each range in five steps)."""
     scheduler: SchedulerConfig = SchedulerConfig()
     """How poor trials are stopped early; `scheduler: none` trains every trial to its end."""
-    time_budget_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
-        default=None,
-        alias="time_budget",
-        json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
+    time_budget_s: Duration | None = Field(
+        default=None, alias="time_budget", json_schema_extra=DURATION_SCHEMA
     )
     """Seconds, or a time such as 90s, 5m or 1h30m, after which the search ends."""
-    trial_timeout_s: Annotated[float, BeforeValidator(_seconds), Field(gt=0.0)] | None = Field(
-        default=None,
-        alias="trial_timeout",
-        json_schema_extra={"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]},
+    stop_when: StopWhenConfig | None = None
+    """The search also ends when it is hardly worth going on: `{gain_below: 0.0005, within: 5m}`."""
+    trial_timeout_s: Duration | None = Field(
+        default=None, alias="trial_timeout", json_schema_extra=DURATION_SCHEMA
     )
     """Seconds, or a time such as 5m, without a report after which a trial ends as failed."""
     max_concurrent: int | None = Field(default=None, ge=1)

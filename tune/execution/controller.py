@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from tune.run_folder.paths import RunFolder
 from tune.schedulers import Scheduler
 from tune.study.callback import TrialCallback
+from tune.study.further_gain import FurtherGain
 from tune.study.records import Chain, Proposal, State, TrialRecord, chains_of, ranked_chains
 from tune.study.study import SearchStudy, Suggest
 
@@ -28,6 +29,7 @@ class SearchController:
         watcher: TrialCallback,
         *,
         leaders: int = 1,
+        further_gain: FurtherGain | None = None,
     ) -> None:
         self._study = study
         self._suggest = suggest
@@ -47,6 +49,9 @@ class SearchController:
         self._leaders: list[Chain] = []
         """The best of those that have ended for good."""
         self._remaining = samples
+        self._further_gain = further_gain
+        self._to_continue = 0
+        """Interrupted trials of an earlier run, which go on whatever further ones promise."""
         self._last_rung = len(study.milestones) - 1
         for chain in chains_of(study.records()):
             self._recall(chain)
@@ -55,6 +60,12 @@ class SearchController:
     def given_up(self) -> str | None:
         """Reason why the search cannot go on: the message of trials that all failed alike."""
         return self._failures[0] if len(self._failures) >= SAME_FAILURES else None
+
+    @property
+    def ended_by(self) -> FurtherGain | None:
+        """What says that further trials are not worth the wait; None while they are."""
+        gain = self._further_gain
+        return gain if gain is not None and gain.is_enough else None
 
     @property
     def best(self) -> TrialRecord | None:
@@ -88,12 +99,16 @@ class SearchController:
         self._folder.tidy(keep)
 
     def propose(self) -> Proposal | None:
-        """Return the next trial to run; None when all have been started."""
+        """Return the next trial to run; None when all have been started, or no more is worth it."""
         if self._remaining <= 0 or self.given_up is not None:
+            return None
+        if self._to_continue == 0 and self.ended_by is not None:
             return None
         self._remaining -= 1
         proposal = self._study.ask(self._suggest)
         self._turns.setdefault(proposal.origin, len(self._turns))
+        if proposal.continues is not None:
+            self._to_continue = max(0, self._to_continue - 1)
         self._running[proposal.number] = proposal
         self._reached[proposal.number] = 0
         self._watcher.on_trial_start(proposal)
@@ -142,6 +157,8 @@ class SearchController:
             self._open[proposal.origin] = chain
         else:
             self._settle(chain)
+            if self._further_gain is not None:
+                self._further_gain.add(record)
         self._watcher.on_trial_end(record)
 
     def interrupt(self, message: str) -> None:
@@ -176,8 +193,11 @@ class SearchController:
             self._scheduler.refill(turn, chain.values)
         if chain.is_open:
             self._open[chain.origin] = chain
+            self._to_continue += 1
         else:
             self._remaining -= 1
+            if self._further_gain is not None:
+                self._further_gain.add(chain.latest)
             self._leaders = ranked_chains([*self._leaders, chain])[: self._places]
 
     def _count_failure(self, record: TrialRecord) -> None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from textcls.output import one_line, printable
+from tune.config.search_file import StopWhenConfig
 from tune.execution.resources import Capacity
 from tune.formatting import params_as_used
 from tune.monitor import eta
+from tune.study.further_gain import FurtherGain
 from tune.study.records import Proposal, State, TrialRecord
 
 _RANKED = (State.COMPLETE, State.PRUNED, State.RUNNING)
@@ -34,6 +36,8 @@ class SearchPlan:
     """Seconds that are left of the time budget."""
     capacity: Capacity | None = None
     """Resources of the cluster, and the share of a trial."""
+    stop_rule: StopWhenConfig | None = None
+    """When the search is not worth going on with."""
     used_vectors: Mapping[str, str] = field(default_factory=dict)
     """The vectors that took the place of others, by the name of those."""
 
@@ -94,6 +98,9 @@ class SearchState:
         self._runs: list[eta.Run] = []
         self._speeds: list[float] = []
         self.reached = [0] * len(self.plan.milestones)
+        rule = self.plan.stop_rule
+        self.further_gain = None if rule is None else FurtherGain(rule, self.plan.slots)
+        """What further trials may add; None where nothing depends on it."""
 
     def recall(self, records: Sequence[TrialRecord]) -> None:
         """Add the trials of an earlier run; one that was interrupted will be tried again."""
@@ -196,6 +203,8 @@ class SearchState:
 
     def _count(self, record: TrialRecord) -> None:
         self.ended += 1
+        if self.further_gain is not None:
+            self.further_gain.add(record)
         epoch = record.curve[-1].get("epoch", 0.0) if record.curve else 0.0
         over = TrialView(
             record.number, _shown(record.name), self.plan.shown(record.params), record.state,

@@ -58,7 +58,14 @@ class Display:
         """Yield lines that fit into the window; running trials are left out first."""
         state, blocks = self._state, "_.-~=+*#" if options.ascii_only else _BLOCKS
         best, faults, running = state.best(_BEST), state.faults[-_FAULTS:], state.running
-        fixed = 7 + bool(best) + len(best) + bool(faults) + len(faults)
+        fixed = (
+            7
+            + (state.further_gain is not None)
+            + bool(best)
+            + len(best)
+            + bool(faults)
+            + len(faults)
+        )
         if self._above is not None and self._above + fixed + len(running) > console.height:
             self._above = None  # out of sight, for good
         facts = self._facts if self._above is None else []
@@ -104,6 +111,8 @@ def summary_line(state: SearchState) -> str:
     parts += [f"{len(state.running)} running", _time(state)]
     if state.texts_per_second:
         parts.append(f"{state.texts_per_second:,.0f} texts/s")
+    if state.further_gain is not None:
+        parts.append(f"further gain {state.further_gain.estimate}")
     if state.faults:
         parts.append(f"{len(state.faults)} failed")
     return ", ".join(parts)
@@ -254,6 +263,8 @@ def _foot(state: SearchState) -> Iterator[tuple[str, str]]:
     reached = zip(milestones, state.reached, strict=False)
     if milestones:
         yield "Reached", "  ".join(f"{epoch:.3g} ep: {count}" for epoch, count in reached)
+    if state.further_gain is not None:
+        yield "Gain", state.further_gain.estimate
     if (capacity := state.plan.capacity) is not None and (capacity.nodes > 1 or capacity.gpus > 0):
         yield "Cluster", capacity.taken(len(state.running))
     memory = psutil.virtual_memory()

@@ -50,6 +50,8 @@ def result_section(run: RunData, judged: WinnerScore | None, line: Timeline) -> 
     """Return the score, the sentences, the search in numbers and the best trials."""
     parts = [tag("div", _figure(run, judged), _numbers(run, line), class_="hero")]
     parts += [tag("p", sentence) for sentence in sentences(run, judged)]
+    if ended_by := run.result.get("ended_by"):
+        parts.append(tag("p", f"Further trials were not worth the wait. {ended_by['reason']}."))
     if run.config.configurations:
         from tune.results import winner
 

@@ -5,11 +5,13 @@ import optuna
 import pytest
 from search_parts import Witness, suggest
 
+from tune.config.search_file import StopWhenConfig
 from tune.execution.controller import SearchController
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
 from tune.schedulers import SuccessiveHalving
 from tune.study import study
+from tune.study.further_gain import FurtherGain
 from tune.study.records import State, ranked
 from tune.study.study import SearchStudy
 
@@ -201,3 +203,46 @@ def test_what_an_interrupted_trial_had_passed_stays_passed(
     assert report(second, folder, other.number, 0, 0.9)
     assert report(second, folder, again.number, 0, 0.1)
     assert report(second, folder, again.number, 1, 0.2)
+
+
+def waiting_for_gain(made: SearchStudy, folder: RunFolder) -> SearchController:
+    rule = StopWhenConfig(gain_below=0.05, within_trials=2)
+    return SearchController(
+        made, suggest, None, 60, folder, Witness(), further_gain=FurtherGain(rule)
+    )
+
+
+def run_until_enough(controller: SearchController, folder: RunFolder, trials: int) -> int:
+    """Trials of rising and then of equal values; return how many were run."""
+    for number in range(trials):
+        if (proposal := controller.propose()) is None:
+            return number
+        report(controller, folder, proposal.number, 0, min(0.9, 0.1 * (proposal.number % 11)))
+        controller.end(proposal.number, State.PRUNED)
+    return trials
+
+
+def test_a_search_ends_when_further_trials_promise_too_little(
+    made: SearchStudy, folder: RunFolder
+) -> None:
+    controller = waiting_for_gain(made, folder)
+    count = run_until_enough(controller, folder, 60)
+    assert 16 <= count < 60
+    assert controller.ended_by is not None
+    assert "less than 0.05" in controller.ended_by.reason
+
+
+def test_a_resumed_search_ends_where_the_whole_one_does(
+    made: SearchStudy, folder: RunFolder
+) -> None:
+    run_until_enough(waiting_for_gain(made, folder), folder, 12)
+    resumed = waiting_for_gain(made, folder)
+    count = 12 + run_until_enough(resumed, folder, 60)
+    assert resumed.propose() is None
+    assert waiting_for_gain(made, folder).propose() is None
+    other = paths.create(folder.root.parent, "other")
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    whole = study.create_study(
+        other.journal, "other", metric="accuracy", milestones=made.milestones, sampler=sampler
+    )
+    assert run_until_enough(waiting_for_gain(whole, other), other, 60) == count
