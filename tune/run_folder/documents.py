@@ -79,6 +79,14 @@ class _EnsemblePart(_Part):
     val_accuracy: Share = 0.0
 
 
+class _EndedByPart(_Part):
+    gain_below: Number
+    within_s: Number | None = None
+    within_trials: Count | None = None
+    expected_gain: Number | None = None
+    reason: Text
+
+
 class _Result(_Part):
     state: Text
     metric: Text | None = None
@@ -86,6 +94,7 @@ class _Result(_Part):
     trials: dict[Text, Count]
     seconds: Annotated[float, Field(ge=0, le=1e12)] | None = None
     ensemble: _EnsemblePart | None = None
+    ended_by: _EndedByPart | None = None
 
 
 class _Machine(_Part):
