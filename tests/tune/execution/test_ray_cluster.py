@@ -105,18 +105,17 @@ def test_a_search_stops_before_its_first_trial_where_torch_cannot_use_the_cards(
 ) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
     with cluster(2, gpus=1) as address:
-        for share in ("1", "auto"):
-            command = [
-                *(sys.executable, "-m", "tune.search", "--space", str(tmp_path / "space.yaml")),
-                *("--address", address, "--gpus-per-trial", share, "--name", "run"),
-                *("--runs-dir", str(tmp_path / "runs")),
-            ]
-            done = subprocess.run(
-                command, env={**os.environ, **TOKENLESS}, capture_output=True, text=True
-            )
-            assert done.returncode == 1, done.stdout
-            message = " ".join(done.stderr.split())
-            assert f"offers 1 GPU, but its torch {torch.__version__} can use none" in message
-            assert "search with --gpus-per-trial 0" in message
-            assert "Traceback" not in done.stdout + done.stderr
-            assert not (tmp_path / "runs" / "run").exists()
+        command = [
+            *(sys.executable, "-m", "tune.search", "--space", str(tmp_path / "space.yaml")),
+            *("--address", address, "--gpus-per-trial", "auto", "--name", "run"),
+            *("--runs-dir", str(tmp_path / "runs")),
+        ]
+        done = subprocess.run(
+            command, env={**os.environ, **TOKENLESS}, capture_output=True, text=True
+        )
+    assert done.returncode == 1, done.stdout
+    message = " ".join(done.stderr.split())
+    assert f"offers 1 GPU, but its torch {torch.__version__} can use none" in message
+    assert "search with --gpus-per-trial 0" in message
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "runs" / "run").exists()
