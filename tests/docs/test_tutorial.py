@@ -17,7 +17,8 @@ from serve_parts import serving
 from tune import cli
 
 SMALL = {
-    "tickets": "--max-concurrent 1 --samples 2 --embeddings random --epochs 1 --set search.confirm.top=0",
+    "tickets": "--max-concurrent 1 --samples 2 --embeddings random --epochs 1"
+    " --set search.confirm.top=0",
     "first": "--max-concurrent 1 --samples 2 --epochs 0.5 --data synthetic --embeddings random"
     " --set data.train_size=400 --set data.test_size=200 --set resources.gpu=0",
     "tiny": "--max-concurrent 1 --set resources.gpu=0",
