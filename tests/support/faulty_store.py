@@ -69,8 +69,7 @@ class FaultyStore:
             secure(self)
             for syncer in syncers:
                 with suppress(OSError):  # the next round tries again
-                    found = sorted(syncer._folder.root.iterdir())
-                    syncer._store([path for path in found if path.is_file()])
+                    syncer._store_records()
 
         def later(_store: RemoteStore, work: Callable[[], None]) -> None:
             with suppress(OSError):

@@ -135,6 +135,8 @@ class SearchController:
         elif rung == self._last_rung:
             self._decided[number] = State.COMPLETE
         self._relieve(number)
+        if rung > 0 and (best := self._study.record(number).best_rung) is not None:
+            self._folder.trial(number).tidy_store({rung, best})
         self._watcher.on_trial_report(number, rung, metrics)
         return goes_on
 

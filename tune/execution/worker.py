@@ -45,6 +45,8 @@ class Workload:
     """The share of a card that a trial may use; 1 or more is all of it."""
     folds: dict[EmbeddingConfig, list[Arrays]] = field(default_factory=dict)
     """For a confirmation in folds: the arrays of each."""
+    copy_of: str = ""
+    """What `RunFolder.mark_copy` returned; empty where nobody has to look."""
 
     def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
         """Make one trial of the search.
@@ -55,10 +57,17 @@ class Workload:
                 from: the trial that continues another has its seed.
             params: Its parameters, as a configuration means them.
         """
-        folder = self.folder.here()
+        folder = self.here()
         _, _, train = self.configure(params)
         made = self._task(number, params, train.seed + origin, folder.trial(number))
         return replace(made, heartbeat=folder.heartbeat(number))
+
+    def here(self) -> RunFolder:
+        """Return the run folder on the machine that asks, with nothing of another run in it."""
+        folder = self.folder.here()
+        if self.copy_of:
+            folder.store.begin_copy(self.copy_of)
+        return folder
 
     def rerun(
         self,
@@ -74,7 +83,7 @@ class Workload:
         With `everything` the validation texts are among those that are trained on; with `fold` the
         texts of that fold are the validation texts.
         """
-        folder = self.folder.here()
+        folder = self.here()
         place = folder.retrained if everything else folder.rerun(number, seed)
         made = self._task(number, params, seed, place)
         arrays = with_validation(made.arrays) if everything else made.arrays

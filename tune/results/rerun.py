@@ -95,8 +95,8 @@ def rerun_best(
         reruns.append(Rerun(job.number, job.seed, metrics or {workload.metric: WORST}))
         _rerun_stats.write_reruns(folder, reruns)
         _keep_best(folder, reruns, workload.metric)
-    if jobs:  # once more: a store may have lost a request to delete
-        _keep_best(folder, reruns, workload.metric)
+    # Once more: a store may have lost a request to delete, or an earlier search's last ones.
+    _keep_best(folder, reruns, workload.metric)
     searched = [(record.number, record.value or 0.0) for record in chosen.values()]
     judged = _rerun_stats.judge_reruns(workload.metric, searched, reruns)
     if judged is None:

@@ -2,8 +2,9 @@
 
 A search works on a copy below the cache. A worker stores a rung's curve and checkpoint before it
 reports the rung, and the search's own process stores the journal every few seconds
-(`tune.run_folder.sync`), so the stored journal never names a rung whose checkpoint is not there.
-Another machine takes the run up from the store alone.
+(`tune.run_folder.sync`). What a record makes superfluous is deleted only once the journal with that
+record is stored, so the stored journal never names a rung whose checkpoint is not there. Another
+machine takes the run up from the store alone.
 
 The stores are pyarrow's, which reads credentials where the vendor's own tools do: from the
 environment, their configuration files or the machine's role, never from the address.
@@ -11,6 +12,7 @@ environment, their configuration files or the machine's role, never from the add
 
 import contextlib
 import errno
+import fcntl
 import functools
 import hashlib
 import json
@@ -44,6 +46,9 @@ _LEASE_KEYS: dict[str, type | tuple[type, ...]] = {
 STOP = ".stop"
 JOURNAL = "study.journal"
 DATABASE = "study.json"
+COPY_OF = ".copy-of"
+"""In a copy: a word that tells its run from others of the same name."""
+_COPY_LOCK = ".copy-lock"
 _LOOK_S = 2.0  # between two looks at whether the search has to stop
 
 _looked: dict[str, tuple[float, bool]] = {}
@@ -109,13 +114,42 @@ class RemoteStore:
             self.delete(self._name(path))
 
     def remove_later(self, path: Path) -> None:
-        """Delete a stored file in the background."""
-        self.later(lambda: self.remove(path))
+        """Delete a stored file in the background, once the journal as it is now is stored."""
+        self._delete_later(lambda: self.remove(path))
 
     def prune_later(self, folder: Path, keep: Callable[[str], bool]) -> None:
-        """Delete in the background a folder's stored files whose last name is not to be kept."""
+        """Delete in the background a folder's stored files whose last name is not to be kept.
+
+        That is done once the journal as it is now is stored.
+        """
         below = self._name(folder)
-        self.later(lambda: self.prune(below, lambda name: keep(name.rpartition("/")[2])))
+        self._delete_later(lambda: self.prune(below, lambda name: keep(name.rpartition("/")[2])))
+
+    def hold_deletions(self) -> None:
+        """Let deletions wait until somebody who stores the journal asks for them."""
+        _held[self.address] = []
+
+    def take_deletions(self) -> list[Callable[[], None]]:
+        """Return the deletions that wait; what they rely on is in the journal of this moment."""
+        found = _held.get(self.address, [])
+        if found:
+            _held[self.address] = []
+        return found
+
+    def put_back(self, deletions: list[Callable[[], None]]) -> None:
+        """Let deletions wait again, since the journal could not be stored."""
+        if self.address in _held:
+            _held[self.address][:0] = deletions
+
+    def end_holding(self) -> None:
+        """Delete at once from now on."""
+        _held.pop(self.address, None)
+
+    def _delete_later(self, work: Callable[[], None]) -> None:
+        if self.address in _held:
+            _held[self.address].append(work)
+        else:
+            self.later(work)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -189,6 +223,30 @@ class RemoteStore:
     def exists(self) -> bool:
         """Tell whether a search has begun there."""
         return any(self.get(name) is not None for name in (JOURNAL, DATABASE))
+
+    def mark_copy(self, run: str) -> None:
+        """Note that this machine's copy is of a run, which this word tells from others."""
+        atomic.write_text(self.root / COPY_OF, run)
+
+    def begin_copy(self, run: str) -> None:
+        """Make sure that nothing of another run of the same name lies in this machine's copy.
+
+        A worker's machine still has its copy when a run has been deleted from the store, and
+        another of that name would take up its trials as if they were its own. All that a worker
+        leaves is in the store before it counts, so the copy's trials may go.
+        """
+        marker = self.root / COPY_OF
+        if _content(marker) == run:
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / _COPY_LOCK).open("w") as lock:  # the machine has several workers
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _content(marker) == run:
+                return
+            for name in ("trials", "confirm"):
+                shutil.rmtree(self.root / name, ignore_errors=True)
+            (self.root / "trials").mkdir(parents=True, exist_ok=True)
+            self.mark_copy(run)
 
     def asked_to_stop(self) -> bool:
         """Tell whether the running trials have to end; the store is asked now and then."""
@@ -304,11 +362,20 @@ def _open_store(address: str) -> tuple[Any, str]:
 
 
 _pending: list[Future[None]] = []
+_held: dict[str, list[Callable[[], None]]] = {}
+"""Deletions that wait for the journal to be stored, by the address of their run."""
 
 
 @functools.lru_cache
 def _background() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2, thread_name_prefix="store")
+
+
+def _content(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 def _fetched_later(name: str) -> bool:

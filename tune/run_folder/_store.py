@@ -52,6 +52,14 @@ class Store(Protocol):
         """Delete in the background a folder's stored files whose last name is not to be kept."""
         ...
 
+    def mark_copy(self, run: str) -> None:
+        """Note that this machine's copy is of a run, which this word tells from others."""
+        ...
+
+    def begin_copy(self, run: str) -> None:
+        """Make sure that nothing of another run of the same name lies in this machine's copy."""
+        ...
+
     def asked_to_stop(self) -> bool:
         """Return whether another machine has asked the running trials to end."""
         ...
@@ -96,6 +104,12 @@ class LocalStore:
 
     def prune_later(self, folder: Path, keep: Callable[[str], bool]) -> None:
         """Do nothing."""
+
+    def mark_copy(self, run: str) -> None:
+        """Do nothing: there is no copy."""
+
+    def begin_copy(self, run: str) -> None:
+        """Do nothing: there is no copy."""
 
     def asked_to_stop(self) -> bool:
         """Return False: a stop is a file of the folder."""

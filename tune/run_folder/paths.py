@@ -6,6 +6,7 @@ search runs is written beside and renamed, so that a reader sees the old file or
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -27,7 +28,16 @@ from tune.study import databases
 
 _LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 """Errors of flock that mean that another process holds the lock."""
-_EARLY = {"trials", ".lock", "search.log", "space.yaml", "environment.json", "study.journal"}
+_EARLY = {
+    "trials",
+    ".lock",
+    ".copy-of",
+    ".copy-lock",
+    "search.log",
+    "space.yaml",
+    "environment.json",
+    "study.journal",
+}
 """What a search leaves that is killed before its first trial, temporary files apart."""
 
 EVALUATE = "evaluate"
@@ -56,6 +66,22 @@ class RunFolder:
     def publish(self, path: Path) -> None:
         """Store a file of this folder, where there is a store."""
         self.store.publish(path)
+
+    def mark_copy(self) -> str:
+        """Note which run this machine's copy of a store is of.
+
+        Returns:
+            A word that tells the run from an earlier one of the same name: of its journal's first
+            record, which has a random part. Empty where the study lies in a database, so that
+            workers take what they find.
+        """
+        try:
+            with self.journal.open("rb") as file:
+                run = hashlib.sha256(file.readline()).hexdigest()[:32]
+        except FileNotFoundError:
+            return ""
+        self.store.mark_copy(run)
+        return run
 
     def remove(self, path: Path) -> None:
         """Delete a file of this folder here and in the store."""

@@ -58,6 +58,7 @@ class _Syncer:
                     f"{self._remote}: in use by {holder['holder']}; wait for it to end, or stop it"
                 )
             self._remote.claim(self._since)
+            self._remote.hold_deletions()
             if paths.began(self._folder):
                 self._forget_unknown_trials()
         except OSError as error:
@@ -71,6 +72,7 @@ class _Syncer:
             if not paths.began(self._folder):
                 discard(self._remote)
                 return
+            self._store_records()
             self._remote.settle()
             self._store(self._everything())
             for name in ("best/", "ensemble/"):
@@ -85,12 +87,14 @@ class _Syncer:
             if not quietly:
                 raise RunFolderError(message) from error
             self._say(message)
+        finally:
+            self._remote.end_holding()
 
     def _go_round(self) -> None:
         while not self._over.wait(_EVERY_S):
             try:
                 self._remote.claim(self._since)
-                self._store([path for path in self._folder.root.iterdir() if path.is_file()])
+                self._store_records()
                 self._failing = False
             except OSError as error:
                 _log.warning("%s: %s", self._remote, error)
@@ -100,6 +104,18 @@ class _Syncer:
                         f"{self._remote} cannot be written ({_said(error)}); it is tried again, "
                         f"and {self._folder.root} has everything."
                     )
+
+    def _store_records(self) -> None:
+        """Store the journal and the other files of the folder itself, then delete what may go."""
+        deletions = self._remote.take_deletions()
+        try:
+            found = sorted(self._folder.root.iterdir())
+            self._store([path for path in found if path.is_file()])
+        except OSError:
+            self._remote.put_back(deletions)
+            raise
+        for delete in deletions:
+            self._remote.later(delete)
 
     def _store(self, files: list[Path]) -> None:
         for path in files:

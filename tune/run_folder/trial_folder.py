@@ -101,11 +101,23 @@ class TrialFolder:
         atomic.write_text(self.curve, other.curve.read_text(encoding="utf-8"))
 
     def keep(self, rungs: set[int]) -> None:
-        """Delete the checkpoints of all other rungs, for the worker that wrote them."""
+        """Delete the checkpoints of all other rungs here, for the worker that wrote them.
+
+        What is stored of them is the search's to delete (`tidy_store`): only it knows how far the
+        stored journal is.
+        """
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
-                self.store.remove(path)
+
+    def tidy_store(self, rungs: set[int]) -> None:
+        """Delete the stored checkpoints of earlier rungs than the last of these, but for these.
+
+        For a trial that runs: its worker may have stored a later one that is not yet recorded.
+        """
+        gone = {self.checkpoint(rung).name for rung in range(max(rungs)) if rung not in rungs}
+        if gone:
+            self.store.prune_later(self.root, lambda name: name not in gone)
 
     def tidy(self, rungs: set[int]) -> None:
         """Delete the checkpoints of all other rungs, wherever a worker wrote them.

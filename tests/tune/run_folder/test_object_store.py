@@ -18,7 +18,7 @@ from tune import status
 from tune.exceptions import RunFolderError
 from tune.report import __main__ as report_command
 from tune.run_folder import _object_store as object_store
-from tune.run_folder import atomic, paths
+from tune.run_folder import atomic, paths, sync
 from tune.run_folder._object_store import LEASE, RemoteStore
 from tune.run_folder.paths import RunFolder
 from tune.run_folder.sync import synchronised
@@ -99,7 +99,7 @@ def test_a_copy_that_is_further_stays_and_one_that_went_another_way_is_put_aside
 def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, _ = made(address)
+    folder, remote = made(address)
     trial = folder.trial(0)
     trial.root.mkdir(parents=True)
     atomic.write_json(trial.curve, [{"step": 1}, {"step": 2}])
@@ -107,6 +107,9 @@ def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further
         trial.checkpoint(rung).write_text(f"rung {rung}")
     trial.publish(0, 1)
     trial.keep({1})
+    assert list(trial.checkpoints()) == [1]
+    trial.tidy_store({1})
+    remote.settle()
 
     elsewhere(monkeypatch, tmp_path)
     other = folder.here().trial(0)
@@ -128,6 +131,43 @@ def test_the_search_deletes_checkpoints_that_a_worker_wrote_elsewhere(address: s
     remote.settle()
     kept = ["trials/0/curve.json", "trials/0/log.txt", "trials/0/rung-1.safetensors"]
     assert remote.names("trials") == kept
+
+
+def test_a_worker_takes_up_nothing_of_an_earlier_run_of_the_same_name(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = with_study(address)
+    run = folder.mark_copy()
+    assert run
+    assert folder.mark_copy() == run  # however much has been recorded since
+    elsewhere(monkeypatch, tmp_path)
+    there = folder.here()
+    there.trial(0).root.mkdir(parents=True)
+    there.trial(0).curve.write_text("[{}]")  # an earlier run's
+    there.store.begin_copy(run)
+    assert not there.trial(0).curve.exists()
+    there.trial(0).root.mkdir()
+    there.trial(0).curve.write_text("[{}]")
+    there.store.begin_copy(run)
+    assert there.trial(0).curve.exists()
+
+
+def test_nothing_is_deleted_before_the_record_that_makes_it_superfluous_is_stored(
+    address: str,
+) -> None:
+    folder, remote = with_study(address)
+    syncer = sync._Syncer(folder, remote, print)
+    remote.hold_deletions()
+    remote.put("trials/0/rung-0.safetensors", b"the best so far")
+    folder.journal.write_bytes(folder.journal.read_bytes() + b"a better one\n")
+    folder.trial(0).tidy(set())
+    remote.settle()
+    assert remote.names("trials") == ["trials/0/rung-0.safetensors"]
+    syncer._store_records()
+    remote.settle()
+    assert (remote.get("study.journal") or b"").endswith(b"a better one\n")
+    assert remote.names("trials") == []
+    syncer._remote.end_holding()
 
 
 def with_study(address: str) -> tuple[RunFolder, RemoteStore]:
