@@ -108,14 +108,10 @@ class RemoteStore:
         with self._told():
             return [self.root / name for name in self.names(self._name(folder))]
 
-    def remove(self, path: Path) -> None:
-        """Delete a stored file, if it is there."""
-        with self._told():
-            self.delete(self._name(path))
-
     def remove_later(self, path: Path) -> None:
         """Delete a stored file in the background, once the journal as it is now is stored."""
-        self._delete_later(lambda: self.remove(path))
+        name = self._name(path)
+        self._delete_later(lambda: self.delete(name))
 
     def prune_later(self, folder: Path, keep: Callable[[str], bool]) -> None:
         """Delete in the background a folder's stored files whose last name is not to be kept.

@@ -40,10 +40,6 @@ class Store(Protocol):
         """Return the stored files of a folder and all within it."""
         ...
 
-    def remove(self, path: Path) -> None:
-        """Delete a stored file, if it is there."""
-        ...
-
     def remove_later(self, path: Path) -> None:
         """Delete a stored file in the background."""
         ...
@@ -95,9 +91,6 @@ class LocalStore:
     def stored_below(self, folder: Path) -> list[Path]:  # noqa: ARG002
         """Return no file."""
         return []
-
-    def remove(self, path: Path) -> None:
-        """Do nothing."""
 
     def remove_later(self, path: Path) -> None:
         """Do nothing."""
