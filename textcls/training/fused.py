@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from textcls.config.messages import shown
 from textcls.config.models import ModelConfig, TrainConfig
@@ -28,13 +27,13 @@ from textcls.models import classifier
 from textcls.text import batching
 from textcls.text.batching import Batch
 from textcls.text.encoding import EncodedSplit
-from textcls.training import metrics
 from textcls.training._fused_adam import FusedAdam
 from textcls.training._fused_model import FusedModel
 from textcls.training.trainer import (
     EVALUATION_BATCH,
     METRIC_NAMES,
     RungResult,
+    measure_logits,
     save_checkpoint,
 )
 
@@ -127,7 +126,7 @@ class FusedTraining:
         device: str = "cpu",
     ) -> None:
         check_shapes(members)
-        self.splits, self.num_classes, self.device = splits, num_classes, device
+        self.splits, self.device = splits, device
         self.settings = dict(enumerate(members))
         self.members = list(self.settings)
         """The numbers of those that are still trained."""
@@ -216,7 +215,7 @@ class FusedTraining:
             if split in self.splits:
                 labels = torch.from_numpy(np.array(self.splits[split].labels))
                 for number, logits in self.predict_logits(self.splits[split]).items():
-                    measured = self._measures(logits, labels)
+                    measured = measure_logits(logits, labels)
                     found[number] |= {f"{prefix}_{name}": each for name, each in measured.items()}
         return found
 
@@ -332,10 +331,3 @@ class FusedTraining:
             )
             for number, found in measured.items()
         }
-
-    def _measures(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
-        confusion = metrics.confusion_matrix(
-            labels.numpy(), logits.argmax(dim=1).numpy(), self.num_classes
-        )
-        loss = functional.cross_entropy(logits, labels).item()
-        return {"loss": loss, **metrics.measures_of(confusion)}

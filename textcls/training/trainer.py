@@ -259,14 +259,7 @@ class Training:
             The mean loss, accuracy, macro F1 and balanced accuracy, each by its name.
         """
         logits = predict_logits(self.classifier, split, self.device)
-        labels = torch.from_numpy(np.array(split.labels))
-        confusion = metrics.confusion_matrix(
-            labels.numpy(), logits.argmax(dim=1).numpy(), self.num_classes
-        )
-        return {
-            "loss": functional.cross_entropy(logits, labels).item(),
-            **metrics.measures_of(confusion),
-        }
+        return measure_logits(logits, torch.from_numpy(np.array(split.labels)))
 
     def save(self, path: Path) -> None:
         """Write everything that is needed to continue to one file.
@@ -375,6 +368,19 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]
             f"{path}: must be of version {CHECKPOINT_VERSION}, but is of {about.get('version')}"
         )
     return about, tensors
+
+
+def measure_logits(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    """Measure logits (texts, classes) against int64 labels (texts,), both on the CPU.
+
+    Returns:
+        The mean loss, accuracy, macro F1 and balanced accuracy, each by its name.
+    """
+    confusion = metrics.confusion_matrix(
+        labels.numpy(), logits.argmax(dim=1).numpy(), logits.shape[1]
+    )
+    loss = functional.cross_entropy(logits, labels).item()
+    return {"loss": loss, **metrics.measures_of(confusion)}
 
 
 @torch.inference_mode()
