@@ -74,8 +74,8 @@ def make_parser() -> CommandParser:
         "--input",
         type=Path,
         metavar="FILE",
-        help="a file of texts: .csv, .tsv, .jsonl, .parquet, or .txt with a text on each line; "
-        "also with .gz behind it",
+        help="a file of texts: .csv, .tsv, .jsonl, .json, .parquet, .xlsx, or .txt with a text on "
+        "each line; also with .gz behind it",
     )
     add(
         "--output",

@@ -51,7 +51,12 @@ def make_parser() -> CommandParser:
     parser.epilog = EPILOG
     parser.add_bundle_arguments()
     add = parser.add_argument
-    add("file", type=Path, metavar="FILE", help="new texts: .csv, .tsv, .jsonl, .parquet or .txt")
+    add(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="new texts: .csv, .tsv, .jsonl, .json, .parquet, .xlsx or .txt",
+    )
     add("--text", dest="columns", metavar="COLUMN[,COLUMN]", help="the columns that make the text")
     add("--label", metavar="COLUMN", help="the column that holds the label")
     add("--no-labels", action="store_true", help="leave labels aside, and compare the texts")

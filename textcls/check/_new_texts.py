@@ -10,8 +10,9 @@ import numpy as np
 
 from textcls.analysis import drift
 from textcls.analysis.drift import Measured
+from textcls.data.formats.json_objects import written_label
 from textcls.data.tables.prediction import PORTION, predicted, trained_columns
-from textcls.data.tables.reading import Portion, Table, open_table
+from textcls.data.tables.reading import MISSING, Portion, Table, open_table
 from textcls.exceptions import DataError
 from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
@@ -124,7 +125,7 @@ def _values(portion: Portion, table: Table, column: str) -> list[str]:
     else:
         at = table.names.index(column)
         values = [row[at] for row in portion.rows]
-    return [str(value).strip() for value in values]
+    return ["" if value is MISSING else written_label(value).strip() for value in values]
 
 
 def _numbers(predictor: Predictor | EnsemblePredictor) -> dict[str, int]:

@@ -6,7 +6,6 @@ reads the others. What it stops at, and columns whose type it had to guess
 """
 
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,12 +18,12 @@ from textcls.data._columns import Chosen, Columns, row_numbers
 from textcls.data._faults import Unit
 from textcls.data.formats.encodings import is_utf8
 from textcls.data.formats.hf_builders import BuilderError, columns_of, load
+from textcls.data.formats.json_objects import flat, written_label
 from textcls.data.formats.parquet_files import sample_rows
 from textcls.data.formats.screening import Reason, screen, unencodable
 from textcls.exceptions import DataError
 
 _SAMPLE = 2_000  # objects
-_DEEPEST = 5  # objects within objects
 _TEXT_TYPES = {"string", "null"}
 _LABEL_TYPES = {"string", "null", "int64", "bool"}
 
@@ -148,25 +147,6 @@ def _elements(path: Path, place: str) -> Iterator[tuple[int, Any]]:
     return iter(enumerate(map(flat, elements), start=1))
 
 
-def flat(found: Any, depth: int = 0) -> Any:
-    """Return an object whose inner objects are fields of its own, called `meta.label`.
-
-    A field that is called so already stays. Anything else is returned as it is.
-    """
-    if not isinstance(found, dict) or not any(isinstance(each, dict) for each in found.values()):
-        return found
-    fields: dict[str, Any] = {}
-    for name, value in found.items():
-        inner = flat(value, depth + 1) if depth < _DEEPEST else value
-        if isinstance(inner, dict) and inner:
-            fields |= {
-                f"{name}.{key}": each for key, each in inner.items() if f"{name}.{key}" not in found
-            }
-        else:
-            fields[name] = inner
-    return fields
-
-
 def _fields(found: Any, chosen: Chosen) -> list[str] | Reason:
     """Return the texts and the label of an object as CSV fields, or what is wrong with it."""
     if isinstance(found, Reason):
@@ -180,24 +160,13 @@ def _fields(found: Any, chosen: Chosen) -> list[str] | Reason:
     label = found.get(chosen.label)
     if isinstance(label, list | dict):
         return Reason(f"{_KINDS[type(label)]} in {chosen.label!r}", "a text or an integer")
-    fields = [found.get(name) or "" for name in chosen.texts] + [_label(label)]
+    fields = [found.get(name) or "" for name in chosen.texts] + [written_label(label)]
     return unencodable("".join(fields)) or fields
 
 
 def _shown(value: Any) -> str:
     """Write a value as the choice of columns sees it; lists and objects are as if missing."""
-    return "" if isinstance(value, list | dict) else _label(value)
-
-
-def _label(value: str | bool | int | float | None) -> str:
-    """Return a label as Arrow would write it; "" where it is missing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return "" if isinstance(value, list | dict) else written_label(value)
 
 
 def _line_numbers(path: Path, positions: Sequence[int]) -> list[int]:

@@ -8,6 +8,7 @@ All are rewritten as JSON lines.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ WHOLE = ""
 
 _LEAST_TEXTS = 10  # in an object of texts and labels: fewer may be one row
 _LONGEST_LABEL = 60  # characters
+_DEEPEST = 5  # objects within objects
 _SPLITS = frozenset({"train", "training", "test", "testing", "validation", "valid", "val", "dev"})
 
 
@@ -61,6 +63,36 @@ def unfold_object(path: Path, folder: Path) -> Unfolded:
     if alone and next(iter(files)).lower() not in _SPLITS:
         return Unfolded({WHOLE: next(iter(files.values()))})
     return Unfolded(files)
+
+
+def flat(found: Any, depth: int = 0) -> Any:
+    """Return an object whose inner objects are fields of its own, called `meta.label`.
+
+    A field that is called so already stays. Anything else is returned as it is.
+    """
+    if not isinstance(found, dict) or not any(isinstance(each, dict) for each in found.values()):
+        return found
+    fields: dict[str, Any] = {}
+    for name, value in found.items():
+        inner = flat(value, depth + 1) if depth < _DEEPEST else value
+        if isinstance(inner, dict) and inner:
+            fields |= {
+                f"{name}.{key}": each for key, each in inner.items() if f"{name}.{key}" not in found
+            }
+        else:
+            fields[name] = inner
+    return fields
+
+
+def written_label(value: str | bool | int | float | None) -> str:
+    """Return a label as Arrow would write it; "" where it is missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def _texts_of_labels(found: Mapping[str, Any]) -> list[Any] | None:

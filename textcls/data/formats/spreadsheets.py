@@ -30,15 +30,33 @@ def read_spreadsheet(path: Path, place: str, data: DataConfig, scratch: Path) ->
     rows.
     """
     out = scratch / f"{path.stem}.csv"
+    where, numbers, said = write_sheet(path, place, out)
+    columns = read_csv(out, where, data.model_copy(update={"separator": ","}))
+    return _numbered(replace(columns, notices=(*said, *columns.notices)), numbers)
+
+
+def write_sheet(path: Path, place: str, out: Path) -> tuple[str, list[int], list[str]]:
+    """Write the first sheet with a table as CSV.
+
+    Args:
+        path: The workbook.
+        place: What messages call it.
+        out: The CSV file, in UTF-8, with a comma between the fields.
+
+    Returns:
+        What messages call the sheet, the numbers of its rows, and what there is to say of the rest.
+
+    Raises:
+        DataError: openpyxl is missing, the workbook is damaged or locked, or no sheet has rows.
+    """
     sheet, others, numbers = _write_table(path, place, out)
     if not numbers:
-        raise DataError(f"{place}: no sheet has a row; expected a text and a label in each row")
+        raise DataError(f"{place}: no sheet has a row; expected a text in each row")
     where = f"{place}, sheet {sheet}"
-    columns = read_csv(out, where, data.model_copy(update={"separator": ","}))
     said = [f"{where}: left aside the other sheets with rows, {quoted(others)}"] if others else []
     if numbers[0] > 1:
         said.append(f"{where}: its table begins in row {numbers[0]}")
-    return _numbered(replace(columns, notices=(*said, *columns.notices)), numbers)
+    return where, numbers, said
 
 
 def unfold_workbook(path: Path, names: Iterable[str], folder: Path) -> dict[str, Path]:

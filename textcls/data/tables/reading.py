@@ -1,4 +1,4 @@
-"""Read CSV, JSON lines, Parquet and plain lines a portion at a time, with all columns."""
+"""Read CSV, JSON, Parquet, workbooks and plain lines a portion at a time, with all columns."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,18 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from textcls.data._column_choice import KNOWN_NAMES, Sample, choose_texts
-from textcls.data.formats.compression import GZIP, inner_name, unpack_gzip
+from textcls.data.formats.compression import inner_name
 from textcls.data.formats.csv_dialect import NAMES, Dialect, detect_dialect, has_header, records_of
-from textcls.data.formats.encodings import UTF8, detect_encoding, rewrite_as_utf8
+from textcls.data.formats.json_objects import flat
+from textcls.data.tables._opening import open_lines, open_objects, open_packed, open_workbook
 from textcls.exceptions import DataError
 
 COMMAS, TABS, OBJECTS, PARQUET, LINES = "csv", "tsv", "jsonl", "parquet", "txt"
+ARRAY, WORKBOOK = "json", "xlsx"
 KINDS = {
     ".csv": COMMAS,
     ".tsv": TABS,
     ".tab": TABS,
     ".jsonl": OBJECTS,
     ".ndjson": OBJECTS,
+    ".json": ARRAY,
+    ".xlsx": WORKBOOK,
+    ".xlsm": WORKBOOK,
     ".parquet": PARQUET,
     ".txt": LINES,
 }
@@ -44,11 +49,13 @@ class Portion:
     """Some rows of a table: their texts, and the values of all columns.
 
     batch: the rows as an Arrow record batch, where the file has types; `rows` is empty then.
+    objects: the rows as they stand in a file of JSON, with objects in objects.
     """
 
     texts: list[str]
     rows: list[list[Any]]
     batch: Any = None
+    objects: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ class Table:
 
     names: of the columns, in order. texts: those that make the text, joined by a space. header:
     whether the file has names at all. dialect: how its fields are told apart, of CSV. count: its
-    rows, where that is known. notices: what there is to say about how it is read.
+    rows, where that is known. notices: what there is to say about how it is read. unit: "line" or
+    "row", what messages count.
     """
 
     path: Path
@@ -69,6 +77,7 @@ class Table:
     dialect: Dialect | None = None
     count: int | None = None
     notices: tuple[str, ...] = ()
+    unit: str = "line"
 
     def portions(self, size: int) -> Iterator[Portion]:
         """Read the table from its start, `size` rows at a time.
@@ -93,14 +102,14 @@ class _Look:
     columns: Sequence[str] | None
     trained: Sequence[str] | None
     notices: tuple[str, ...]
+    unit: str
 
     def chosen(self, names: Sequence[str], sample: Sample, **known: Any) -> Table:
         """Choose the columns of texts; `known` are further fields of the table."""
         texts, said = choose_texts(self.place, names, self.columns, self.trained, sample)
         notices = (*self.notices, said) if said else self.notices
-        return Table(
-            self.path, self.place, self.kind, tuple(names), texts, notices=notices, **known
-        )
+        where = (self.path, self.place, self.kind)
+        return Table(*where, tuple(names), texts, notices=notices, unit=self.unit, **known)
 
 
 def kind_of(path: Path) -> str:
@@ -144,29 +153,20 @@ def open_table(
             raise DataError(f"{place}: {what}; expected a file of texts")
         if not path.stat().st_size:
             raise DataError(f"{place}: the file is empty; expected a text in each row")
-        if path.suffix.lower() == GZIP:
-            path = unpack_gzip(path, scratch, place)
-        notices: tuple[str, ...] = ()
-        if kind != PARQUET:
-            path, notices = _as_utf8(path, place, scratch, encoding)
+        if kind == WORKBOOK:
+            opened, kind = open_workbook(path, scratch), COMMAS
+        elif kind in (OBJECTS, ARRAY):
+            opened, kind = open_objects(path, scratch, encoding), OBJECTS
+        elif kind == PARQUET:
+            opened = open_packed(path, scratch)
+        else:
+            opened = open_lines(path, scratch, encoding)
         looks = {PARQUET: _look_at_parquet, OBJECTS: _look_at_objects, LINES: _look_at_lines}
-        look = _Look(path, place, kind, columns, trained, notices)
+        where = (opened.path, opened.place, kind)
+        look = _Look(*where, columns, trained, opened.notices, opened.unit)
         return looks.get(kind, _look_at_csv)(look)
     except OSError as error:
         raise DataError(f"{place}: cannot be read: {error.strerror or error}") from error
-
-
-def _as_utf8(
-    path: Path, place: str, scratch: Path, encoding: str | None
-) -> tuple[Path, tuple[str, ...]]:
-    found = detect_encoding(path)
-    name = encoding or found.name
-    if name.replace("_", "-").lower() in (UTF8, "utf8", "utf-8-sig"):
-        return path, ()
-    out = scratch / f"utf-8 {path.name}"
-    rewrite_as_utf8(path, name, out, place)
-    example = f", such as {found.example!r}" if found.example else ""
-    return out, () if encoding else (f"{place}: read as {name}{example}; --encoding names another",)
 
 
 def _look_at_csv(look: _Look) -> Table:
@@ -178,7 +178,7 @@ def _look_at_csv(look: _Look) -> Table:
         rows = [fields for _, fields in islice(records, _SAMPLE)]
     if first is None:
         raise DataError(f"{place}: the file is empty; expected a text in each row")
-    _check_unicode(place, ["".join(first[1])], [first[0]])
+    _check_unicode(look, ["".join(first[1])], [first[0]])
     if dialect.separator != "," and look.kind == COMMAS:
         separator = NAMES.get(dialect.separator, repr(dialect.separator))
         notices = (*notices, f"{place}: read with {separator} between the columns")
@@ -222,7 +222,7 @@ def _read_csv(table: Table, size: int) -> Iterator[Portion]:
                     fields = _mended(table, line, fields, dialect)
                 rows.append(fields)
             texts = [_joined([row[i] for i in picked]) for row in rows]
-            _check_unicode(table.place, map("".join, rows), [line for line, _ in some])
+            _check_unicode(table, map("".join, rows), [line for line, _ in some])
             if rows:
                 yield Portion(texts, rows)
 
@@ -231,17 +231,17 @@ def _mended(table: Table, line: int, fields: list[str], dialect: Dialect) -> lis
     """Fill up a short record; raise DataError for one that cannot be understood."""
     width = len(table.names)
     if fields[-1].endswith(dialect.end):
-        raise DataError(f"{table.place}: line {line}: a quote that is never closed")
+        raise DataError(f"{table.place}: {table.unit} {line}: a quote that is never closed")
     if any(fields[width:]):
         name = NAMES.get(dialect.separator, "the separator")
         raise DataError(
-            f"{table.place}: line {line}: {len(fields)} fields; expected {width} (a text with "
-            f"{name} in it belongs between double quotes)"
+            f"{table.place}: {table.unit} {line}: {len(fields)} fields; expected {width} (a "
+            f"text with {name} in it belongs between double quotes)"
         )
     return [*fields[:width], *[""] * (width - len(fields))]
 
 
-def _check_unicode(place: str, texts: Iterable[str], lines: Sequence[int]) -> None:
+def _check_unicode(file: _Look | Table, texts: Iterable[str], lines: Sequence[int]) -> None:
     """Raise DataError for a text or record with bytes that are not of the file's encoding."""
     for line, text in zip(lines, texts, strict=False):
         if not text.isascii():
@@ -249,7 +249,7 @@ def _check_unicode(place: str, texts: Iterable[str], lines: Sequence[int]) -> No
                 text.encode()
             except UnicodeEncodeError as error:
                 raise DataError(
-                    f"{place}: line {line}: not UTF-8 behind "
+                    f"{file.place}: {file.unit} {line}: not UTF-8 behind "
                     f"{text[max(0, error.start - 10) : error.start]!r}; --encoding names the "
                     "file's encoding"
                 ) from error
@@ -271,7 +271,7 @@ def _read_lines(table: Table, size: int) -> Iterator[Portion]:
     number = 1
     with table.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         while some := [line.rstrip("\r\n") for line in islice(file, size)]:
-            _check_unicode(table.place, some, range(number, number + len(some)))
+            _check_unicode(table, some, range(number, number + len(some)))
             yield Portion(some, [[line] for line in some])
             number += len(some)
 
@@ -279,7 +279,7 @@ def _read_lines(table: Table, size: int) -> Iterator[Portion]:
 def _look_at_objects(look: _Look) -> Table:
     names: dict[str, list[str]] = {}
     count = 0
-    for _, found in _objects(look.path, look.place):
+    for _, found, _ in _objects(look):
         for key in found:
             names.setdefault(key, [])
         if count < _SAMPLE:
@@ -292,33 +292,32 @@ def _look_at_objects(look: _Look) -> Table:
     return look.chosen(tuple(names), names, count=count)
 
 
-def _objects(path: Path, place: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield each line's number and the object on it."""
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
+def _objects(file: _Look | Table) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
+    """Yield each line's number and the object on it: with inner objects' fields, and as it is."""
+    where = f"{file.place}: {file.unit}"
+    with file.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
             if line.isspace():
                 continue
             try:
                 found = json.loads(line)
             except (ValueError, RecursionError) as error:
-                hint = ""
-                if number == 1 and line.lstrip().startswith("["):
-                    hint = "; an array is to be written as lines, an object on each"
-                raise DataError(f"{place}: line {number}: no valid JSON object{hint}") from error
+                raise DataError(f"{where} {number}: no valid JSON object") from error
             if not isinstance(found, dict):
                 raise DataError(
-                    f'{place}: line {number}: must be an object such as {{"text": "..."}}, but is '
+                    f'{where} {number}: must be an object such as {{"text": "..."}}, but is '
                     f"{type(found).__name__}"
                 )
-            yield number, found
+            yield number, flat(found), found
 
 
 def _read_objects(table: Table, size: int) -> Iterator[Portion]:
-    objects = _objects(table.path, table.place)
+    objects = _objects(table)
     while some := list(islice(objects, size)):
-        texts = [_text_of(table, number, found) for number, found in some]
-        _check_unicode(table.place, texts, [number for number, _ in some])
-        yield Portion(texts, [[found.get(n, MISSING) for n in table.names] for _, found in some])
+        texts = [_text_of(table, number, found) for number, found, _ in some]
+        _check_unicode(table, texts, [number for number, *_ in some])
+        rows = [[found.get(name, MISSING) for name in table.names] for _, found, _ in some]
+        yield Portion(texts, rows, objects=[plain for *_, plain in some])
 
 
 def _text_of(table: Table, number: int, found: dict[str, Any]) -> str:
@@ -327,7 +326,7 @@ def _text_of(table: Table, number: int, found: dict[str, Any]) -> str:
         value = found.get(name)
         if value is not None and not isinstance(value, str):
             raise DataError(
-                f"{table.place}: line {number}: {name!r} must be a text, but is "
+                f"{table.place}: {table.unit} {number}: {name!r} must be a text, but is "
                 f"{json.dumps(value)[:60]}"
             )
         parts.append(value or "")

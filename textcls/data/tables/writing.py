@@ -17,12 +17,14 @@ from typing import Any, Literal, Protocol
 from textcls.data.formats.compression import GZIP
 from textcls.data.formats.csv_dialect import Dialect
 from textcls.data.tables.reading import (
+    ARRAY,
     COMMAS,
     LINES,
     MISSING,
     OBJECTS,
     PARQUET,
     TABS,
+    WORKBOOK,
     Portion,
     Table,
     kind_of,
@@ -54,8 +56,9 @@ def open_writer(path: Path, table: Table) -> Iterator[TableWriter]:
         DataError: The kind is unknown, or the file cannot be written.
     """
     kind = kind_of(path)
-    if kind == LINES:
-        raise DataError(f"{path}: a text file has no columns; expected such as .csv or .jsonl")
+    if kind in (LINES, WORKBOOK):
+        what = "a text file has no columns" if kind == LINES else "workbooks are read, not written"
+        raise DataError(f"{path}: {what}; expected a name that ends in such as .csv or .jsonl")
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         with _opened(beside, path, kind, table) as writer:
@@ -90,7 +93,12 @@ def _opened(beside: Path, path: Path, kind: str, table: Table) -> Iterator[Table
             file = stack.enter_context(io.TextIOWrapper(packed, encoding="utf-8", newline=""))
         else:
             file = stack.enter_context(beside.open("w", encoding="utf-8", newline=""))
-        yield _ObjectWriter(file, table) if kind == OBJECTS else _CsvWriter(file, table, kind)
+        if kind in (OBJECTS, ARRAY):
+            objects = _ObjectWriter(file, table, array=kind == ARRAY)
+            yield objects
+            objects.close()
+        else:
+            yield _CsvWriter(file, table, kind)
 
 
 class _CsvWriter:
@@ -136,29 +144,40 @@ class _PlainLines:
 
 
 class _ObjectWriter:
-    def __init__(self, file: Any, table: Table) -> None:
+    """Writes objects, each on a line of its own; `array` puts brackets around them."""
+
+    def __init__(self, file: Any, table: Table, *, array: bool) -> None:
         self._file, self._table = file, table
+        self._before = "[\n" if array else ""
+        self._between = ",\n" if array else "\n"
+        self._array = array
 
     def write(self, portion: Portion, added: Added) -> None:
-        names = (*self._table.names, *added)
         columns = [
             [round(value, 6) if isinstance(value, float) else value for value in values]
             for values in added.values()
         ]
         lines = []
-        for own, *new in zip(_values(portion), *columns, strict=True):
-            values = {
-                name: value
-                for name, value in zip(names, (*own, *new), strict=True)
-                if value is not MISSING
-            }
+        for own, *new in zip(self._objects(portion), *columns, strict=True):
+            values = {**own, **dict(zip(added, new, strict=True))}
             line = json.dumps(values, ensure_ascii=False, default=str)
             # Half a character can stand in JSON as an escape only.
             lines.append(line if _is_unicode(line) else json.dumps(values, default=str))
-        self._file.write("\n".join([*lines, ""]))
+        if lines:
+            self._file.write(self._before + self._between.join(lines))
+            self._before = self._between
+
+    def _objects(self, portion: Portion) -> Iterator[Mapping[str, Any]]:
+        if portion.objects:
+            yield from portion.objects
+            return
+        for row in _values(portion):
+            yield dict(zip(self._table.names, row, strict=True))
 
     def close(self) -> None:
-        pass
+        if self._array and self._before == "[\n":
+            self._file.write("[")
+        self._file.write("\n]\n" if self._array else "\n" if self._before else "")
 
 
 class _ParquetWriter:

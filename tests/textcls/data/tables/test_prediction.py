@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -147,7 +148,68 @@ def test_types_of_parquet_and_json_stay(predictor: Predictor, tmp_path: Path) ->
     again = read_any(tmp_path / "out.jsonl")
     assert [{k: v for k, v in row.items() if k in ("text", "n")} for row in again] == objects
     run(predictor, tmp_path / "in.jsonl", tmp_path / "out.csv")
-    assert read_csv(tmp_path / "out.csv")[1]["n"] == '{"deep": [1.5, true]}'
+    assert [(row["n"], row["n.deep"]) for row in read_csv(tmp_path / "out.csv")] == [
+        ("1", ""),
+        ("", "[1.5, true]"),
+    ]
+
+
+NESTED = [
+    {"id": 1, "doc": {"body": "goal in the match", "by": {"name": "a.b"}}, "n.o": {}},
+    {"id": 2, "doc": {"body": "stock market", "by": None}},
+]
+
+
+@pytest.mark.parametrize("name", ["in.json", "in.jsonl", "columns.json", "listed.json"])
+def test_objects_within_objects_are_read_and_come_back(
+    predictor: Predictor, tmp_path: Path, name: str
+) -> None:
+    contents = {
+        "in.json": json.dumps(NESTED, indent=1),
+        "in.jsonl": "\n".join(map(json.dumps, NESTED)),
+        "columns.json": json.dumps({"id": [1, 2], "text": ["goal in the match", "stock market"]}),
+        "listed.json": json.dumps({"version": 1, "data": NESTED}),
+    }
+    (tmp_path / name).write_text(contents[name])
+    nested = name != "columns.json"
+    columns = ["doc.body"] if nested else None
+    run(predictor, tmp_path / name, tmp_path / "out.jsonl", columns=columns)
+    run(predictor, tmp_path / name, tmp_path / "out.json", columns=columns, portion=1)
+    labels, sure = expected(predictor, ["goal in the match", "stock market"])
+    found = read_any(tmp_path / "out.jsonl")
+    assert found == json.loads((tmp_path / "out.json").read_text())
+    assert [row.pop("label") for row in found] == labels
+    assert [row.pop("probability") for row in found] == pytest.approx(sure, abs=1e-6)
+    assert found == (NESTED if nested else read_columns(contents[name]))
+
+
+def read_columns(text: str) -> list[dict[str, Any]]:
+    columns = json.loads(text)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def test_a_workbook_is_read_and_not_written(predictor: Predictor, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["Tickets of May"], ["id", "text"], [1, "goal\nin the match"], [2, "stock"]):
+        book.active.append(row)
+    book.save(tmp_path / "in.xlsx")
+    said = run(predictor, tmp_path / "in.xlsx", tmp_path / "out.csv")
+    assert said == [f"{tmp_path / 'in.xlsx'}, sheet Sheet: its table begins in row 2"]
+    labels, _ = expected(predictor, ["goal\nin the match", "stock"])
+    found = read_csv(tmp_path / "out.csv")
+    assert [(row["id"], row["text"], row["label"]) for row in found] == [
+        ("1", "goal\nin the match", labels[0]),
+        ("2", "stock", labels[1]),
+    ]
+    with pytest.raises(DataError, match="workbooks are read, not written; expected a name"):
+        run(predictor, tmp_path / "in.xlsx", tmp_path / "out.xlsx")
+
+
+def test_one_split_of_a_file_is_not_chosen_silently(predictor: Predictor, tmp_path: Path) -> None:
+    rows = [{"text": "goal"}]
+    (tmp_path / "in.json").write_text(json.dumps({"train": rows, "test": rows}))
+    with pytest.raises(DataError, match="holds the splits train, test; write the one"):
+        run(predictor, tmp_path / "in.json", tmp_path / "out.csv")
 
 
 def test_a_column_of_that_name_is_kept_and_the_new_one_called_otherwise(
@@ -237,10 +299,11 @@ WRONG = {
     "in.csv": ("text,id\ngoal,1\ngoal,2,3\n", "line 3: 3 fields; expected 2"),
     "open.csv": ('text,id\ngoal,1\n"goal,2\n', "line 3: a quote that is never closed"),
     "bad.jsonl": ('{"text": "goal"}\n{"text"\n', "line 2: no valid JSON object"),
-    "list.jsonl": ('[{"text": "goal"}]\n', "line 1: must be an object"),
-    "array.jsonl": ('[\n{"text": "goal"}]\n', "an array is to be written as lines"),
+    "list.jsonl": ('{"text": "goal"}\n["goal"]\n', "line 2: must be an object"),
+    "array.jsonl": ('[\n{"text": "goal"}\n', "line 3, column 1: no valid JSON"),
+    "numbers.json": ("[1, 2]", "row 1: must be an object such as"),
     "number.jsonl": ('{"text": "goal"}\n{"text": 5}\n', "line 2: 'text' must be a text, but is 5"),
-    "deep.jsonl": ("[" * 100_000 + "\n", "line 1: no valid JSON object"),
+    "deep.jsonl": ("[" * 100_000 + "\n", "no JSON that can be read"),
     "empty.csv": ("", "the file is empty"),
     "blank.csv": ("\n\n", "the file is empty"),
     "blank.jsonl": ("\n\n", "the file is empty"),

@@ -1,11 +1,13 @@
 """Any bytes under any name are read as rows or refused by one `DataError`."""
 
+import io
 import json
 import os
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,6 +28,15 @@ def parquet() -> bytes:
     return bytes(sink.getvalue())
 
 
+def workbook() -> bytes:
+    made = openpyxl.Workbook()
+    for row in (["text", "n"], ["one, two", 1], ["three\nlines", None]):
+        made.active.append(row)
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
 SEEDS = {
     ".csv": b'id,text,label\n1,"one, two",a\n2,"x\ny",b\n3,,\n',
     ".tsv": b'text\tn\n"quoted\t1\nplain\t2\n',
@@ -34,6 +45,8 @@ SEEDS = {
     ".ndjson": b'{"text": null}\n{"n": 5}\n',
     ".txt": "one\n\nété\r\n".encode("utf-16"),
     ".parquet": parquet(),
+    ".json": json.dumps([{"text": "one", "meta": {"n": 1}}, {"text": None}]).encode(),
+    ".xlsx": workbook(),
 }
 
 
