@@ -1,5 +1,8 @@
 """A local file or folder: which of its files are which split."""
 
+import csv
+import gzip
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from pathlib import Path
 from textcls.data._faults import listed, quoted
 from textcls.data.formats.any_file import SUFFIXES, TABLES, is_data_file
 from textcls.data.formats.class_folders import find_class_folders
-from textcls.data.formats.compression import inner_name
+from textcls.data.formats.compression import GZIP, inner_name
 from textcls.data.formats.csv_files import CLASSES_FILE
 from textcls.data.formats.saved_datasets import is_saved, saved_splits
 from textcls.exceptions import DataError
@@ -44,6 +47,11 @@ _OTHER_KINDS = {
     ),
 }
 """What files of other kinds are, and what to do with them."""
+
+_LONGEST_LINE = 65_536  # bytes of a first row
+_SEPARATORS = ",;\t|"
+_LINES_OF_OBJECTS = (".jsonl", ".ndjson")
+_LINES_OF_FIELDS = (".csv", ".tsv", ".tab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +166,46 @@ def _sort_out(folder: Path, files: Sequence[Path]) -> SplitFiles:
             by_split.setdefault(split, []).append(file)
     if not by_split and len(files) == 1:
         return SplitFiles({"train": (files[0],)})
+    if "train" not in by_split and (found := _unnamed_train(folder, files, by_split)):
+        return found
     if "train" not in by_split:
         names = listed([file.name for file in files])
-        raise DataError(f"{folder}: no train split among {names}; expected train in a file's name")
+        raise DataError(
+            f"{folder}: no train split among {names}; expected train in a file's name, or files "
+            "with the same columns, which are read together"
+        )
     for split, candidates in by_split.items():
         _need_shards(folder, split, candidates)
     notice = f"{folder}: left aside {listed(aside)}, named after no split"
     splits = {split: tuple(by_split[split]) for split in ORDER if split in by_split}
     return SplitFiles(splits, (notice,) if aside else ())
+
+
+def _unnamed_train(
+    folder: Path, files: Sequence[Path], by_split: dict[str, list[Path]]
+) -> SplitFiles | None:
+    """Take the files that are named after no split for train, such as one for each month.
+
+    None unless they have the same columns, among them all that the named files have.
+    """
+    named = [file for some in by_split.values() for file in some]
+    train = [file for file in files if file not in named]
+    columns = [_column_names(file) for file in train]
+    if not columns or not columns[0] or len(set(columns)) > 1:
+        return None
+    for file in named:
+        others = set(_column_names(file))
+        if not others or not others <= set(columns[0]):
+            return None
+    for split, candidates in by_split.items():
+        _need_shards(folder, split, candidates)
+    names = listed([file.name for file in train])
+    are = "are read together" if len(train) > 1 else "is read"
+    notice = f"{folder}: {names} {are} as train, named after no split and with the same columns"
+    by_split = {**by_split, "train": train}
+    return SplitFiles(
+        {each: tuple(by_split[each]) for each in ORDER if each in by_split}, (notice,)
+    )
 
 
 def _need_shards(folder: Path, split: str, files: list[Path]) -> None:
@@ -214,3 +254,39 @@ def _neighbours(path: Path) -> str:
     while not near.is_dir() and near != near.parent:
         near = near.parent
     return f"; {near if str(near) != '.' else 'the current folder'} holds {_inside(near)}"
+
+
+def _column_names(path: Path) -> tuple[str, ...]:
+    """Return the names of the columns; none where the first row does not tell them.
+
+    The fields of the first row of CSV and TSV, whether it is a header or not; the keys of the first
+    object of JSON lines; the schema of Parquet.
+    """
+    kind = Path(inner_name(path)).suffix.lower()
+    try:
+        if kind == ".parquet":
+            import pyarrow.parquet as pq
+
+            return tuple(pq.read_schema(path).names)
+        return _of_line(_first_line(path), kind)
+    except (OSError, EOFError, ValueError, RecursionError, csv.Error):
+        return ()  # reading it says what is wrong
+
+
+def _first_line(path: Path) -> str:
+    with gzip.open(path) if path.suffix.lower() == GZIP else path.open("rb") as file:
+        line: bytes = file.readline(_LONGEST_LINE)
+        while line and not line.strip():
+            line = file.readline(_LONGEST_LINE)
+    return line.decode("utf-8-sig").strip()
+
+
+def _of_line(line: str, kind: str) -> tuple[str, ...]:
+    if kind in _LINES_OF_OBJECTS:
+        found = json.loads(line)
+        return tuple(found) if isinstance(found, dict) else ()
+    if kind not in _LINES_OF_FIELDS:
+        return ()
+    separator = max(_SEPARATORS, key=line.count)
+    fields = next(csv.reader([line], delimiter=separator), [])
+    return tuple(field.strip() for field in fields) if len(fields) > 1 else ()

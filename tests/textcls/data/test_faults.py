@@ -95,9 +95,10 @@ FILES: dict[str, tuple[dict[str, bytes], str, str]] = {
         "d/all.zip: cannot be unpacked as zip: File is not a zip file",
     ),
     "no train split": (
-        {"test.csv": GOOD, "more.csv": GOOD},
+        {"test.csv": GOOD, "more.csv": b"id,text\n1,a\n"},
         "d",
-        "d: no train split among more.csv, test.csv; expected train in a file's name",
+        "d: no train split among more.csv, test.csv; expected train in a file's name, or files "
+        "with the same columns, which are read together",
     ),
     "two files for a split": (
         {"train.csv": GOOD, "train.jsonl": GOOD_JSON},

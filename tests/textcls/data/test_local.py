@@ -1,9 +1,12 @@
 """Splits under all their usual names, and test files without labels."""
 
+import gzip
 import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dataset_parts import ROWS, lines, read_data, rows_of
 
@@ -48,6 +51,46 @@ def test_the_data_folder_of_a_clone(tmp_path: Path) -> None:
     (tmp_path / "figures").mkdir()
     (tmp_path / "data/train-00000-of-00001.csv").write_text(CSV)
     assert rows_of(read_data(tmp_path)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl", "parquet"])
+@pytest.mark.parametrize("test", [None, "reviews_test"])
+def test_files_with_the_same_columns_are_read_together(
+    tmp_path: Path, kind: str, test: str | None
+) -> None:
+    for name in ("jan", "feb", *filter(None, [test])):
+        rows = [{"text": f"{text} {name}", "label": label} for text, label in ROWS]
+        path = tmp_path / f"{name}.{kind}"
+        if kind == "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        elif kind == "jsonl":
+            path.write_text("\n".join(map(json.dumps, rows)))
+        else:
+            written = "text,label\n" + "".join(f"{r['text']},{r['label']}\n" for r in rows)
+            path.write_bytes(gzip.compress(written.encode()) if "gz" in kind else written.encode())
+    data = read_data(tmp_path)
+    read = {split: len(part) for split, part in data.splits.items()}
+    assert read["train"] == 80 if test else sum(read.values()) == 80
+    assert read["test"] == 40 if test else read["test"] < 40
+    assert data.notices[0] == (
+        f"{tmp_path}: feb.{kind}, jan.{kind} are read together as train, named after no split and "
+        "with the same columns"
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "test"),
+    [("id,text\n1,a b\n", None), ("text\na b\n", None), (CSV, "text,mood\na b,c\n"), ("", None)],
+)
+def test_files_with_other_columns_are_not_read_together(
+    tmp_path: Path, other: str, test: str | None
+) -> None:
+    (tmp_path / "jan.csv").write_text(CSV)
+    (tmp_path / "feb.csv").write_text(other)
+    if test:
+        (tmp_path / "test.csv").write_text(test)
+    with pytest.raises(DataError, match=r"no train split among feb\.csv, jan\.csv"):
+        read_data(tmp_path)
 
 
 @pytest.mark.parametrize(
