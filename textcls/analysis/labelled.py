@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from textcls.training.metrics import wilson_interval
+from textcls.training.metrics import f1_scores, wilson_interval
 
 Array = np.ndarray[Any, Any]
 
@@ -87,8 +87,6 @@ def accuracy_change(recorded: float, recorded_texts: int | None, now: TextsScore
 
 
 def _macro_f1(confusion: Array) -> float:
-    """Return the mean F1 of the classes that occur; the last row and column have no class."""
-    hits = np.diag(confusion)[:-1].astype(np.float64)
-    both = (confusion.sum(axis=0) + confusion.sum(axis=1))[:-1]
-    occur = both > 0
-    return float((2 * hits[occur] / both[occur]).mean()) if occur.any() else 0.0
+    """Return macro F1 without the last row and column, which stand for no class."""
+    scores = f1_scores(confusion)[:-1]
+    return float(np.nanmean(scores)) if not np.isnan(scores).all() else 0.0

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 IntArray = np.ndarray[Any, np.dtype[np.integer[Any]]]
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def confusion_matrix(labels: IntArray, predictions: IntArray, classes: int) -> IntArray:
@@ -43,7 +44,7 @@ def accuracy(confusion: IntArray) -> float:
 
 
 def macro_f1(confusion: IntArray) -> float:
-    """Return the mean of the classes' F1; a class that neither occurs nor is predicted counts 0.
+    """Return the mean F1 of the classes that occur or are predicted, as scikit-learn does.
 
     Args:
         confusion: A confusion matrix (classes, classes).
@@ -52,9 +53,21 @@ def macro_f1(confusion: IntArray) -> float:
         >>> round(macro_f1(np.array([[3, 1], [0, 4]])), 4)
         0.873
     """
+    scores = f1_scores(confusion)
+    return float(np.nanmean(scores)) if not np.isnan(scores).all() else 0.0
+
+
+def f1_scores(confusion: IntArray) -> FloatArray:
+    """Return the F1 of each class (classes,); NaN where it neither occurs nor is predicted.
+
+    Args:
+        confusion: A confusion matrix (classes, classes).
+    """
     hits = np.diag(confusion).astype(np.float64)
     total = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return float(np.mean(np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)))
+    scores: FloatArray = np.full_like(hits, np.nan)
+    np.divide(2 * hits, total, out=scores, where=total > 0)
+    return scores
 
 
 def balanced_accuracy(confusion: IntArray) -> float:

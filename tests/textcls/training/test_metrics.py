@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from textcls.training.metrics import (
     accuracy,
@@ -23,7 +24,16 @@ def test_confusion_matrix_has_a_row_per_label() -> None:
 def test_accuracy_and_macro_f1_by_hand() -> None:
     matrix = confusion_matrix(LABELS, PREDICTIONS, 4)
     assert accuracy(matrix) == pytest.approx(4 / 6)
-    assert macro_f1(matrix) == pytest.approx((2 / 3 + 1 / 2 + 1 + 0) / 4)
+    assert macro_f1(matrix) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert macro_f1(np.zeros((3, 3), dtype=int)) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_macro_f1_is_scikit_learn_s(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, predictions = rng.integers(0, 4, 12), rng.integers(1, 6, 12)
+    matrix = confusion_matrix(labels, predictions, 7)
+    assert macro_f1(matrix) == pytest.approx(f1_score(labels, predictions, average="macro"))
 
 
 def test_wilson_interval_of_a_known_case() -> None:
