@@ -117,7 +117,13 @@ def read_bundle(folder: Path) -> BundleFiles:
 
 
 def read_members(folder: Path) -> tuple[str, ...] | None:
-    """Return the names of the folders that are an ensemble's members; None for a single bundle.
+    """Return the names of the folders that are an ensemble's members.
+
+    Args:
+        folder: The folder of a single bundle or of an ensemble.
+
+    Returns:
+        The names, within `folder`; None for a single bundle, which has no `ensemble.json`.
 
     Raises:
         BundleError: `ensemble.json` is damaged or of another format.
