@@ -27,7 +27,15 @@ _ABOUT = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, print each rung and write what was asked for; return the exit code."""
+    """Train one configuration, print each rung and write what was asked for.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where configuration, data or vectors cannot be used or training
+        diverges, which standard error explains.
+    """
     options = make_parser().parse(argv)
     shorthands = {
         "model.name": options.model,
