@@ -212,6 +212,7 @@ class TextClassifier:
         from textcls.corpus import corpus_of
         from textcls.runtime.predictor import Predictor
         from textcls.text.encoding import WHOLE_LENGTH
+        from textcls.training.devices import choose_device
         from textcls.training.trainer import Training
 
         file = self.configuration()
@@ -224,7 +225,7 @@ class TextClassifier:
             measure=file.train.measure,
             say=print if self.verbose else _ignore,
         )
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device(self.device)
         if file.train.threads:
             torch.set_num_threads(file.train.threads)
         training = Training(
@@ -347,12 +348,6 @@ class TextClassifier:
         if not isinstance(fitted, Predictor):
             raise BundleError("an ensemble cannot be saved again; copy its folder instead")
         out = Path(path)
-        if (
-            out.exists()
-            and not (out / "bundle.json").is_file()
-            and (out.is_file() or any(out.iterdir()))
-        ):
-            raise BundleError(f"{out}: holds something other than a classifier; name a new folder")
         write_bundle(fitted.files, out, half=False)
         return out
 
