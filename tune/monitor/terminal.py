@@ -84,7 +84,10 @@ class Display:
 def labelled(rows: Iterable[tuple[str, str]], width: int | None = None) -> Text:
     """Format a line per row: label, then text, in columns.
 
-    With a `width` longer texts wrap in their column; a command stays whole, to be copied.
+    Args:
+        rows: Pairs of a label and a text; terminal escapes in them are left out.
+        width: Characters of a line. Longer texts wrap in their column, but for a command, which
+            stays whole to be copied. None wraps nothing.
     """
     pairs = [(printable(label), printable(text)) for label, text in rows]
     indent = max([LABEL_WIDTH, *(len(label) + 2 for label, _ in pairs)])
@@ -104,7 +107,15 @@ def _wrapped(text: str, width: int | None) -> list[tuple[bool, str]]:
 
 
 def summary_line(state: SearchState) -> str:
-    """Describe the state of a search in one line, for a log."""
+    """Describe the state of a search in one line, for a log.
+
+    Args:
+        state: The search as it stands.
+
+    Returns:
+        Trials, the best value, running trials, the time that has passed and is left, texts a
+        second, and failures, as far as they are known.
+    """
     parts = [f"{state.ended}/{counted(state.plan.samples, 'trial')}"]
     if best := state.best(1):
         parts.append(f"best {best[0].value:.4f} (trial {best[0].number})")
@@ -137,7 +148,15 @@ def sparkline(values: Sequence[float], low: float, high: float, blocks: str = _B
 
 
 def time_left(state: SearchState) -> tuple[str, str]:
-    """Return the estimate and, where it may well be wrong by 30 %, the range that chance leaves."""
+    """Say how long a search may still take.
+
+    Args:
+        state: The search as it stands.
+
+    Returns:
+        The estimate, or the rest of the time budget while there is none; and, where it may well be
+        wrong by 30 %, the range that chance leaves, else "".
+    """
     if (left := state.left) is None:
         budget_s = state.budget_left_s
         return ("unknown time" if budget_s is None else f"at most {rounded_duration(budget_s)}"), ""

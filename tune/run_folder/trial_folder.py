@@ -136,7 +136,7 @@ class TrialFolder:
             self.store.prune_later(self.root, lambda name: name not in gone)
 
     def tidy(self, rungs: set[int]) -> None:
-        """Delete checkpoints wherever a worker wrote them, and what a lost worker has left half written.
+        """Delete checkpoints wherever a worker wrote them, and what a lost one left half written.
 
         Args:
             rungs: Those whose checkpoints stay, from 0; none where it is empty.
