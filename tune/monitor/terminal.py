@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from textcls.command_line import DISTRIBUTION
 from textcls.output import printable
 from tune.formatting import counted, duration_range, format_params, format_value, rounded_duration
 from tune.monitor.search_state import SearchState, TrialView
@@ -28,6 +29,7 @@ _BEST = 5
 _FAULTS = 3
 _BAR_WIDTH = 40
 _NARROWEST = 20  # columns of text; below that wrapping helps nobody
+_COMMANDS = ("python ", f"{DISTRIBUTION} ")  # as `typed` begins them
 _NEAR = 0.3
 _GIB = 2**30
 
@@ -100,7 +102,7 @@ def labelled(rows: Iterable[tuple[str, str]], width: int | None = None) -> Text:
 
 
 def _wrapped(text: str, width: int | None) -> list[tuple[bool, str]]:
-    if width is None or width < _NARROWEST or text.startswith("python "):
+    if width is None or width < _NARROWEST or text.startswith(_COMMANDS):
         return [(True, text)]
     parts = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     return [(place == 0, part) for place, part in enumerate(parts or [""])]
