@@ -122,7 +122,15 @@ def counted(number: int, noun: str) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Format a parameter's value, a number to four digits."""
+    """Format a parameter's value.
+
+    Args:
+        value: A float is written to four digits; of a text what a terminal would obey is left out.
+
+    Example:
+        >>> format_value(0.0123456), format_value("gru")
+        ('0.01235', 'gru')
+    """
     return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 

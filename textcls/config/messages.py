@@ -87,7 +87,15 @@ def _short(text: str) -> str:
 
 
 def has_control_character(text: str) -> bool:
-    """Tell whether a text holds one of Unicode's control characters, such as a tab or an escape."""
+    r"""Tell whether a text holds one of Unicode's control characters, such as a tab or an escape.
+
+    Args:
+        text: A name or a label, which is to stand on one line of a terminal or a file.
+
+    Example:
+        >>> has_control_character("late goal"), has_control_character("late\tgoal")
+        (False, True)
+    """
     return not text.isprintable() and any(unicodedata.category(c) == "Cc" for c in text)
 
 

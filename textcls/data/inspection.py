@@ -88,9 +88,10 @@ def inspect_dataset(dataset: TextDataset) -> tuple[Finding, ...]:
     Returns:
         The findings, each with what it means and what to do; empty where nothing was found.
 
-    Example:
-        >>> for finding in inspect_dataset(locate(DataConfig(name="tickets.csv")).read()):
-        ...     print(finding)
+    Example::
+
+        for finding in inspect_dataset(locate(DataConfig(name="tickets.csv")).read()):
+            print(finding)
     """
     codes = _text_codes(dataset.splits)
     found = [

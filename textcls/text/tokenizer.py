@@ -77,6 +77,16 @@ def lower_case(tokens: Iterable[str]) -> list[str]:
 
     The whole text at once would give other tokens: "İ" grows a combining dot, and a sigma's form
     depends on what follows it.
+
+    Args:
+        tokens: What `tokenize_cased` returned.
+
+    Returns:
+        As many tokens.
+
+    Example:
+        >>> lower_case(["The", "Striker"])
+        ['the', 'striker']
     """
     return list(map(str.lower, tokens))
 

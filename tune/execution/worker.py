@@ -179,8 +179,13 @@ def take_up(trial: TrialFolder, folder: RunFolder, predecessors: Sequence[int]) 
     """Bring what an earlier worker left of a trial or, where there is nothing, of its chain.
 
     Args:
-        predecessors: the numbers of the interrupted trials that it continues, the latest first. It
+        trial: The trial's folder on this machine.
+        folder: The run.
+        predecessors: The numbers of the interrupted trials that it continues, the latest first. It
             starts from the one that got furthest, since a later one may not have begun.
+
+    Raises:
+        OSError: The store does not answer, or the disk cannot be written.
     """
     trial.fetch()
     if not predecessors or trial.curve.exists():

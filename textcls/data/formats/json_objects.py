@@ -101,7 +101,18 @@ def flat(found: Any, depth: int = 0) -> Any:
 
 
 def written_label(value: str | bool | int | float | None) -> str:
-    """Return a label as Arrow would write it; "" where it is missing."""
+    """Write a label of a JSON file as Arrow would.
+
+    Args:
+        value: What stands in the label's field.
+
+    Returns:
+        "1" for 1.0 and "true" for true; "" where the label is missing: null, or not a number.
+
+    Example:
+        >>> written_label(1.0), written_label(True), written_label(None)
+        ('1', 'true', '')
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
