@@ -70,7 +70,14 @@ class Bundle:
         return 1.0 if self.calibration is None else self.calibration.temperature
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
-        """Return texts as word ids; their labels are unknown and 0."""
+        """Turn texts into word ids, and add the scores of the linear classifier where there is one.
+
+        Args:
+            texts: At least one; a text without a token becomes one unknown word.
+
+        Returns:
+            A split whose labels, which are unknown, are all 0.
+        """
         split = self._ids(texts, self.max_length, self.vocabulary)
         if self.linear is None:
             return split
@@ -105,13 +112,27 @@ class Bundle:
         )
 
     def logits(self, texts: Sequence[str]) -> torch.Tensor:
-        """Return logits (texts, classes), not divided by the temperature."""
+        """Return the logits of some texts, not divided by the temperature.
+
+        Args:
+            texts: Any number of texts, also none.
+
+        Returns:
+            float32 (texts, classes), on the CPU, in the order of `label_names`.
+        """
         if not texts:
             return torch.zeros(0, len(self.label_names))
         return trainer.predict_logits(self.classifier, self.encode(texts), "cpu")
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
-        """Return probabilities, float32 (texts, classes), in the order of `label_names`."""
+        """Return the probability of each class for each text, calibrated where the bundle is.
+
+        Args:
+            texts: Any number of texts, also none.
+
+        Returns:
+            float32 (texts, classes), in the order of `label_names`; each row sums to 1.
+        """
         logits = self.logits(texts) / self.temperature
         found: np.ndarray[Any, Any] = logits.softmax(dim=1).numpy()
         return found
@@ -171,12 +192,29 @@ def export_bundle(
 
 
 def save_bundle(bundle: Bundle, model: ModelConfig, out: Path) -> None:
-    """Write a bundle to a folder; a bundle that stands there is replaced."""
+    """Write a bundle to a folder; a bundle that stands there is replaced.
+
+    Args:
+        bundle: The classifier.
+        model: The settings of the encoder in it.
+        out: The folder, made with its parents where it is missing.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
     write_bundle(files_of(bundle, model), out)
 
 
 def files_of(bundle: Bundle, model: ModelConfig) -> BundleFiles:
-    """Return what a bundle's files hold, without writing them."""
+    """Return what a bundle's files hold, without writing them.
+
+    Args:
+        bundle: The classifier.
+        model: The settings of the encoder in it.
+
+    Returns:
+        The files, which `textcls.runtime` predicts with and `write_bundle` writes.
+    """
     description = Description(
         format=BUNDLE_FORMAT,
         model=model,
@@ -209,7 +247,15 @@ def _files(
 
 
 def held_out(corpus: Corpus, trained_on: Sequence[str] = ("train",)) -> str | None:
-    """Return the split on which a temperature is sought; None where there is none."""
+    """Return the split on which a temperature is sought.
+
+    Args:
+        corpus: Its splits are looked at.
+        trained_on: The splits that the classifier has learnt from.
+
+    Returns:
+        "validation", else "test"; None where the classifier has learnt from all there are.
+    """
     return next((s for s in _HELD_OUT if s in corpus.splits and s not in trained_on), None)
 
 
@@ -249,13 +295,29 @@ def _measured(
 
 
 def reference_split(corpus: Corpus, trained_on: Sequence[str] = ("train",)) -> str | None:
-    """Return the split that later texts are compared with; None where there is none."""
+    """Return the split that later texts are compared with.
+
+    Args:
+        corpus: Its splits are looked at.
+        trained_on: The splits that the classifier has learnt from.
+
+    Returns:
+        "test", else "validation"; None where the classifier has learnt from all there are.
+    """
     held = ("test", "validation")
     return next((s for s in held if s in corpus.splits and s not in trained_on), None)
 
 
 def thinned(split: EncodedSplit) -> EncodedSplit:
-    """Return at most `MOST_MEASURED` texts of a split, spread over all of it."""
+    """Return at most `MOST_MEASURED` texts of a split, spread over all of it.
+
+    Args:
+        split: The encoded texts.
+
+    Returns:
+        Every second text, every third, ..., with their scores; the split itself where it is small
+        enough.
+    """
     step = -(-len(split) // MOST_MEASURED)
     if step < 2:
         return split

@@ -68,7 +68,18 @@ def _home() -> Path | None:
 
 
 def key(*parts: Any) -> str:
-    """Return a name for what is made from `parts` (JSON-able)."""
+    """Return a name for what is made from some parts.
+
+    Args:
+        parts: Whatever decides the content, as JSON can write it; the order counts.
+
+    Returns:
+        32 hexadecimal digits: equal parts have equal names, and the cache's format is one of them.
+
+    Example:
+        >>> key("vectors", 100) == key("vectors", 100), key("vectors", 100) == key("vectors", 50)
+        (True, False)
+    """
     return hashlib.sha256(_json([_FORMAT, *parts])).hexdigest()[:32]
 
 
@@ -92,7 +103,15 @@ def fetch(folder: Path, make: Callable[[], Entry], say: Callable[[str], None]) -
 
 
 def load(folder: Path) -> Entry | None:
-    """Return the entry in `folder`, or None where there is none or it is damaged."""
+    """Return the entry in a folder.
+
+    Args:
+        folder: Where `store` has put it.
+
+    Returns:
+        Its arrays, as read-only maps of their files, and its JSON; None where there is no entry, or
+        a file of it has another size or checksum than it was stored with.
+    """
     try:
         manifest = _read_manifest(folder / _MANIFEST)
         arrays = {
@@ -106,6 +125,13 @@ def load(folder: Path) -> Entry | None:
 
 def store(folder: Path, entry: Entry) -> None:
     """Write an entry.
+
+    What other processes left half-written beside it, more than a day ago, is deleted.
+
+    Args:
+        folder: Where it is written; its parents are made. A good entry that is there already is
+            kept.
+        entry: Arrays whose names become files, and JSON.
 
     Raises:
         OSError: The folder cannot be written.

@@ -56,7 +56,10 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def parse(self, argv: Sequence[str] | None = None) -> argparse.Namespace:
-        """Return the options in `argv`, by default those of this process.
+        """Return the options of a command line.
+
+        Args:
+            argv: The arguments without the program's name; by default those of this process.
 
         Raises:
             SystemExit: With code 2 after a message on standard error where an argument is wrong;
@@ -75,7 +78,14 @@ class CommandParser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and the message to standard error, and exit with code 2."""
+        """Print the usage and a message to standard error, and exit with code 2.
+
+        Args:
+            message: What is wrong; that `--help` lists the options is added.
+
+        Raises:
+            SystemExit: Always.
+        """
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: error: {message} (--help lists the options)\n")
 
@@ -118,8 +128,12 @@ def version() -> str:
 def typed(module: str) -> str:
     """Return what to type to run a command, in the form in which this process was started.
 
-    `textcls-tune status` where the console script runs, since with pipx no `python` on the path
-    knows the package; `python -m tune.status` everywhere else.
+    Args:
+        module: The module that is the command, such as "tune.status".
+
+    Returns:
+        `textcls-tune status` where the console script runs, since with pipx no `python` on the path
+        knows the package; `python -m tune.status` everywhere else.
     """
     if Path(sys.argv[0]).name == DISTRIBUTION:
         return f"{DISTRIBUTION} {module.rpartition('.')[2]}"

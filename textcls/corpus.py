@@ -73,8 +73,14 @@ class Corpus:
 def with_all_learnt(corpus: Corpus) -> Corpus:
     """Return the corpus with its linear classifier trained on train and validation together.
 
-    Use it for an encoder that was trained on both. A corpus without a linear classifier is returned
-    as it is.
+    Use it for an encoder that was trained on both.
+
+    Args:
+        corpus: Has a validation split.
+
+    Returns:
+        A new corpus whose splits besides train have the new scores. A corpus without a linear
+        classifier is returned as it is.
     """
     if corpus.linear is None or corpus.linear_texts is None:
         return corpus
@@ -182,7 +188,20 @@ def corpus_of(
     measure: str = "accuracy",
     say: Say = print,
 ) -> Corpus:
-    """Encode and embed a data set in memory, without the cache; else as `prepare_corpus`."""
+    """Encode and embed a data set in memory, without the cache; else as `prepare_corpus`.
+
+    Args:
+        dataset: The checked texts of each split.
+        data: How texts become tokens: `max_length`, `min_count` and `tokenizer`.
+        embeddings: Where the word vectors come from.
+        linear: Whether the corpus has a linear classifier (`textcls.models.linear`) as well.
+        measure: What that is wanted for: "accuracy", "macro_f1" or "balanced_accuracy".
+        say: Gets each notice, a sentence at a time.
+
+    Raises:
+        HubUnreachableError: Where vectors are out of reach and nothing may replace them.
+        EmbeddingError: Where the vectors cannot be used.
+    """
     key = cache.key(FORMAT, dataset.name)  # names what is not kept
     vectors, substitutions = locate_vectors(embeddings, key)
     tokenizer, notices = _tokenizer(dataset, data)

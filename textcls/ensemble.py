@@ -33,7 +33,14 @@ class Ensemble:
         return self.members[0].label_names
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
-        """Return the mean of the members' probabilities, float32 (texts, classes)."""
+        """Return the mean of the members' probabilities.
+
+        Args:
+            texts: Any number of texts, also none.
+
+        Returns:
+            float32 (texts, classes), in the order of `label_names`; each row sums to 1.
+        """
         stacked = np.stack([member.probabilities(texts) for member in self.members])
         found: np.ndarray[Any, Any] = stacked.mean(axis=0)
         return found
@@ -55,8 +62,15 @@ def write_ensemble(folder: Path, members: Sequence[str], about: dict[str, Any]) 
 def load_ensemble(folder: Path) -> Bundle | Ensemble:
     """Load the classifier or the ensemble in a folder.
 
+    Args:
+        folder: Holds `ensemble.json` and a folder for each member, or the files of a single bundle.
+
+    Returns:
+        One torch classifier, or several as one.
+
     Raises:
-        BundleError: The folder is missing, damaged or of another format.
+        BundleError: The folder is missing, damaged or of another format, or the members' classes
+            differ.
     """
     names = read_members(folder)
     if names is None:

@@ -163,6 +163,18 @@ class TextClassifier:
     ) -> Self:
         """Construct a classifier from the models of a configuration, each with its own defaults.
 
+        Args:
+            model: The encoder and the weight of the linear classifier beside it.
+            train: Epochs, batches, optimizer and seed.
+            embeddings: Where the word vectors come from; by default they are trained on the texts.
+            data: How texts are read and cut; its file and split settings serve `fit` with a path
+                alone.
+
+        Returns:
+            The classifier, not fitted. The defaults of what is left out are those of a
+            configuration file, not those of the constructor: 50 hidden units instead of 100, for
+            one.
+
         Example:
             >>> from textcls import ModelConfig, TextClassifier
             >>> TextClassifier.from_config(model=ModelConfig(name="cnn")).hidden_size
@@ -200,6 +212,7 @@ class TextClassifier:
         from textcls.corpus import corpus_of
         from textcls.runtime.predictor import Predictor
         from textcls.text.encoding import WHOLE_LENGTH
+        from textcls.training.devices import choose_device
         from textcls.training.trainer import Training
 
         file = self.configuration()
@@ -212,7 +225,7 @@ class TextClassifier:
             measure=file.train.measure,
             say=print if self.verbose else _ignore,
         )
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device(self.device)
         if file.train.threads:
             torch.set_num_threads(file.train.threads)
         training = Training(
@@ -316,6 +329,10 @@ class TextClassifier:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the classifier to a folder, as safetensors and JSON; one that is there is replaced.
 
+        Args:
+            path: The folder, made with its parents where it is missing. One that holds anything but
+                a classifier is refused.
+
         Returns:
             The folder, which `load` and `python -m textcls.predict` read.
 
@@ -331,12 +348,6 @@ class TextClassifier:
         if not isinstance(fitted, Predictor):
             raise BundleError("an ensemble cannot be saved again; copy its folder instead")
         out = Path(path)
-        if (
-            out.exists()
-            and not (out / "bundle.json").is_file()
-            and (out.is_file() or any(out.iterdir()))
-        ):
-            raise BundleError(f"{out}: holds something other than a classifier; name a new folder")
         write_bundle(fitted.files, out, half=False)
         return out
 
@@ -396,10 +407,16 @@ class TextClassifier:
         return {name: getattr(self, name) for name in _parameter_names()}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters of the constructor by name; returns the classifier itself.
+        """Set parameters of the constructor by name; they count from the next `fit` on.
+
+        Args:
+            params: New values. They are checked by `fit`, all together, not here.
+
+        Returns:
+            The classifier itself.
 
         Raises:
-            ValueError: For a name that the constructor does not know.
+            ValueError: For a name that the constructor does not know; nothing is set then.
         """
         known = _parameter_names()
         for name in params:

@@ -27,7 +27,15 @@ class DataFile(Section):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the figures and findings of a data set; return the exit code."""
+    """Print the figures and findings of a data set.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where the data cannot be read, which standard error then explains.
+        Findings do not change it.
+    """
     options = make_parser().parse(argv)
     try:
         for line in _describe(_configuration(options)):

@@ -27,7 +27,16 @@ WEIGHT = 2.0
 
 
 def with_linear(corpus: Corpus) -> Corpus:
-    """Return the corpus with a linear classifier, trained on its train split unless it has one."""
+    """Return a corpus that has a linear classifier.
+
+    Args:
+        corpus: One without it gets one of words and pairs of words, trained on its train split at
+            the usual penalty: there is no time to choose.
+
+    Returns:
+        The corpus itself where it has one already; else a new one whose splits besides train have
+        the scores.
+    """
     if corpus.linear is not None:
         return corpus
     read = corpus.splits if corpus.whole is None else corpus.whole.splits

@@ -38,7 +38,18 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Predict what the arguments ask for; return the exit code."""
+    """Predict what the arguments ask for, and print it or write it to a file.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where classifier or texts cannot be used, which standard error
+        explains.
+
+    Raises:
+        SystemExit: With code 2 where an argument is wrong or two do not go together.
+    """
     parser = make_parser()
     options = parser.parse(argv)
     if options.text and options.input:

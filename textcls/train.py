@@ -27,7 +27,15 @@ _ABOUT = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, print each rung and write what was asked for; return the exit code."""
+    """Train one configuration, print each rung and write what was asked for.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where configuration, data or vectors cannot be used or training
+        diverges, which standard error explains.
+    """
     options = make_parser().parse(argv)
     shorthands = {
         "model.name": options.model,
@@ -48,6 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _train_and_export(file, options)
     except TextclsError as error:
         print(printable(str(error)), file=sys.stderr)
+        return 1
+    except OSError as error:  # what is read has errors of its own
+        place = error.filename or "an output"
+        print(printable(f"{place}: cannot be written: {error.strerror or error}"), file=sys.stderr)
         return 1
     return 0
 
@@ -101,6 +113,7 @@ def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from textcls import bundle, corpus
+    from textcls.training.devices import choose_device
     from textcls.training.trainer import Training
 
     console = make_console(_PLAIN_WIDTH)
@@ -108,14 +121,14 @@ def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
     def say(sentence: str) -> None:
         console.print(printable(sentence))
 
-    rungs = _rungs(options.rungs)
+    rungs, device = _rungs(options.rungs), choose_device(options.device)
+    _check_outputs(options)
     linear = file.model.linear_weight > 0
     prepared = corpus.prepare_corpus(
         file.data, file.embeddings, linear=linear, measure=file.train.measure, say=say
     )
     epochs = file.train.epochs_on(len(prepared.splits["train"]))
     rungs = rungs or [float(epoch) for epoch in range(1, int(epochs) + 1)]
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if file.train.threads:
         torch.set_num_threads(file.train.threads)
     training = Training(
@@ -137,10 +150,8 @@ def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
     if training.log is not None and options.steps:
         from textcls.training.step_log import points_as_csv
 
-        options.steps.parent.mkdir(parents=True, exist_ok=True)
         options.steps.write_text(points_as_csv(training.log.points), encoding="utf-8")
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if options.out:
         about = {
@@ -155,6 +166,27 @@ def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
         console.print(
             f'classifier in {options.out}; try: {typed("textcls.predict")} {options.out} "a text"'
         )
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Check what will be written, and make the folders for it, before training takes its time."""
+    from textcls.runtime.bundle_files import check_replaceable
+
+    for option, path in (("--json", options.json), ("--steps", options.steps)):
+        if path is not None and path.is_dir():
+            raise TextclsError(f"{option}: must be a file to write, but {path} is a folder")
+    for option in ("json", "steps", "out"):
+        path = getattr(options, option)
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TextclsError(
+                f"--{option}: the folder {path.parent} cannot be made: {error.strerror or error}"
+            ) from error
+    if options.out is not None:
+        check_replaceable(options.out)
 
 
 def _rungs(text: str) -> list[float]:

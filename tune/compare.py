@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the comparison and write the page if asked to; return the exit code."""
+    """Print the comparison of searches, and write it as a page if asked to.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where a run cannot be read or the page not written, which standard
+        error explains.
+
+    Raises:
+        SystemExit: With code 2 where an argument is wrong or fewer than two runs are named.
+    """
     parser = make_parser()
     options = parser.parse(argv)
     if len(options.runs) < 2:
@@ -43,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def show(found: "Sequence[Contender]") -> None:
-    """Print the comparison as a table, one column for each search."""
+    """Print the comparison as a table, one column for each search, and what to consider below it.
+
+    Args:
+        found: The searches, two or more.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text

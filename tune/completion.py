@@ -49,7 +49,14 @@ class Argument:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the script of a shell; returns the exit code."""
+    """Print the completion script of a shell.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code, 0.
+    """
     options = make_parser().parse(argv)
     print(completion_script(options.shell, cli.command_parsers()), end="")
     return 0

@@ -31,6 +31,12 @@ def without_password(text: str) -> str:
 def duration(seconds: float) -> str:
     """Format seconds for people.
 
+    Args:
+        seconds: Not negative.
+
+    Returns:
+        Below a minute with tenths, below an hour in minutes and seconds, else in hours and minutes.
+
     Example:
         >>> duration(42), duration(187), duration(7_500)
         ('42.0 s', '3m07s', '2h05m')
@@ -55,7 +61,16 @@ def rounded_duration(seconds: float) -> str:
 
 
 def duration_range(low_s: float, high_s: float) -> str:
-    """Format two durations, rounded outwards to figures that do not change at every look."""
+    """Format two durations, rounded outwards to figures that do not change at every look.
+
+    Args:
+        low_s: Seconds, not negative.
+        high_s: Seconds, at least as many; the longer it is, the coarser both are rounded.
+
+    Example:
+        >>> duration_range(31, 47)
+        '30 to 50 s'
+    """
     step = next((step for step, upto_s in _STEPS if high_s <= upto_s), _STEPS[-1][0])
     low, high = math.floor(low_s / step) * step, math.ceil(high_s / step) * step
     return (
@@ -95,6 +110,10 @@ def params_as_used(params: Mapping[str, Any], used: Mapping[str, str]) -> dict[s
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 
+    Args:
+        number: Written with commas at the thousands.
+        noun: In the singular; for any number but 1 an "s" is added.
+
     Example:
         >>> counted(1, "trial"), counted(1_000, "trial")
         ('1 trial', '1,000 trials')
@@ -103,7 +122,15 @@ def counted(number: int, noun: str) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Format a parameter's value, a number to four digits."""
+    """Format a parameter's value.
+
+    Args:
+        value: A float is written to four digits; of a text what a terminal would obey is left out.
+
+    Example:
+        >>> format_value(0.0123456), format_value("gru")
+        ('0.01235', 'gru')
+    """
     return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 

@@ -33,7 +33,15 @@ class RunManifest:
     command: Sequence[str]
 
     def write(self, corpora: Corpora, plan: ResourcePlan) -> None:
-        """Write both files for a new run."""
+        """Write `space.yaml` and `environment.json` for a new run.
+
+        Args:
+            corpora: The prepared corpora, whose provenance is recorded.
+            plan: The resources that the search uses.
+
+        Raises:
+            OSError: A file cannot be written.
+        """
         atomic.write_text(self.folder.space, search_file.dump_search(self.config))
         notices = [notice for each in corpora.values() for notice in each.provenance["notices"]]
         described = environment.describe(

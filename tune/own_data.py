@@ -67,6 +67,9 @@ class Suggestion:
 def read_whole(data: DataConfig) -> "TextDataset":
     """Read local data without splitting validation texts off.
 
+    Args:
+        data: Names the file or folder; a test split is split off as it says.
+
     Raises:
         DataError: Where the data cannot be used.
     """
@@ -134,7 +137,14 @@ def _confirmation(texts: int) -> Iterator[Suggestion]:
 
 
 def linear_weight(texts: int) -> Iterator[Suggestion]:
-    """Yield the weight of the linear classifier that suits so many texts of train."""
+    """Yield the weight of the linear classifier that suits a number of texts.
+
+    Args:
+        texts: Texts in the train split.
+
+    Yields:
+        One suggestion, or none where there are so many texts that the search's own weight is right.
+    """
     weight = next((weight for below, weight in _LINEAR_WEIGHTS if texts < below), None)
     if weight is not None:
         reason = "the fewer texts, the more the linear classifier knows and the less the encoder"
@@ -142,7 +152,15 @@ def linear_weight(texts: int) -> Iterator[Suggestion]:
 
 
 def share_budget(search: search_file.SearchFile) -> list[Suggestion]:
-    """Return how a search's time budget is shared between its trials and their confirmation."""
+    """Share a search's time budget between its trials and the confirmation of the best.
+
+    Args:
+        search: The search; what it says itself stays.
+
+    Returns:
+        A budget for each; none where there is no budget, no confirmation, or one with its own
+        budget.
+    """
     asked, budget = search.search.confirm, search.search.time_budget_s
     if asked.top == 0 or budget is None or asked.time_budget_s is not None:
         return []

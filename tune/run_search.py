@@ -170,7 +170,12 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
 
 
 def print_outcome(outcome: Outcome, progress: Progress) -> None:
-    """Print what a search came to: its named configurations, the winner, where everything is."""
+    """Print what a search came to: its named configurations, the winner, where everything is.
+
+    Args:
+        outcome: The search's end; without a winner only tables are printed.
+        progress: The terminal, which prints these lines also when quiet.
+    """
     request = outcome.request
     if request.config.configurations:
         progress.table(*winners.configurations_table(request.config, outcome.records))

@@ -141,7 +141,14 @@ class Hyperband(SuccessiveHalving):
         self._turns = _spread(shares)
 
     def bracket(self, trial: int) -> int:
-        """Return the rung at which a trial is compared for the first time."""
+        """Return the rung at which a trial is compared for the first time.
+
+        Args:
+            trial: Its number; the brackets take turns.
+
+        Returns:
+            The rung, from 0: the bracket's name.
+        """
         return self._turns[trial % len(self._turns)]
 
     def _continues(self, trial: int, rung: int, value: float) -> bool:  # noqa: ARG002

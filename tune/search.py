@@ -47,7 +47,18 @@ _AUTO = "auto"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a search; return the exit code: 0 with a winner, 130 or 143 after a signal, else 1."""
+    """Run a search.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0 with a winner, 130 or 143 after a signal, else 1 with a message on standard
+        error.
+
+    Raises:
+        SystemExit: With code 2 where an argument is wrong or two do not go together.
+    """
     given = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser()
     options = parser.parse(given)
@@ -358,6 +369,9 @@ def run_and_exit(argv: Sequence[str] | None = None) -> NoReturn:
 
     A search that fails early leaves threads amid an import, and CPython may wait for the lock of
     such an import for ever. All files are closed and Ray is shut down by now.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
     """
     try:
         code = main(argv)

@@ -52,7 +52,15 @@ def rung_epochs(config: SearchFile, texts: int) -> tuple[float, ...]:
 
 
 def scheduler_of(config: SearchFile, count: int) -> Scheduler | None:
-    """Create the scheduler over `count` rungs; None where no trial is stopped early."""
+    """Create the scheduler of a search.
+
+    Args:
+        config: The search.
+        count: Its rungs.
+
+    Returns:
+        None where no trial is stopped early.
+    """
     scheduler = config.search.scheduler
     return schedulers.create_scheduler(
         scheduler.name, count, reduction_factor=scheduler.reduction_factor, keep=scheduler.keep
@@ -119,7 +127,15 @@ def _enqueue_grid(made: SearchStudy, config: SearchFile) -> None:
 
 
 def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
-    """Open the study of an earlier run and enqueue the trials that were cut off."""
+    """Open the study of an earlier run and enqueue the trials that were cut off.
+
+    Args:
+        config: The search.
+        folder: Its run, in which no other process searches.
+
+    Raises:
+        SearchError: The study is damaged, has another format, or its database does not answer.
+    """
     found = study.resume_study(
         folder.study, folder.study_name, lambda trials: _sampler(config, trials)
     )
@@ -163,7 +179,14 @@ def create_controller(
 
 
 def suggester(config: SearchFile) -> Suggest:
-    """Return the function that draws a trial's parameters."""
+    """Return the function that draws a trial's parameters.
+
+    Args:
+        config: The search.
+
+    Returns:
+        Takes an Optuna trial and returns its parameters, those under conditions where they hold.
+    """
     searched = optuna_space.searched(config)
     return lambda trial: optuna_space.suggest(trial, searched)
 
@@ -238,7 +261,13 @@ def cost_of(config: SearchFile) -> Callable[[Params], float] | None:
     """Return what a configuration costs beside others, before it runs: operations a token.
 
     It is counted, not timed, so the clock has no say in which trials come next and a seed repeats
-    its search. None for an objective of one's own, whose cost nobody knows.
+    its search.
+
+    Args:
+        config: The search.
+
+    Returns:
+        Takes a trial's parameters; None for an objective of one's own, whose cost nobody knows.
     """
     if isinstance(config, ObjectiveSearchFile):
         return None

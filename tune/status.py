@@ -17,7 +17,14 @@ _RUNNING = 8  # trials that are named
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the state of a search; return the exit code, 1 where the folder is no run."""
+    """Print the state of a search.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where the folder is no run, which standard error explains.
+    """
     options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError
@@ -35,7 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def show(found: "RunData") -> None:
-    """Print a search's state as a table of two columns."""
+    """Print a search's state as a table of two columns.
+
+    Args:
+        found: The search, running or not.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -48,7 +59,15 @@ def show(found: "RunData") -> None:
 
 
 def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a search, label by label; `now` is local time without a zone."""
+    """Yield what is known of a search, label by label.
+
+    Args:
+        found: The search, running or not.
+        now: Local time without a zone, as Optuna notes the times of trials.
+
+    Yields:
+        Pairs of a label and a text.
+    """
     from tune.analysis import run_data
     from tune.config import grid
     from tune.formatting import rounded_duration

@@ -12,7 +12,17 @@ from tune.config.spaces import find_space
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print a line for each good file and the problems of each other; return 1 if there are any."""
+    """Print a line for each good search file and the problems of each other.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 1 where a file has problems.
+
+    Raises:
+        SystemExit: With code 2 where an argument is wrong or no file is named.
+    """
     parser = make_parser()
     arguments = parser.parse(argv)
     if arguments.keys:

@@ -59,8 +59,28 @@ def test_a_yaml_file_serves_too_and_the_command_line_wins(data, tmp_path) -> Non
         (["--set", "model.hiden_size=5"], "did you mean hidden_size"),
         (["--data", "nowhere.csv"], "nowhere.csv"),
         (["--rungs", "a"], "--rungs: must be numbers such as 0.25,0.5, but is 'a'"),
+        (["--device", "cudaa"], "device: must be one that torch can use here, such as cpu or cuda"),
+        (["--device", "meta"], "but is 'meta'"),
+        (["--json", "/dev/null/rungs.json"], "--json: the folder /dev/null cannot be made"),
+        (["--steps", "/"], "--steps: must be a file to write, but / is a folder"),
+        (["--epochs", "1", "--json", "/proc/rungs.json"], "/proc/rungs.json: cannot be written"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_code_1(data, capsys, arguments, message) -> None:
     assert main(["--data", str(data), "--embeddings", "random", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_what_is_not_a_classifier_is_not_replaced(data, tmp_path, capsys) -> None:
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "chapter.txt").write_text("years of work")
+    file = data / "train.csv"
+    for taken in (thesis, file):
+        arguments = ["--data", str(data), "--embeddings", "random", "--out", str(taken)]
+        assert main(arguments) == 1
+        told = capsys.readouterr()
+        assert f"{taken}: holds something other than a classifier" in told.err
+        assert "epoch" not in told.out  # it is said before training takes its time
+    assert (thesis / "chapter.txt").read_text() == "years of work"
+    assert file.read_text().startswith("text,label")

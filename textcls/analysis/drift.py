@@ -95,14 +95,29 @@ def measure_texts(files: BundleFiles, texts: Sequence[str], probabilities: Array
 
 
 def summed_up(probabilities: Array) -> tuple[Array, Array]:
-    """Return each text's confidence and the number of texts of each predicted class."""
+    """Reduce the probabilities of some texts to what drift is measured by.
+
+    Args:
+        probabilities: float (texts, classes).
+
+    Returns:
+        The probability of each text's predicted class, float64 (texts,), and how many texts are
+        predicted to be of each class, int64 (classes,).
+    """
     best = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1).astype(np.float64)
     return confidence, np.bincount(best, minlength=probabilities.shape[1])
 
 
 def joined(parts: Sequence[Measured]) -> Measured:
-    """Join the measures of several portions of texts."""
+    """Join the measures of several portions of texts.
+
+    Args:
+        parts: At least one; all of the same classes.
+
+    Returns:
+        The measures of all their texts, in the same order.
+    """
     return Measured(
         np.concatenate([each.lengths for each in parts]),
         np.concatenate([each.unseen for each in parts]),
@@ -143,6 +158,17 @@ def make_reference(
 
 def find_drift(reference: Reference, measured: Measured, label_names: Sequence[str]) -> list[Drift]:
     """Compare new texts with the reference: unseen words, lengths, predicted classes, confidence.
+
+    Distributions are compared by the population stability index (Siddiqi 2006).
+
+    Args:
+        reference: The statistics of held-out texts that the bundle keeps.
+        measured: The same of the new texts.
+        label_names: The classes, in the order of `predicted`.
+
+    Returns:
+        The four measures in this order, drifted or not. Of the classes, the one whose share has
+        changed most is shown.
 
     Raises:
         ValueError: There are fewer than `LEAST_TEXTS` new texts.

@@ -41,7 +41,15 @@ class Difference:
     high: float
 
     def is_worse(self, tolerance: float = TOLERANCE) -> bool:
-        """Tell whether accuracy has fallen beyond chance and by more than the tolerance."""
+        """Tell whether accuracy has fallen beyond chance and by more than the tolerance.
+
+        Args:
+            tolerance: By how much it may fall, as a share of the texts; one point is 0.01.
+
+        Returns:
+            True only where both hold: the whole interval lies below 0, and the change below
+            `-tolerance`.
+        """
         return self.high < 0.0 and self.change < -tolerance
 
 

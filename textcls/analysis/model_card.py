@@ -14,7 +14,14 @@ _SPECIAL = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#|!"})
 
 
 def card_text(description: Description) -> str:
-    """Return the model card of a classifier; what only a person knows is left to fill in."""
+    """Write the model card of a classifier; what only a person knows is left to fill in.
+
+    Args:
+        description: Of its bundle; what it says of data, search and result becomes the card's text.
+
+    Returns:
+        Markdown with Hugging Face's front matter.
+    """
     front = [
         "---",
         "# license: to be filled in, and that of the data with it",

@@ -33,7 +33,18 @@ class Problem:
 
 
 def dotted(path: KeyPath) -> str:
-    """Write a key path as text: ("points", 0, "dropout") becomes "points[0].dropout"."""
+    """Write a key path as text.
+
+    Args:
+        path: Names of keys, and places in lists from 0.
+
+    Returns:
+        The path with its unprintable characters escaped.
+
+    Example:
+        >>> dotted(("points", 0, "dropout"))
+        'points[0].dropout'
+    """
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -44,7 +55,19 @@ def dotted(path: KeyPath) -> str:
 
 
 def shown(value: object) -> str:
-    """Write a value as a message quotes it: `the text '1e-4'`, `5`, `true`, `a list`."""
+    """Write a value as a message quotes it.
+
+    Args:
+        value: What a file or an argument gave.
+
+    Returns:
+        A word as YAML has it; a text cut to 60 characters; of lists and mappings, only what they
+        are.
+
+    Example:
+        >>> shown("1e-4"), shown(True), shown([1, 2])
+        ("the text '1e-4'", 'true', 'a list')
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -64,18 +87,48 @@ def _short(text: str) -> str:
 
 
 def has_control_character(text: str) -> bool:
-    """Tell whether a text holds one of Unicode's control characters, such as a tab or an escape."""
+    r"""Tell whether a text holds one of Unicode's control characters, such as a tab or an escape.
+
+    Args:
+        text: A name or a label, which is to stand on one line of a terminal or a file.
+
+    Example:
+        >>> has_control_character("late goal"), has_control_character("late\tgoal")
+        (False, True)
+    """
     return not text.isprintable() and any(unicodedata.category(c) == "Cc" for c in text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean hidden_size?` where a known name is near, else ""."""
+    """Return the end of a message that names what was perhaps meant.
+
+    Args:
+        name: What was written.
+        known: What could have been written.
+
+    Returns:
+        "; did you mean NAME?" for the nearest known name; "" where none is near.
+
+    Example:
+        >>> did_you_mean("hiden_size", ["hidden_size", "layers"])
+        '; did you mean hidden_size?'
+    """
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def problems_in(error: ValidationError, data: object, model: type[BaseModel]) -> list[Problem]:
-    """Return every fault that pydantic found in `data`, which was meant to be a `model`."""
+    """Return every fault that pydantic found in some data.
+
+    Args:
+        error: What validating the data raised.
+        data: What was validated.
+        model: What it was meant to be.
+
+    Returns:
+        The faults in pydantic's order; those that only follow from another one are left out, and so
+        is what could not be read in the first place.
+    """
     every = error.errors(include_url=False)
     return [
         _problem(details, data, model)
@@ -155,7 +208,14 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def fields_by_key(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the fields of a model by the names that a file gives them."""
+    """Return the fields of a model by the names that a file gives them.
+
+    Args:
+        model: A section of a configuration.
+
+    Returns:
+        By its alias, or its name where it has none, what pydantic knows of each field.
+    """
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
@@ -173,7 +233,15 @@ def _unknown_key(key: str, owners: list[type[BaseModel]], root: type[BaseModel])
 
 
 def describe(details: ErrorDetails) -> str:
-    """Say what the value must be and what it was, with a hint where the mistake is a common one."""
+    """Say what a value must be and what it was, with a hint where the mistake is a common one.
+
+    Args:
+        details: One entry of `ValidationError.errors()`.
+
+    Returns:
+        The end of a sentence whose subject is the key: "must be a number, but is the text '1e-4'
+        (YAML wants 1.0e-4)".
+    """
     kind, found = details["type"], details["input"]
     context: dict[str, Any] = details.get("ctx", {})
     if kind == "value_error":

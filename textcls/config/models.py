@@ -244,11 +244,30 @@ class TrainConfig(Section):
         return "macro_f1" if even else "accuracy"
 
     def epochs_on(self, texts: int) -> float:
-        """Return the epochs to train on a train split of `texts` texts."""
+        """Return the epochs to train on a train split of a certain size.
+
+        Args:
+            texts: Texts in the split, at least 1.
+
+        Returns:
+            `epochs`, or the whole number of epochs that shows `least_texts` texts where that is
+            more.
+
+        Example:
+            >>> TrainConfig(epochs=2.0, least_texts=60_000).epochs_on(8_000)
+            8.0
+        """
         return max(self.epochs, float(-(-self.least_texts // texts)))
 
     def frozen_steps(self, steps: int) -> int:
-        """Return how many of a run's `steps`, from the first on, leave the embeddings unchanged."""
+        """Return how many steps, from the first on, leave the embeddings unchanged.
+
+        Args:
+            steps: Optimizer steps of the whole run.
+
+        Returns:
+            `freeze_iters`, or the share `freeze_fraction` of the steps; at most `steps`.
+        """
         return min(steps, self.freeze_iters or round(self.freeze_fraction * steps))
 
 

@@ -141,8 +141,15 @@ def _means_a_path(name: str) -> bool:
 def check_local(data: DataConfig) -> None:
     """Look at some rows of local files of the kinds that are quick to look at.
 
-    Takes some tenths of a second and imports nothing heavy. Raises DataError where reading them
-    would fail for their columns or labels; other kinds and places are left to `Source.read`.
+    Takes some tenths of a second and imports nothing heavy, so that a search can refuse a file
+    before it starts Ray. Files of other kinds, hub sets and the embedded corpus are left to
+    `Source.read`.
+
+    Args:
+        data: Names the file or folder and, where they are set, its columns and its separator.
+
+    Raises:
+        DataError: Where reading the files would fail for their columns or labels.
     """
     path = Path(data.name).expanduser()
     if data.name == SYNTHETIC or not data.name.strip() or not _exists(path):

@@ -66,6 +66,14 @@ def memory_source(
 def memory_dataset(train: Rows, data: DataConfig) -> TextDataset:
     """Make a data set whose only split is train: nothing is split off.
 
+    Args:
+        train: Texts and their labels, as `columns_of_rows` takes them.
+        data: Names the columns of a data frame, and says what becomes of rows that cannot be used
+            (`bad_rows`). Its fractions are not heeded.
+
+    Returns:
+        The checked texts, in their order, with labels as numbers into its `label_names`.
+
     Raises:
         DataError: As `memory_source`, and for rows that cannot be used.
     """
@@ -76,7 +84,18 @@ def memory_dataset(train: Rows, data: DataConfig) -> TextDataset:
 def columns_of_rows(rows: Rows, split: str, data: DataConfig) -> Columns:
     """Turn texts and labels into Arrow columns of the same length.
 
-    A data frame or a `datasets.Dataset` without labels beside it brings its own column for them.
+    Args:
+        rows: Texts and labels. A data frame or a `datasets.Dataset` brings its own column for the
+            labels: they are then None, or the name of that column.
+        split: The split's name, with which errors begin.
+        data: `text_columns` and `label_column` say which columns of a frame to take; without them
+            they are chosen by name and content.
+
+    Returns:
+        Columns whose labels keep their spelling, not yet checked row by row.
+
+    Raises:
+        DataError: Texts and labels differ in number, there are none, or they are of another type.
     """
     texts, labels = rows
     if labels is None or (isinstance(labels, str) and _column_names(texts)):
@@ -111,6 +130,13 @@ def text_column(texts: object) -> pa.ChunkedArray:
 def label_column(labels: object) -> pa.ChunkedArray:
     """Turn labels, of texts, integers or booleans, into an Arrow column.
 
+    Args:
+        labels: A list, array, Arrow column or pandas series. Floats pass where all are whole
+            numbers, as pandas makes of integers with a gap; None and NaN stay missing.
+
+    Returns:
+        Strings of the same length: "1" for 1 and for 1.0, "True" for True.
+
     Raises:
         DataError: Where a label is of another type.
     """
@@ -128,6 +154,13 @@ def label_column(labels: object) -> pa.ChunkedArray:
 
 def original_labels(labels: object) -> dict[str, Any]:
     """Return the labels as they were given by their names: 1 for "1", True for "True".
+
+    Args:
+        labels: What `label_column` takes. For None and for the name of a column, which says nothing
+            of the values, the result is empty.
+
+    Returns:
+        The distinct labels by their names without surrounding blanks; missing ones are left out.
 
     Raises:
         DataError: Where two labels are written alike, such as 1 and "1".

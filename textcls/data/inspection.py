@@ -1,7 +1,7 @@
 """Look at a data set before anything is trained on it: what is there, and what may be wrong.
 
-Each finding says what it means and what to do. A search prints the findings that are warnings;
-`python -m textcls.inspect` prints all of them with the figures of the data.
+Each finding says what it means and what to do. A search notes them in its run folder and prints
+them; `python -m textcls.inspect` prints them with the figures of the data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,15 @@ class SplitFigures:
 
 
 def figures_of(dataset: TextDataset) -> dict[str, SplitFigures]:
-    """Count each split's texts, its classes and the lengths of its texts."""
+    """Count each split's texts, its classes and the lengths of its texts.
+
+    Args:
+        dataset: A data set whose splits each have a text at least.
+
+    Returns:
+        By the split's name: the number of texts, of texts of each class, and the shortest, median
+        and longest text in characters.
+    """
     found = {}
     for name, split in dataset.splits.items():
         counts = np.bincount(split.labels, minlength=len(dataset.label_names)).tolist()
@@ -69,11 +77,21 @@ def figures_of(dataset: TextDataset) -> dict[str, SplitFigures]:
 
 
 def inspect_dataset(dataset: TextDataset) -> tuple[Finding, ...]:
-    """Return what may be wrong with a data set, the gravest first.
+    """Return what may be wrong with a data set, what spoils the figures first.
 
-    Example:
-        >>> for finding in inspect_dataset(locate(DataConfig(name="tickets.csv")).read()):
-        ...     print(finding)
+    Looked for are texts in two splits, one text with two labels, repeated texts, spellings of one
+    label, small classes, imbalance, and words that give the label away.
+
+    Args:
+        dataset: All splits of it; what concerns classes is counted on train.
+
+    Returns:
+        The findings, each with what it means and what to do; empty where nothing was found.
+
+    Example::
+
+        for finding in inspect_dataset(locate(DataConfig(name="tickets.csv")).read()):
+            print(finding)
     """
     codes = _text_codes(dataset.splits)
     found = [

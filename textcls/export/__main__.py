@@ -14,7 +14,14 @@ _TEXTS = 500
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the classifier; return the exit code."""
+    """Write the classifier as an ONNX model, and print what was written.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where the model is not written, which standard error explains.
+    """
     options = make_parser().parse(argv)
     try:
         return _run(options.run, options.runs_dir, options.onnx, options.rows)

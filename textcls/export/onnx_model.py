@@ -44,7 +44,17 @@ class Agreement:
 
 
 def model_inputs(predictor: Predictor, texts: Sequence[str]) -> dict[str, Array]:
-    """Return the inputs of the ONNX model for some texts, by their names."""
+    """Return the inputs of the ONNX model for some texts.
+
+    Args:
+        predictor: The classifier of which the model was made.
+        texts: At least one.
+
+    Returns:
+        "tokens", int64 (texts, longest), word ids with zeros behind a text's end; "lengths", int64
+        (texts,). With a linear classifier also "columns", int64 (texts, most features), whose rows
+        are filled up with a column that does not exist, and "values", float32 of the same shape.
+    """
     ids = [predictor.token_ids(text) for text in texts]
     lengths = np.array([len(each.encoder) for each in ids], np.int64)
     tokens = np.zeros((len(texts), int(lengths.max())), np.int64)

@@ -51,14 +51,31 @@ class Classifier(nn.Module):
         return parts if self.ngrams is None else parts + self.ngrams.layout(packed)
 
     def look_up(self, batch: Batch) -> Tensor:
-        """Return a copy of the vectors of the batch's distinct words, (distinct, dim)."""
+        """Return a copy of the vectors of a batch's distinct words.
+
+        Args:
+            batch: Its `rows` are ids in the vocabulary of `embeddings`.
+
+        Returns:
+            float32 (distinct, dim), in the order of `batch.rows`. The gradient of this copy is that
+            of the embeddings' rows, summed over the batch.
+        """
         return self.embeddings.index_select(0, batch.rows)
 
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
-        """Score a batch: vectors of its distinct words (distinct, dim) -> logits (batch, classes).
+        """Score a batch.
 
         Dropout on words and on their vectors drops a word everywhere in the batch (Gal and
-        Ghahramani 2016).
+        Ghahramani 2016); it happens in training mode only.
+
+        Args:
+            rows: The vectors of the batch's distinct words, float32 (distinct, dim), as `look_up`
+                gives them.
+            batch: The texts. Where kernels are not compiled, those without places are on the CPU.
+
+        Returns:
+            Logits, float32 (batch, classes), those of the n-grams included; in the order of the
+            packed batch, longest text first.
         """
         if self.training and self.word_dropout:
             kept = torch.rand(len(rows), 1, device=rows.device) >= self.word_dropout
@@ -104,7 +121,18 @@ def create_classifier(
 
 
 def with_linear_scores(logits: Tensor, split: EncodedSplit, weight: float) -> Tensor:
-    """Return logits (texts, classes) with a linear classifier's scores of the split's texts added.
+    """Add a linear classifier's scores to the logits of a split's texts.
+
+    A product of experts (Hinton 2002): the log-probabilities of one and the weighted scores of the
+    other are summed.
+
+    Args:
+        logits: float32 (texts, classes), on the CPU, in the split's order.
+        split: Its `scores` are those of the linear classifier, (texts, classes).
+        weight: What the scores are multiplied by; 0 leaves the logits as they are.
+
+    Returns:
+        float32 (texts, classes), whose softmax gives probabilities.
 
     Raises:
         ValueError: There is a weight and the split has no scores.

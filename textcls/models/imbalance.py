@@ -37,7 +37,7 @@ def weigh_classes(
             weighed, and the mean is over the texts that are drawn.
 
     Example:
-        >>> weigh_classes(np.array([0, 0, 0, 1]), 2, "balanced").round(3).tolist()
+        >>> [round(float(w), 3) for w in weigh_classes(np.array([0, 0, 0, 1]), 2, "balanced")]
         [0.667, 2.0]
     """
     counts = np.bincount(labels, minlength=classes).astype(np.float64)

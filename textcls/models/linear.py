@@ -62,6 +62,14 @@ class LinearClassifier:
     def of(cls, arrays: Mapping[str, Array]) -> Self:
         """Build a classifier from what `arrays` returned.
 
+        Args:
+            arrays: "keys", "idf" and "weights"; "penalty" may be missing. Their shapes are left to
+                `check`.
+
+        Returns:
+            The classifier, whose `class_weights` are "none": the arrays do not hold them, and
+            scoring does not need them.
+
         Raises:
             KeyError: An array is missing.
             ValueError: The penalty is not a number.
@@ -99,7 +107,14 @@ class LinearClassifier:
         )
 
     def check(self, num_classes: int) -> None:
-        """Raise ValueError where the arrays do not fit each other or the number of classes."""
+        """Check that the arrays fit each other and the number of classes.
+
+        Args:
+            num_classes: Classes that the scores are to have.
+
+        Raises:
+            ValueError: They do not fit; the message gives the shapes.
+        """
         features = len(self.keys)
         if self.idf.shape != (features,) or self.weights.shape != (features + 1, num_classes):
             raise ValueError(
@@ -158,7 +173,20 @@ def score_settings(
     *,
     words: Sequence[str] | None = None,
 ) -> list[NDArray[np.float32]]:
-    """Return the scores of other texts for each penalty and class weights, on the same features."""
+    """Return the scores of other texts for each of several settings, on the same features.
+
+    The features are made once, since they take longer than a fit where there are few classes.
+
+    Args:
+        train: The texts to train on.
+        test: The texts to score, with the same word ids.
+        num_classes: Number of classes.
+        settings: A penalty (C of LIBLINEAR) and class weights for each fit.
+        words: The spelling of each id, for n-grams of characters; None to do without them.
+
+    Returns:
+        For each of the settings, float32 (texts of `test`, classes).
+    """
     keys, idf, rows = _prepared(train, words)
     new = _linear_features.weigh_features(test, words, keys, idf)
     return [
@@ -201,14 +229,30 @@ def _fit(
 def pack(
     made: LinearClassifier, scores: Mapping[str, NDArray[np.float32]], sentence: str = ""
 ) -> Entry:
-    """Flatten a linear classifier, its scores of splits and a sentence on how it was chosen."""
+    """Flatten a linear classifier and its scores for the cache.
+
+    Args:
+        made: The classifier.
+        scores: By the name of a split, its texts' scores, float32 (texts, classes).
+        sentence: Says how the classifier was chosen, for people.
+
+    Returns:
+        An entry of which `unpack` makes the three again.
+    """
     own: dict[str, NDArray[np.generic]] = dict(made.arrays())
     arrays = own | {f"{name}.scores": values for name, values in scores.items()}
     return Entry(arrays, {"sentence": sentence, "class_weights": made.class_weights})
 
 
 def unpack(entry: Entry) -> tuple[LinearClassifier, dict[str, NDArray[np.float32]], str]:
-    """Undo `pack`."""
+    """Restore what `pack` has flattened.
+
+    Args:
+        entry: What `textcls.cache` has kept, its arrays as maps of files.
+
+    Returns:
+        The classifier, its scores by split, and the sentence on how it was chosen.
+    """
     scores = {
         name.removesuffix(".scores"): values
         for name, values in entry.arrays.items()

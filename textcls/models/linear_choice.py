@@ -75,7 +75,16 @@ class LinearChoice:
     def train(
         self, split: EncodedSplit, words: Sequence[str], num_classes: int
     ) -> LinearClassifier:
-        """Train the chosen classifier on a split; `words` is the spelling of each id."""
+        """Train the chosen classifier on a split.
+
+        Args:
+            split: The encoded texts.
+            words: The spelling of each id; looked at only where n-grams of characters were chosen.
+            num_classes: Number of classes.
+
+        Returns:
+            The classifier; the same split gives the same one.
+        """
         spelling = words if self.characters else None
         return linear.train_linear(
             split,

@@ -66,7 +66,13 @@ def _call(builder: Any, name: str, *operands: Any) -> Any:
 
 @intrinsic
 def load(typingctx: Any, address: Any, offset: Any) -> Any:
-    """Read the vector at `address` plus `offset` floats."""
+    """Read a vector of eight floats from memory.
+
+    Args:
+        typingctx: numba's; the caller leaves it out, as in every intrinsic here.
+        address: Of a float32 array, from `at`; 4-byte alignment is enough.
+        offset: Floats from there to the first of the eight. Nothing checks the bounds.
+    """
     del typingctx, address, offset
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -78,7 +84,14 @@ def load(typingctx: Any, address: Any, offset: Any) -> Any:
 
 @intrinsic
 def store(typingctx: Any, address: Any, offset: Any, value: Any) -> Any:
-    """Write a vector to `address` plus `offset` floats."""
+    """Write a vector of eight floats to memory.
+
+    Args:
+        typingctx: numba's.
+        address: Of a float32 array, from `at`; 4-byte alignment is enough.
+        offset: Floats from there to the first of the eight. Nothing checks the bounds.
+        value: The vector.
+    """
     del typingctx, address, offset, value
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -91,7 +104,12 @@ def store(typingctx: Any, address: Any, offset: Any, value: Any) -> Any:
 
 @intrinsic
 def splat(typingctx: Any, value: Any) -> Any:
-    """Make a vector of eight times the same float."""
+    """Make a vector of eight times the same float.
+
+    Args:
+        typingctx: numba's.
+        value: A float32; a Python float would be refused as float64.
+    """
     del typingctx, value
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -139,7 +157,11 @@ maximum = _elementwise(
 
 @njit(inline="always")
 def tanh(x: Any) -> Any:
-    """Compute tanh to 4e-7 as a ratio of polynomials in x (Eigen's `ptanh_float`)."""
+    """Compute tanh to 4e-7 as a ratio of polynomials in x (Eigen's `ptanh_float`).
+
+    Args:
+        x: A vector; beyond 7.9 either way it counts as that.
+    """
     limit = splat(float32(7.90531110763549805))
     x = minimum(maximum(x, sub(splat(float32(0.0)), limit)), limit)
     x2 = mul(x, x)
@@ -159,7 +181,11 @@ def tanh(x: Any) -> Any:
 
 @njit(inline="always")
 def sigmoid(x: Any) -> Any:
-    """Compute 1 / (1 + exp(-x)), through tanh(x / 2)."""
+    """Compute 1 / (1 + exp(-x)), through tanh(x / 2).
+
+    Args:
+        x: A vector.
+    """
     half = splat(float32(0.5))
     return fma(half, tanh(mul(half, x)), half)
 
@@ -253,6 +279,9 @@ def at(array: Any) -> Any:
 
     The address keeps nothing alive: numba frees a local array after the last line that names it, so
     an address must be taken anew wherever it is used, inside the loop that uses it.
+
+    Args:
+        array: Of any type and shape; the address is that of its first element.
     """
     return np.intp(array.ctypes.data)
 
@@ -262,7 +291,25 @@ def product(
     from_a: Any, a_row: int, a_col: int, from_b: Any, b_row: int, b_panel: int, onto_c: Any,
     c_row: int, m: int, k: int, n: int, accumulate: int,
 ) -> None:  # fmt: skip
-    """Compute `matmul` on addresses; whoever calls it keeps the memory alive."""
+    """Compute a matrix product on addresses: C (m, n) = A (m, k) B (k, n), or C += A B.
+
+    `matmul` is the same on arrays. Whoever calls this keeps the memory alive; nothing checks
+    bounds.
+
+    Args:
+        from_a: The address of A's first float.
+        a_row: Floats from one row of A to the next.
+        a_col: Floats from one column of A to the next.
+        from_b: The address of B's first float.
+        b_row: Floats from one row of B to the next.
+        b_panel: Floats from one panel of 16 columns of B to the next.
+        onto_c: The address of C's first float.
+        c_row: Floats from one row of C to the next; its columns are contiguous.
+        m: Rows of A and C.
+        k: Columns of A and rows of B, at least 1.
+        n: Columns of B and C, a multiple of 8.
+        accumulate: 1 to add to C, 0 to overwrite it.
+    """
     for start in range(0, k, BLOCK):
         depth = min(BLOCK, k - start)
         onto = 1 if start else accumulate
@@ -310,13 +357,27 @@ def matmul(
     a: Any, a_begin: int, a_row: int, a_col: int, b: Any, b_begin: int, b_row: int, b_panel: int, c: Any, c_begin: int,
     c_row: int, m: int, k: int, n: int, accumulate: int,
 ) -> None:  # fmt: skip
-    """C (m, n) = A (m, k) B (k, n), or C += A B where `accumulate` is 1.
+    """Compute C (m, n) = A (m, k) B (k, n), or C += A B.
 
-    The matrices begin `a_begin`, `b_begin` and `c_begin` floats into their arrays, which the caller
-    thereby keeps alive. A may be read in any stride (a transpose costs nothing). B is cut into
-    panels of 16 columns (the last of 8, where n % 16 == 8), `b_panel` floats apart and `b_row`
-    floats from row to row: (16, row pitch) for a plain matrix. Rows of C are contiguous, `c_row`
-    apart. n is a multiple of 8, k at least 1.
+    A may be read in any stride (a transpose costs nothing). B is cut into panels of 16 columns, the
+    last of 8 where n % 16 == 8; a plain matrix has `b_panel` 16 and its row pitch as `b_row`.
+
+    Args:
+        a: A float32 array that holds A, and is thereby kept alive.
+        a_begin: Floats in `a` before A's first.
+        a_row: Floats from one row of A to the next.
+        a_col: Floats from one column of A to the next.
+        b: A float32 array that holds B.
+        b_begin: Floats in `b` before B's first.
+        b_row: Floats from one row of B to the next.
+        b_panel: Floats from one panel of B to the next.
+        c: A float32 array that holds C.
+        c_begin: Floats in `c` before C's first.
+        c_row: Floats from one row of C to the next; its columns are contiguous.
+        m: Rows of A and C.
+        k: Columns of A and rows of B, at least 1.
+        n: Columns of B and C, a multiple of 8.
+        accumulate: 1 to add to C, 0 to overwrite it.
     """
     product(
         at(a) + 4 * a_begin, a_row, a_col, at(b) + 4 * b_begin, b_row, b_panel,

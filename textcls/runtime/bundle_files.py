@@ -117,7 +117,13 @@ def read_bundle(folder: Path) -> BundleFiles:
 
 
 def read_members(folder: Path) -> tuple[str, ...] | None:
-    """Return the names of the folders that are an ensemble's members; None for a single bundle.
+    """Return the names of the folders that are an ensemble's members.
+
+    Args:
+        folder: The folder of a single bundle or of an ensemble.
+
+    Returns:
+        The names, within `folder`; None for a single bundle, which has no `ensemble.json`.
 
     Raises:
         BundleError: `ensemble.json` is damaged or of another format.
@@ -126,6 +132,21 @@ def read_members(folder: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     return _validated(path, _read_bytes(path, _LARGEST_DESCRIPTION), EnsembleDescription).members
+
+
+def check_replaceable(out: Path) -> None:
+    """Check that a classifier can be written to a folder without the loss of anything else.
+
+    Args:
+        out: A folder that does not exist, is empty or holds a single classifier.
+
+    Raises:
+        BundleError: It holds something else, or it is a file.
+    """
+    if not out.exists() or (out / DESCRIPTION).is_file():
+        return
+    if out.is_file() or any(out.iterdir()):
+        raise BundleError(f"{out}: holds something other than a classifier; name a new folder")
 
 
 def write_bundle(files: BundleFiles, out: Path, *, half: bool = True) -> None:
@@ -140,8 +161,10 @@ def write_bundle(files: BundleFiles, out: Path, *, half: bool = True) -> None:
             holds exactly is always kept in it.
 
     Raises:
+        BundleError: `out` holds something other than a classifier.
         OSError: It cannot be written.
     """
+    check_replaceable(out)
     draft = out.with_name(out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

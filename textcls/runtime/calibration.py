@@ -101,7 +101,13 @@ def calibration_error(probabilities: Array, labels: Array, bins: int = BINS) -> 
 
 
 def softmax(logits: Array) -> Array:
-    """Return probabilities of logits (texts, classes), row by row.
+    """Turn logits into probabilities, row by row.
+
+    Args:
+        logits: float (texts, classes), all finite.
+
+    Returns:
+        As many probabilities; each row sums to 1.
 
     Example:
         >>> softmax(np.array([[0.0, 0.0]])).tolist()

@@ -130,7 +130,15 @@ class Predictor:
         return self._finish(read, scores)
 
     def token_ids(self, text: str) -> "TokenIds":
-        """Return one text as ids, as the encoder and the linear classifier read it."""
+        """Return one text as ids, as the encoder and the linear classifier read it.
+
+        Args:
+            text: Any text; one without a token is read as one unknown word.
+
+        Returns:
+            The ids for each of the two, cut at what it reads; those for the linear classifier are
+            empty where there is none.
+        """
         encode = WordIds.encode_ascii if text.isascii() else WordIds.encode_any
         read, scored = self._encoded([text], encode)
         encoder = read.tokens[: read.ends[-1]]
@@ -233,13 +241,31 @@ class EnsemblePredictor:
         self.about: Mapping[str, Any] = self.members[0].about
 
     def probabilities(self, texts: Sequence[str]) -> Array:
-        """Return the mean of the members' probabilities, float32 (texts, classes)."""
+        """Return the mean of the members' probabilities.
+
+        Args:
+            texts: Any number of texts, also none; several threads may ask at once.
+
+        Returns:
+            float32 (texts, classes), in the order of `label_names`; each row sums to 1.
+
+        Raises:
+            BundleError: The weights of a member give a score that is not finite.
+        """
         found: Array = np.stack([each.probabilities(texts) for each in self.members]).mean(axis=0)
         return found
 
 
 def temperature_of(description: Description) -> float:
-    """Return the temperature of a bundle's calibration; 1 where it has none."""
+    """Return the temperature by which a bundle's logits are divided.
+
+    Args:
+        description: Of the bundle.
+
+    Returns:
+        Above 1 where the classifier was too sure of itself, below 1 where it was not sure enough; 1
+        where it was not calibrated.
+    """
     return 1.0 if description.calibration is None else description.calibration.temperature
 
 

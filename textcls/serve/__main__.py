@@ -32,7 +32,17 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until the process is told to end; return the exit code."""
+    """Serve until the process is told to end.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where the service does not start, which standard error explains.
+
+    Raises:
+        SystemExit: With code 2 where an argument or the token is wrong.
+    """
     parser = make_parser()
     options = parser.parse(argv)
     token = _checked_token(parser, options)
@@ -117,10 +127,18 @@ def is_loopback(host: str) -> bool:
 
 
 def allowed_hosts(host: str, further: Sequence[str], *, has_token: bool) -> set[str] | None:
-    """Return the names that callers may address the service by; None for any.
+    """Return the names that callers may address the service by.
 
     A token keeps out whoever does not know it, and beyond this machine `--no-token` lets everybody
     in; so the name counts only where being on this machine is what lets a caller in.
+
+    Args:
+        host: The address that the service listens on.
+        further: Names that `--allow-host` adds, such as a proxy's.
+        has_token: Whether callers must send a token.
+
+    Returns:
+        Names in lower case, without ports; None for any.
 
     Example:
         >>> sorted(allowed_hosts("127.0.0.1", ["texts.example"], has_token=False))

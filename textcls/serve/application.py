@@ -89,7 +89,18 @@ def create_app(
 def information(
     predictor: Predictor | EnsemblePredictor, name: str, limits: ServeLimits
 ) -> dict[str, Any]:
-    """Return what `/info` tells: classes, accuracy, how it was selected, calibration, limits."""
+    """Return what `/info` tells.
+
+    Args:
+        predictor: The classifier that is served.
+        name: What it is called, such as its folder's name.
+        limits: Bounds of a request, which clients have to know.
+
+    Returns:
+        Classes, accuracies, how the classifier was selected, its calibration and the limits, as
+        JSON can write them. Model and calibration of an ensemble are those of its first member, and
+        none.
+    """
     about = predictor.about
     members = predictor.members if isinstance(predictor, EnsemblePredictor) else (predictor,)
     calibration = members[0].files.description.calibration if len(members) == 1 else None

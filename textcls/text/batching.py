@@ -173,7 +173,15 @@ def batches(
 
 
 def places_of(batch: Batch, layout: Layout) -> tuple[Tensor, ...]:
-    """Return a batch's places, worked out now if it was made without; it is then on the CPU."""
+    """Return what the encoder gathers from a batch.
+
+    Args:
+        batch: If it was made without places, they are worked out now, and it must be on the CPU.
+        layout: The encoder's, which works them out.
+
+    Returns:
+        As many index tensors as the layout makes, (indices,) each.
+    """
     if batch.places is not None:
         return batch.places
     rows, index, sizes, lengths = (

@@ -52,7 +52,15 @@ class EncodedSplit:
 
 
 def concatenated(one: EncodedSplit, other: EncodedSplit) -> EncodedSplit:
-    """Join two splits: the texts of `one`, then those of `other`, without scores."""
+    """Join two splits: the texts of `one`, then those of `other`, without scores.
+
+    Args:
+        one: A split.
+        other: A split with the same word ids and label numbers.
+
+    Returns:
+        A new split. Its `capitals` are known only where both splits know theirs.
+    """
     known = one.capitals is not None and other.capitals is not None
     return EncodedSplit(
         np.concatenate([one.tokens, other.tokens]),
@@ -124,7 +132,16 @@ class TextLengths:
 
     @classmethod
     def of(cls, lengths: NDArray[np.int64], max_length: int) -> "TextLengths":
-        """Look at the lengths of a split's texts."""
+        """Summarise the lengths of a split's texts.
+
+        Args:
+            lengths: Tokens of each whole text, (texts,), at least one of them.
+            max_length: Tokens that are read of a text.
+
+        Returns:
+            The median, the ninth decile and the longest, each the length of a text of the split;
+            the share of texts that are cut, and the share of all tokens that lie behind the cut.
+        """
         median, ninth = np.quantile(lengths, (0.5, 0.9), method="higher").tolist()
         behind = np.maximum(lengths - max_length, 0).sum() / max(1, lengths.sum())
         longer = float((lengths > max_length).mean())
@@ -253,13 +270,29 @@ def _first_tokens(split: EncodedSplit, max_length: int) -> EncodedSplit:
 
 
 def token_counts(texts: "pa.ChunkedArray", tokenizer: str) -> NDArray[np.int64]:
-    """Count the tokens of each whole text, int64 (texts,)."""
+    """Count the tokens of each whole text.
+
+    Args:
+        texts: An Arrow column of strings without a missing value.
+        tokenizer: "wordpunct" or "characters" (see `textcls.text.tokenizer`).
+
+    Returns:
+        int64 (texts,); 0 for a text of white space, and at most `WHOLE_LENGTH`.
+    """
     lengths = (len(tokenize_cased(text, WHOLE_LENGTH, tokenizer)) for text in _stream(texts))
     return np.fromiter(lengths, np.int64)
 
 
 def count(tokens: NDArray[np.int32], words: int) -> NDArray[np.int64]:
-    """Return the occurrences of each id, int64 (words,)."""
+    """Return how often each word id occurs.
+
+    Args:
+        tokens: Ids, int32 (tokens,).
+        words: How many ids there are; each token is below it.
+
+    Returns:
+        int64 (words,).
+    """
     counts = np.zeros(words, dtype=np.int64)
     for part in _parts(tokens):
         counts += np.bincount(part, minlength=words)
@@ -267,7 +300,15 @@ def count(tokens: NDArray[np.int32], words: int) -> NDArray[np.int64]:
 
 
 def renumber(tokens: NDArray[np.int32], ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Replace every token by its entry in `ids`, in place, and return the tokens."""
+    """Replace every token by its entry in `ids`, in place.
+
+    Args:
+        tokens: Old ids, int32 (tokens,), writable.
+        ids: The new id of each old one, int32 (old ids,).
+
+    Returns:
+        The same array, `tokens`.
+    """
     for part in _parts(tokens):
         part[:] = ids[part]
     return tokens

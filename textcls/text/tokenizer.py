@@ -36,16 +36,38 @@ _CHARACTER_SHARE = 0.1
 
 
 def choose_tokenizer(texts: Sequence[str]) -> str:
-    """Return the name of the tokenizer that suits the scripts of some texts."""
+    """Return the name of the tokenizer that suits the scripts of some texts.
+
+    Args:
+        texts: A sample of the texts; some hundreds tell.
+
+    Returns:
+        "characters" where more than a tenth of the letters belong to scripts that put no blanks
+        between words, or to Korean; else "wordpunct".
+
+    Example:
+        >>> choose_tokenizer(["The striker scored twice."]), choose_tokenizer(["今天天气很好"])
+        ('wordpunct', 'characters')
+    """
     letters = sum(len(_LETTERS.findall(text)) for text in texts)
     unspaced = sum(len(_UNSPACED_LETTERS.findall(text)) for text in texts if not text.isascii())
     return CHARACTERS if unspaced > _CHARACTER_SHARE * letters else WORDPUNCT
 
 
 def tokenize(text: str, max_length: int, tokenizer: str = WORDPUNCT) -> list[str]:
-    """Return the first `max_length` tokens of `text` in lower case.
+    """Return the first tokens of a text, in lower case.
 
-    A text of white space alone has none.
+    Args:
+        text: A text of any script; one of white space alone has no tokens.
+        max_length: Tokens that are returned at most.
+        tokenizer: "wordpunct" or "characters".
+
+    Returns:
+        The tokens, in their order.
+
+    Example:
+        >>> tokenize("It's over: 2-1!", 6)
+        ['it', "'", 's', 'over', ':', '2']
     """
     return lower_case(tokenize_cased(text, max_length, tokenizer))
 
@@ -55,12 +77,31 @@ def lower_case(tokens: Iterable[str]) -> list[str]:
 
     The whole text at once would give other tokens: "İ" grows a combining dot, and a sigma's form
     depends on what follows it.
+
+    Args:
+        tokens: What `tokenize_cased` returned.
+
+    Returns:
+        As many tokens.
+
+    Example:
+        >>> lower_case(["The", "Striker"])
+        ['the', 'striker']
     """
     return list(map(str.lower, tokens))
 
 
 def tokenize_cased(text: str, max_length: int, tokenizer: str = WORDPUNCT) -> list[str]:
-    """Return the first `max_length` tokens of `text` as they are written."""
+    """Return the first tokens of a text, as they are written.
+
+    Args:
+        text: A text of any script; one of white space alone has no tokens.
+        max_length: Tokens that are returned at most.
+        tokenizer: "wordpunct" or "characters".
+
+    Returns:
+        The tokens, in their order; `lower_case` makes those of `tokenize` of them.
+    """
     head = text[: _HEAD * max_length]
     tokens = _split(head, tokenizer)
     # The cut can only shorten the last token of the head, so more than enough tokens are right.

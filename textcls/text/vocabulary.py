@@ -34,7 +34,15 @@ class Vocabulary:
         return len(self.words)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Return the tokens' ids; a text without tokens is one `<unk>`, so that no row is empty."""
+        """Return the ids of some tokens.
+
+        Args:
+            tokens: In lower case, as the vocabulary's words are.
+
+        Returns:
+            An id for each token, that of `<unk>` for words that the vocabulary lacks. A text
+            without tokens is one `<unk>`, so that no row is empty.
+        """
         index = self.index
         return [index.get(token, UNK_ID) for token in tokens] or [UNK_ID]
 

@@ -5,6 +5,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "devices",
     "fused",
     "metrics",
     "step_log",

@@ -53,6 +53,14 @@ _ALONE = {
 def shape_of(model: ModelConfig, train: TrainConfig) -> dict[str, Any]:
     """Return the settings in which classifiers must agree to be trained together.
 
+    Args:
+        model: The settings of one of them.
+        train: The settings of its training.
+
+    Returns:
+        Values by dotted key, such as "model.hidden_size": all of `model` but dropouts, initial
+        weights and the linear classifier's weight; of `train`, the epochs and the size of a batch.
+
     Example:
         >>> a, b = ModelConfig(hidden_size=50), ModelConfig(hidden_size=50, dropout=0.3)
         >>> shape_of(a, TrainConfig()) == shape_of(b, TrainConfig(learning_rate=0.1))
@@ -65,9 +73,12 @@ def shape_of(model: ModelConfig, train: TrainConfig) -> dict[str, Any]:
 def check_shapes(members: Sequence[Settings]) -> None:
     """Check that classifiers can be trained together.
 
+    Args:
+        members: The settings of each classifier and of its training.
+
     Raises:
-        ConfigError: There are none, two differ in shape, or one has n-gram scores, weighted
-            classes or a log of its steps.
+        ConfigError: There are none, two differ in shape, or one has n-gram scores, weighted classes
+            or a log of its steps; the message names the classifier by its place, from 0.
     """
     if not members:
         raise ConfigError("a group needs at least one classifier, but there are none")
@@ -185,7 +196,15 @@ class FusedTraining:
             mark = time.perf_counter()
 
     def train_step(self, batch: Batch) -> Tensor:
-        """Update all weights once and return each classifier's mean loss on the batch, (k,)."""
+        """Update all weights once.
+
+        Args:
+            batch: Texts that every classifier learns from, on `device`.
+
+        Returns:
+            Each classifier's mean loss on the batch before the update, (k,), in the order of
+            `members`; the k are those that are still trained.
+        """
         rows = self.model.look_up(batch)
         trained = self.optimizer.trains_rows(self.step)
         rows.requires_grad_(trained)
@@ -198,7 +217,12 @@ class FusedTraining:
         return losses.detach()
 
     def leave(self, numbers: Sequence[int]) -> None:
-        """Take classifiers out, by number; the others go on as they would have."""
+        """Take classifiers out; the others go on as they would have.
+
+        Args:
+            numbers: Those that leave, by their places in the settings; numbers that have left
+                already are passed over.
+        """
         kept = [place for place, number in enumerate(self.members) if number not in numbers]
         if len(kept) == len(self.members):
             return
@@ -221,7 +245,14 @@ class FusedTraining:
 
     @torch.inference_mode()
     def predict_logits(self, split: EncodedSplit) -> dict[int, Tensor]:
-        """Return each classifier's logits (texts, classes) of a split, in its order, on the CPU.
+        """Return each classifier's logits of a split, its linear scores included.
+
+        Args:
+            split: The encoded texts.
+
+        Returns:
+            By the numbers of those that are still trained, float32 (texts, classes) in the split's
+            order, on the CPU.
 
         Raises:
             ValueError: A classifier has a `linear_weight` and the split has no linear scores.
@@ -247,8 +278,13 @@ class FusedTraining:
         It goes on as in the group if its batches come in the order of `order_seed` and it has no
         dropout, whose draws come from another source there.
 
+        Args:
+            number: The classifier, one that is still trained.
+            path: The file; one that is there is replaced when the new one is whole.
+
         Raises:
             OSError: The file cannot be written; the error has the system's number.
+            ValueError: The classifier has left the group.
         """
         place = self.members.index(number)
         weights = {f"classifier.{k}": v for k, v in self._state(place).items()}

@@ -86,7 +86,14 @@ def balanced_accuracy(confusion: IntArray) -> float:
 
 
 def measures_of(confusion: IntArray) -> dict[str, float]:
-    """Return accuracy, macro F1 and balanced accuracy by these names."""
+    """Compute accuracy, macro F1 and balanced accuracy.
+
+    Args:
+        confusion: Counts, integer (classes, classes): row the true class, column the predicted one.
+
+    Returns:
+        The three by the names "accuracy", "macro_f1" and "balanced_accuracy", each from 0 to 1.
+    """
     return {
         "accuracy": accuracy(confusion),
         "macro_f1": macro_f1(confusion),
@@ -142,11 +149,17 @@ class ClassScore:
         return 2 * self.hits / both if both else 0.0
 
     def interval(self, of: Literal["precision", "recall", "f1"]) -> tuple[float, float] | None:
-        """Return the 95 % interval of a score; None where it is measured on no text.
+        """Return the 95 % interval of a score.
 
         Precision and recall are shares of texts (Wilson 1927). F1 is 2 j / (1 + j) of the share j
-        of the hits among all texts that have the class or are predicted to, so its interval is
-        that share's, taken the same way.
+        of the hits among all texts that have the class or are predicted to, so its interval is that
+        share's, taken the same way.
+
+        Args:
+            of: The score.
+
+        Returns:
+            Its lower and upper bound, from 0 to 1; None where the score is measured on no text.
         """
         if of == "f1":
             union = self.texts + self.predicted - self.hits

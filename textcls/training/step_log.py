@@ -70,7 +70,16 @@ class StepLog:
         self._texts += len(labels)
 
     def close_step(self, step: int, epoch: float, learning_rate: float) -> None:
-        """Make a point where `step` is a multiple of `every`, unless a sum is no longer finite."""
+        """Make a point of the steps since the last one, every `every` steps.
+
+        A sum that is no longer finite makes no point: the run is about to end as diverged.
+
+        Args:
+            step: Steps made since training began; a point is made where it is a multiple of
+                `every`.
+            epoch: Epochs made, with their fraction.
+            learning_rate: That of this step.
+        """
         if step % self.every:
             return
         loss, correct, norm, clipped = self._sums.tolist()
@@ -86,13 +95,27 @@ class StepLog:
         )  # fmt: skip
 
     def restore(self, points: Iterable[StepPoint], step: int) -> None:
-        """Go on from `step` with the points up to there."""
+        """Go on where a checkpoint was written.
+
+        Args:
+            points: Those of an earlier process; the ones behind `step` are left out, since their
+                steps are made again.
+            step: Steps that the checkpoint has made. Steps since the last point are not in the next
+                one.
+        """
         self.points = [point for point in points if point.step <= step]
         self._begin()
 
 
 def points_as_csv(points: Iterable[StepPoint]) -> str:
-    """Return points as the text of a CSV file with a header, numbers rounded to six digits."""
+    """Return points as the text of a CSV file.
+
+    Args:
+        points: In the order of their steps.
+
+    Returns:
+        A header with the names of `StepPoint`, and a line for each point; six significant digits.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in fields(StepPoint))

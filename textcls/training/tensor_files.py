@@ -16,9 +16,14 @@ _OS_ERROR = re.compile(r"os error (\d+)")  # safetensors tells of the system's e
 def save_tensors(
     tensors: Mapping[str, torch.Tensor], path: Path, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors to a file, beside and renamed.
+    """Write tensors to a safetensors file, beside and renamed.
 
     The file has the mode that the umask says; safetensors itself lets nobody else read it.
+
+    Args:
+        tensors: By name, on any device. Two names must not share memory.
+        path: The file, whose folder is made where it is missing.
+        metadata: Texts for the file's header.
 
     Raises:
         OSError: With its number, when the file cannot be written; nothing is left of it then.

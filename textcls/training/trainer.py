@@ -255,6 +255,10 @@ class Training:
     def evaluate(self, split: EncodedSplit) -> dict[str, float]:
         """Measure the classifier as it is now on a split.
 
+        Args:
+            split: The encoded texts, at least one, with linear scores where the classifier adds
+                them.
+
         Returns:
             The mean loss, accuracy, macro F1 and balanced accuracy, each by its name.
         """
@@ -343,6 +347,11 @@ def rate_share(train: TrainConfig, step: int, total: int) -> float:
 def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], step: int) -> None:
     """Write a checkpoint of weights and moments, with the state of torch's generator.
 
+    Args:
+        path: The file; one that is there is replaced when the new one is whole.
+        tensors: Weights as `classifier.NAME` and the optimizer's state as `optimizer.NAME`.
+        step: Optimizer steps made so far, from which `Training.restore` goes on.
+
     Raises:
         OSError: The file cannot be written; the error has the system's number.
     """
@@ -352,7 +361,13 @@ def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], step: int) -> 
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Return a checkpoint's description and its tensors, on the CPU.
+    """Read a checkpoint that `save_checkpoint` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its description, with `version` and `step`, and its tensors by name, on the CPU.
 
     Raises:
         BundleError: The file is missing, damaged or of another version.
@@ -371,10 +386,15 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]
 
 
 def measure_logits(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-    """Measure logits (texts, classes) against int64 labels (texts,), both on the CPU.
+    """Measure predictions against the right labels.
+
+    Args:
+        logits: float (texts, classes), on the CPU, at least one text.
+        labels: int64 (texts,), on the CPU.
 
     Returns:
-        The mean loss, accuracy, macro F1 and balanced accuracy, each by its name.
+        The mean loss (cross-entropy, in nats), accuracy, macro F1 and balanced accuracy, each by
+        its name.
     """
     confusion = metrics.confusion_matrix(
         labels.numpy(), logits.argmax(dim=1).numpy(), logits.shape[1]

@@ -34,7 +34,12 @@ class KernelKind:
 
     @classmethod
     def of(cls, model: ModelConfig, *, linear: bool = False) -> "KernelKind":
-        """Return the kind of a model; `linear` where any trial of the search wants its scores."""
+        """Return the kind of a model.
+
+        Args:
+            model: Its settings.
+            linear: Whether any trial of the search wants a linear classifier's scores.
+        """
         return cls(model.name, model.pooling, model.ngrams > 0, linear)
 
     @property
@@ -44,12 +49,26 @@ class KernelKind:
 
 
 def missing_kinds(kinds: Iterable[KernelKind]) -> list[KernelKind]:
-    """Return the kinds whose kernels were not compiled on this machine yet, each once."""
+    """Return the kinds whose kernels were not compiled on this machine yet.
+
+    Args:
+        kinds: Those that will be needed; the same one may come several times.
+
+    Returns:
+        Each missing kind once, in the order in which it first comes.
+    """
     return [kind for kind in dict.fromkeys(kinds) if stored_kernels().read(kind.marker) is None]
 
 
 def encode_kinds(kinds: Iterable[KernelKind]) -> str:
-    """Return kinds as one argument of a command line."""
+    """Return kinds as one argument of this module's command line.
+
+    Args:
+        kinds: Those to compile.
+
+    Returns:
+        A JSON array with an array of four values for each kind.
+    """
     return json.dumps([astuple(kind) for kind in kinds])
 
 
@@ -57,6 +76,10 @@ def compile_kernels(kinds: Iterable[KernelKind]) -> None:
     """Train a tiny classifier of each kind, so that its kernels are compiled and stored.
 
     Where torch sees a GPU the trials run there, and only what prepares their batches is compiled.
+    It takes some seconds a kind, and sets torch to one thread in this process.
+
+    Args:
+        kinds: Those to compile; each is noted in the kernels' folder when it is done.
     """
     import torch
 
@@ -102,7 +125,14 @@ def _tiny_split() -> EncodedSplit:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compile the kernels of the kinds that the one argument lists."""
+    """Compile the kernels of the kinds that the one argument lists.
+
+    Args:
+        argv: What `encode_kinds` gave, alone in a list; by default the process's own argument.
+
+    Returns:
+        The exit code, 0.
+    """
     (listed,) = sys.argv[1:] if argv is None else argv
     compile_kernels(KernelKind(*parts) for parts in json.loads(listed))
     return 0

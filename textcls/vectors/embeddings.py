@@ -58,7 +58,17 @@ class Vectors(Protocol):
         ...
 
     def rows(self, encoding: Encoding) -> WordVectors:
-        """Return the vectors for the words of the encoding's vocabulary."""
+        """Return the vectors for the words of an encoding's vocabulary.
+
+        Args:
+            encoding: The texts' words, and their tokens for vectors that are trained on them.
+
+        Returns:
+            Which words have a vector, bool (words,), and their values, float32 (words, dim).
+
+        Raises:
+            EmbeddingError: The vectors cannot be read, or know none of the words.
+        """
         ...
 
 
@@ -93,6 +103,13 @@ class FileVectors:
     def rows(self, encoding: Encoding) -> WordVectors:
         """Read the file.
 
+        Args:
+            encoding: Its vocabulary lists the words to look for; the file's other words are passed
+                over.
+
+        Returns:
+            Which words have a vector, bool (words,), and their values, float32 (words, dim).
+
         Raises:
             EmbeddingError: The file cannot be used, or has none of the words.
         """
@@ -113,7 +130,15 @@ class CorpusVectors:
     announcement: str = "Training vectors on the train split."
 
     def rows(self, encoding: Encoding) -> WordVectors:
-        """Train on the texts; every word of train then has a vector, and no other word has one."""
+        """Train on the texts; every word of train then has a vector, and no other word has one.
+
+        Args:
+            encoding: The tokens of its train split are learnt from.
+
+        Returns:
+            Which words have a vector, bool (words,), and their values, float32 (words, dim). The
+            same texts and seed give the same vectors on the same machine.
+        """
         n = encoding.train_words
         trained = train_vectors(encoding.splits[TRAIN], n, self.dim, self.seed)
         unseen = len(encoding.vocabulary) - n
@@ -132,7 +157,14 @@ class RandomVectors:
     announcement: str = "Drawing random vectors."
 
     def rows(self, encoding: Encoding) -> WordVectors:
-        """Return no vector for any word; `embed` draws them all."""
+        """Return no vector for any word; `embed` draws them all.
+
+        Args:
+            encoding: Only the size of its vocabulary counts.
+
+        Returns:
+            False for each word, (words,), and zeros, float32 (words, dim).
+        """
         words = len(encoding.vocabulary)
         return WordVectors(np.zeros(words, np.bool_), np.zeros((words, self.dim), np.float32))
 
@@ -163,7 +195,14 @@ def locate(config: EmbeddingConfig, corpus_key: str) -> tuple[Vectors, tuple[str
 
 
 def come_with_installed_package(name: str) -> bool:
-    """Tell whether `name` means vectors of a package that is installed; reads none of them."""
+    """Tell whether a name means vectors of a package that is installed; reads none of them.
+
+    Args:
+        name: What `embeddings.name` says, such as "glove-6b-50d".
+
+    Returns:
+        False also for a file, for "corpus" and for names of gensim's downloader.
+    """
     return name in _packages.PACKAGES and _packages.find(name) is not None
 
 

@@ -49,7 +49,14 @@ def advise(run: RunData, judged: WinnerScore | None) -> list[Advice]:
 
 
 def range_yaml(hit: BoundaryHit) -> str:
-    """Return the wider range as a line of a search file."""
+    """Write the wider range as a line of a search file.
+
+    Args:
+        hit: A range at whose edge the best trials lie.
+
+    Returns:
+        Such as "dropout: {type: float, low: 0.0, high: 0.7}".
+    """
     written = hit.wider.model_dump(mode="json", exclude_defaults=True)
     kept = {"type": hit.wider.type, **written}
     line: str = yaml.safe_dump(kept, default_flow_style=True, sort_keys=False, width=10_000)

@@ -39,6 +39,13 @@ def boundary_hits(run: RunData) -> list[BoundaryHit]:
     """Return the parameters whose best values lie at an edge that may be moved, the clearest first.
 
     An edge counts where so many of the best values lie there that chance is an unlikely reason.
+
+    Args:
+        run: A search with any number of ended trials.
+
+    Returns:
+        For each its side, the wider range, and how many of the best values lie there; empty where
+        too few trials have a value.
     """
     found: list[BoundaryHit] = []
     for name, known in run.space.items():
@@ -51,7 +58,13 @@ def boundary_hits(run: RunData) -> list[BoundaryHit]:
 def edge_share(known: Range, side: Side) -> float:
     """Return the share of a range, on its own scale, that lies in its outer tenth at a side.
 
-    Steps make it differ from a tenth.
+    Args:
+        known: The range.
+        side: "low" or "high".
+
+    Returns:
+        From 0 to 1; steps make it differ from a tenth, and a range of one value lies in it as a
+        whole.
     """
     if known.low == known.high:
         return 1.0

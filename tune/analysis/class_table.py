@@ -12,7 +12,14 @@ SHOWN = 12
 
 
 def class_rows(scores: Sequence[ClassScore]) -> list[list[str]]:
-    """Return a row for each class: name, texts, and three scores with their 95 % intervals."""
+    """Return a table of the winner's classes, as texts.
+
+    Args:
+        scores: The classes in the order of the rows.
+
+    Returns:
+        For each class its name, its texts, and precision, recall and F1 with their 95 % intervals.
+    """
     return [
         [
             each.name if each.name.isprintable() else ascii(each.name),
@@ -24,9 +31,14 @@ def class_rows(scores: Sequence[ClassScore]) -> list[list[str]]:
 
 
 def few_classes(scores: Sequence[ClassScore]) -> tuple[list[ClassScore], str | None]:
-    """Return the classes for a terminal, and a sentence about those left out.
+    """Choose the classes that a terminal has room for.
 
-    Up to `SHOWN` in their own order, else those with the lowest F1, the worst first.
+    Args:
+        scores: All classes.
+
+    Returns:
+        Up to `SHOWN` in their own order, else those with the lowest F1, the worst first; and a
+        sentence about those left out, None where there are none.
     """
     if len(scores) <= SHOWN:
         return list(scores), None

@@ -45,18 +45,39 @@ class Contender:
         return self.line.leaders()
 
     def trained(self, epochs: float) -> float:
-        """Return the texts trained on in so many epochs; the epochs where that is unknown."""
+        """Return the texts that a number of epochs trained on, repeats counted.
+
+        Args:
+            epochs: Epochs of the train split, summed over trials or not.
+
+        Returns:
+            Texts; the epochs themselves where the size of train is unknown.
+        """
         return epochs * (self.run.texts("train") or 1)
 
     def spent(self, epochs: float) -> str:
-        """Return the training of so many epochs in words: in texts where their number is known."""
+        """Say how much training a number of epochs was.
+
+        Args:
+            epochs: Epochs of the train split, summed over trials or not.
+
+        Returns:
+            Such as "240,000 texts"; in epochs where the size of train is unknown.
+        """
         if self.run.texts("train") is None:
             return f"{epochs:.2f} epochs"
         return counted(round(self.trained(epochs)), "text")
 
 
 def contenders(histories: Sequence[RunData]) -> list[Contender]:
-    """Name the searches: by their folders' names, with the path where two share one."""
+    """Name the searches that are compared.
+
+    Args:
+        histories: The searches, in the order of the columns.
+
+    Returns:
+        Each with its folder's name, or the whole path where two share a name.
+    """
     names = [run.folder.name for run in histories]
     return [
         Contender(name if names.count(name) == 1 else str(run.folder.root), run)
@@ -65,7 +86,14 @@ def contenders(histories: Sequence[RunData]) -> list[Contender]:
 
 
 def comparison_sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]]]:
-    """Return the whole comparison as titled sections of rows."""
+    """Return the whole comparison as titled sections of rows.
+
+    Args:
+        found: The searches, two or more.
+
+    Returns:
+        A title and rows for each section; a row has a label and a cell for each search.
+    """
     return [
         ("Search", list(_settings(found))),
         ("Space", list(_space(found))),
@@ -76,7 +104,14 @@ def comparison_sections(found: Sequence[Contender]) -> list[tuple[str, list[Row]
 
 
 def comparison_remarks(found: Sequence[Contender]) -> list[str]:
-    """Return what to consider before believing the table, in sentences."""
+    """Return what to consider before believing the table, in sentences.
+
+    Args:
+        found: The searches, two or more.
+
+    Returns:
+        That metrics or texts differ, whether one leads beyond chance, and what stands for texts.
+    """
     said = []
     if len({each.run.metric for each in found}) > 1:
         said.append(

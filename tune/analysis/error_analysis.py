@@ -152,7 +152,18 @@ def summarise(
     labels: "np.ndarray[Any, np.dtype[np.int64]]",
     probabilities: "np.ndarray[Any, Any]",
 ) -> ErrorAnalysis:
-    """Count right and wrong predictions; `labels` (texts,), `probabilities` (texts, classes)."""
+    """Count right and wrong predictions, and pick the mistakes with the highest probability.
+
+    Args:
+        split: The split that the texts are of.
+        label_names: The classes, in the order of the probabilities.
+        texts: The texts.
+        labels: Their classes, int64 (texts,).
+        probabilities: float (texts, classes).
+
+    Returns:
+        The confusion matrix, row the true class, and at most `MISTAKES` mistakes, the surest first.
+    """
     predicted = probabilities.argmax(axis=1)
     matrix = confusion_matrix(labels, predicted, len(label_names))
     wrong = np.flatnonzero(predicted != labels)

@@ -36,9 +36,16 @@ class Importance:
 def compute_importance(run: RunData) -> Importance | str:
     """Compute PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255), or say why that fails.
 
-    It compares where the best trials lie with where all lie. Values of trials that were trained
-    for different times say nothing about parameters, so it takes the last rung that enough trials
+    It compares where the best trials lie with where all lie. Values of trials that were trained for
+    different times say nothing about parameters, so it takes the last rung that enough trials
     reached.
+
+    Args:
+        run: A search, ended or not.
+
+    Returns:
+        The parameters' shares, which sum to 1, and the directions that are known; else a sentence:
+        too few trials reached a rung, all have the same value, or no parameter was varied.
     """
     if not run.space:
         return "Nothing was searched."

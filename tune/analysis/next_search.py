@@ -16,7 +16,15 @@ POINTS = 3
 
 
 def suggest_next_search(run: RunData) -> SearchFile | None:
-    """Return the next search; None where nothing was searched or no trial has a value."""
+    """Return the search that a search suggests to run next.
+
+    Args:
+        run: A search, ended or not.
+
+    Returns:
+        The same search over wider ranges, with the best parameters found so far as its first
+        points; None where nothing was searched or no trial has a value.
+    """
     if not run.config.space or not run.ranked:
         return None
     space = dict(run.config.space)
@@ -27,7 +35,17 @@ def suggest_next_search(run: RunData) -> SearchFile | None:
 
 
 def write_next_search(run: RunData) -> bool:
-    """Write the next search into the run folder; return whether there was one to write."""
+    """Write the next search to `next.yaml` in the run folder.
+
+    Args:
+        run: A search, ended or not.
+
+    Returns:
+        Whether there was one to write (`suggest_next_search`).
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     search = suggest_next_search(run)
     if search is None:
         return False

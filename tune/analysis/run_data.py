@@ -151,20 +151,42 @@ class RunData:
         return first
 
     def texts(self, split: str) -> int | None:
-        """Return how many texts a split has; None when nobody knows."""
+        """Return how many texts a split has.
+
+        Args:
+            split: "train", "validation" or "test".
+
+        Returns:
+            The number after the check of rows; None when nobody knows.
+        """
         known: Mapping[str, int] = self.corpus.get("texts", {})
         return known.get(split)
 
     def params(self, record: TrialRecord) -> dict[str, Any]:
-        """Return a trial's parameters as a configuration means them."""
+        """Return a trial's parameters as a configuration means them: a list is a tuple.
+
+        Args:
+            record: A trial of this search.
+        """
         return spaces.decode_params(self.space, record.params)
 
     def shown_params(self, record: TrialRecord) -> dict[str, Any]:
-        """Return a trial's parameters for people: with the vectors that were really used."""
+        """Return a trial's parameters for people: with the vectors that were really used.
+
+        Args:
+            record: A trial of this search.
+        """
         return params_as_used(self.params(record), self.used_vectors)
 
     def origin(self, record: TrialRecord) -> int:
-        """Return the first trial of a chain of interrupted ones; its own number for all others."""
+        """Return the number under which a trial's chain is counted.
+
+        Args:
+            record: A trial of this search.
+
+        Returns:
+            The first trial of a chain of interrupted ones; its own number for all others.
+        """
         numbered = {each.number: each for each in self.records}
         while record.continues in numbered:
             record = numbered[record.continues]

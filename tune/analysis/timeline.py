@@ -75,7 +75,15 @@ class Timeline:
 
 
 def build_timeline(run: RunData) -> Timeline:
-    """Put the trials of a search in the order of time."""
+    """Put the trials of a search in the order of time.
+
+    Args:
+        run: A search, ended or not.
+
+    Returns:
+        When each trial ran, in seconds of the search and on which slot, and each report. Time in
+        which the search did not run is cut out and listed as a pause.
+    """
     carried = carried_rungs(run.records)
     times = [_times(record, carried[record.number], run) for record in run.records]
     clock = _Clock([(asked, ended) for asked, _, ended in times])
@@ -88,7 +96,14 @@ def build_timeline(run: RunData) -> Timeline:
 
 
 def carried_rungs(records: Sequence[TrialRecord]) -> dict[int, int]:
-    """Count each trial's rungs that were taken over from an interrupted one, not trained again."""
+    """Count each trial's rungs that were taken over from an interrupted one, not trained again.
+
+    Args:
+        records: All trials.
+
+    Returns:
+        By number; 0 for a trial that continues no other.
+    """
     numbered = {record.number: record for record in records}
     found = {}
     for record in records:

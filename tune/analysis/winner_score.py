@@ -58,12 +58,27 @@ class WinnerScore:
         return self.scores[0] if self.scores else None
 
     def score(self, split: str) -> Score | None:
-        """Return the accuracy on a split; None where it was not measured."""
+        """Return the accuracy on a split.
+
+        Args:
+            split: "validation" or "test".
+
+        Returns:
+            The accuracy with its interval; None where it was not measured.
+        """
         return next((score for score in self.scores if score.split == split), None)
 
 
 def score_winner(run: RunData) -> WinnerScore | None:
-    """Judge the winner; None while no trial has reached a rung."""
+    """Judge the winner: its scores, and how much of them may be the luck of choosing.
+
+    Args:
+        run: A search, ended or not.
+
+    Returns:
+        None while no trial has reached a rung. Selection bias and rivals are known only where the
+        metric is an accuracy on a known number of texts.
+    """
     best = run.best
     if best is None or best.value is None:
         return None
@@ -110,7 +125,15 @@ def selection_bias(values: Sequence[float], texts: int | None) -> float | None:
 
 
 def error_of_difference(accuracy: float, texts: int) -> float:
-    """Return the standard error of the difference of two such accuracies on different texts."""
+    """Return the standard error of the difference of two such accuracies on different texts.
+
+    Args:
+        accuracy: A share, from 0 to 1.
+        texts: Texts that each was measured on.
+
+    Returns:
+        A share; at 0 and 1, where the usual estimate would vanish, that of one text.
+    """
     return math.sqrt(2 * max(accuracy * (1 - accuracy), 1 / texts) / texts)
 
 

@@ -14,6 +14,12 @@ Params = dict[str, Value]
 def in_order(space: Space) -> tuple[str, ...]:
     """Sort the parameters so that none comes before one that it depends on, otherwise as written.
 
+    Args:
+        space: Every parameter that a condition names is in it.
+
+    Returns:
+        All names.
+
     Raises:
         ValueError: Parameters depend on each other in a circle.
     """
@@ -29,7 +35,15 @@ def in_order(space: Space) -> tuple[str, ...]:
 
 
 def holds(distribution: AnyDistribution, params: Mapping[str, Value]) -> bool:
-    """Tell whether a parameter's conditions hold; `params` has those that it depends on."""
+    """Tell whether a parameter's conditions hold.
+
+    Args:
+        distribution: The parameter's distribution, with its conditions.
+        params: Values of other parameters; one that is missing meets no condition.
+
+    Returns:
+        True also for a parameter without conditions.
+    """
     return all(
         name in params and params[name] in values
         for name, values in distribution.conditions.items()
@@ -37,7 +51,15 @@ def holds(distribution: AnyDistribution, params: Mapping[str, Value]) -> bool:
 
 
 def active(space: Space, params: Mapping[str, Value]) -> tuple[str, ...]:
-    """Return the parameters that a trial with these values has, in order of dependence."""
+    """Return the parameters that a trial with some values has.
+
+    Args:
+        space: The parameters and their conditions.
+        params: Values by name; those whose conditions do not hold are passed over.
+
+    Returns:
+        The names, each behind those that it depends on.
+    """
     present: dict[str, Value] = {}
     for name in in_order(space):
         if holds(space[name], present) and name in params:
@@ -64,7 +86,15 @@ def complete(space: Space, point: Mapping[str, Value], defaults: Mapping[str, Va
 
 
 def depends_on(space: Space, name: str) -> Iterator[str]:
-    """Yield the parameters that one depends on, nearest first."""
+    """Yield the parameters that one depends on, nearest first.
+
+    Args:
+        space: The parameters and their conditions.
+        name: A parameter of the space.
+
+    Yields:
+        Names; one comes again where it is reached on two ways.
+    """
     for other in space[name].when:
         yield other
         if other in space:
@@ -72,10 +102,17 @@ def depends_on(space: Space, name: str) -> Iterator[str]:
 
 
 def assignments(space: Space, names: Collection[str]) -> Iterator[Params]:
-    """Yield every way to set these parameters and those that they depend on.
+    """Yield every way to set some parameters and those that they depend on.
 
     A choice takes each of its values; a range takes its bounds and the values that a condition
     names.
+
+    Args:
+        space: The parameters and their conditions.
+        names: Parameters of the space.
+
+    Yields:
+        Values by name, of those parameters whose conditions hold.
     """
     wanted = {*names, *(other for name in names for other in depends_on(space, name))}
     order = [name for name in in_order(space) if name in wanted]

@@ -91,13 +91,26 @@ class IntDistribution(_Conditional):
         return self
 
     def refusal(self, value: Value) -> str | None:
-        """Say why a value lies outside, as the end of a sentence; None where it lies inside."""
+        """Say why a value lies outside.
+
+        Args:
+            value: What a point or an argument gave; true and false are no numbers.
+
+        Returns:
+            The end of a sentence whose subject is the parameter; None where the value lies inside.
+        """
         if not isinstance(value, int) or isinstance(value, bool):
             return f"must be a whole number, {_but(value)}"
         return _outside(value, self.low, self.high, self.step)
 
     def position(self, value: Value) -> float:
-        """Return a value's place between low (0) and high (1), on the distribution's scale.
+        """Return a value's place on the distribution's scale.
+
+        Args:
+            value: A number within the bounds.
+
+        Returns:
+            From 0 at low to 1 at high.
 
         Example:
             >>> IntDistribution(low=1, high=100, log=True).position(10)
@@ -106,7 +119,13 @@ class IntDistribution(_Conditional):
         return _position(value, self.low, self.high, self.log)
 
     def at(self, position: float) -> int:
-        """Return the value nearest to a position between low (0) and high (1).
+        """Return the value nearest to a position.
+
+        Args:
+            position: From 0 at low to 1 at high, on the distribution's scale.
+
+        Returns:
+            A whole number of steps above low.
 
         Example:
             >>> IntDistribution(low=10, high=20, step=5).at(0.6)
@@ -116,7 +135,14 @@ class IntDistribution(_Conditional):
         return self.low + self.step * round((value - self.low) / self.step)
 
     def normal(self, value: Value) -> Value:
-        """Return a value that lies inside in this distribution's type."""
+        """Return a value that lies inside in this distribution's type.
+
+        Args:
+            value: One that `refusal` does not refuse.
+
+        Returns:
+            The value itself, which is an integer already.
+        """
         return value
 
 
@@ -142,13 +168,26 @@ class FloatDistribution(_Conditional):
         return self
 
     def refusal(self, value: Value) -> str | None:
-        """Say why a value lies outside, as the end of a sentence; None where it lies inside."""
+        """Say why a value lies outside.
+
+        Args:
+            value: What a point or an argument gave; integers pass, true and false are no numbers.
+
+        Returns:
+            The end of a sentence whose subject is the parameter; None where the value lies inside.
+        """
         if not isinstance(value, int | float) or isinstance(value, bool):
             return f"must be a number, {_but(value)}"
         return _outside(value, self.low, self.high, self.step)
 
     def position(self, value: Value) -> float:
-        """Return a value's place between low (0) and high (1), on the distribution's scale.
+        """Return a value's place on the distribution's scale.
+
+        Args:
+            value: A number within the bounds.
+
+        Returns:
+            From 0 at low to 1 at high.
 
         Example:
             >>> FloatDistribution(low=0.0, high=4.0).position(1.0)
@@ -157,7 +196,14 @@ class FloatDistribution(_Conditional):
         return _position(value, self.low, self.high, self.log)
 
     def at(self, position: float) -> float:
-        """Return the value nearest to a position between low (0) and high (1).
+        """Return the value nearest to a position.
+
+        Args:
+            position: From 0 at low to 1 at high, on the distribution's scale.
+
+        Returns:
+            A number within the bounds; with a step, low and a whole number of steps, computed in
+            fractions so that it is the same number wherever it comes up.
 
         Example:
             >>> FloatDistribution(low=0.0, high=1.0, step=0.25).at(0.6)
@@ -170,7 +216,14 @@ class FloatDistribution(_Conditional):
         return min(self.high, max(self.low, value))
 
     def normal(self, value: Value) -> Value:
-        """Return a value that lies inside in this distribution's type: 1 becomes 1.0."""
+        """Return a value that lies inside in this distribution's type.
+
+        Args:
+            value: One that `refusal` does not refuse.
+
+        Returns:
+            A float: 1.0 for 1.
+        """
         return float(value) if isinstance(value, int) else value
 
 
@@ -193,7 +246,15 @@ class CategoricalDistribution(_Conditional):
         return self
 
     def refusal(self, value: Value) -> str | None:
-        """Say why a value is none of the choices, as the end of a sentence; None if it is one."""
+        """Say why a value is none of the choices.
+
+        Args:
+            value: What a point or an argument gave.
+
+        Returns:
+            The end of a sentence whose subject is the parameter; None where the value is one of the
+            choices.
+        """
         if any(_same(value, choice) for choice in self.choices):
             return None
         choices = ", ".join(_written(choice) for choice in self.choices)
@@ -201,7 +262,14 @@ class CategoricalDistribution(_Conditional):
         return f"must be one of {choices}, but is {found}"
 
     def normal(self, value: Value) -> Value:
-        """Return the choice that a value equals."""
+        """Return the choice that a value equals.
+
+        Args:
+            value: One that `refusal` does not refuse.
+
+        Returns:
+            The choice as the space has it.
+        """
         return next(choice for choice in self.choices if _same(value, choice))
 
 
@@ -232,7 +300,13 @@ AnyDistribution = IntDistribution | FloatDistribution | CategoricalDistribution
 
 
 def between(position: float, low: float, high: float, *, log: bool) -> float:
-    """Return the value at a position between low (0) and high (1), on a linear or a log scale.
+    """Return the value at a position between two bounds.
+
+    Args:
+        position: From 0 at low to 1 at high; beyond them the line goes on.
+        low: Above 0 on a log scale.
+        high: Above `low`.
+        log: Whether equal steps are equal factors.
 
     Example:
         >>> between(0.5, 0.0, 10.0, log=False), round(between(0.5, 1.0, 100.0, log=True), 6)
@@ -242,7 +316,13 @@ def between(position: float, low: float, high: float, *, log: bool) -> float:
 
 
 def encode_value(value: Value) -> Scalar:
-    """Return a value as Optuna stores it: a list becomes JSON text, everything else stays.
+    """Return a value as Optuna stores it.
+
+    Args:
+        value: A choice or a number of a search space.
+
+    Returns:
+        JSON text for a list; everything else as it is.
 
     Example:
         >>> encode_value((3, 4, 5)), encode_value("max")

@@ -20,7 +20,14 @@ LISTED = 20_000
 
 
 def trial_count(config: "SearchFile") -> int:
-    """Return the number of trials of a search."""
+    """Return the number of trials that a search begins with.
+
+    Args:
+        config: The search.
+
+    Returns:
+        The named configurations; of a grid its points, at most `samples`; else `samples`.
+    """
     if config.configurations:
         return len(config.configurations)
     if config.search.sampler == "grid":
@@ -56,12 +63,28 @@ def shuffled(space: Space, seed: int) -> Iterator[Params]:
 
 
 def size(space: Space, most: int) -> int:
-    """Return the number of points of the grid, counted up to `most`."""
+    """Return the number of points of a grid.
+
+    Args:
+        space: The parameters and their conditions.
+        most: Where counting stops: a grid may have more points than can be counted.
+
+    Returns:
+        At most `most`.
+    """
     return sum(1 for _ in islice(_points(space, in_order(space), {}), most))
 
 
 def values(known: AnyDistribution) -> Sequence[Value]:
-    """Return the values of one parameter on the grid."""
+    """Return the values of one parameter on the grid.
+
+    Args:
+        known: Its distribution.
+
+    Returns:
+        All choices; every step of a range that has steps; every integer of a short range; else
+        `VALUES` places spread evenly on the distribution's scale, both bounds among them.
+    """
     if known.type == "categorical":
         return known.choices
     if known.type == "int" and (known.step > 1 or known.high - known.low < VALUES):

@@ -65,7 +65,14 @@ class Metric:
 
 
 def parse_metric(name: str) -> Metric:
-    """Return what a metric's name says; one that names no split is taken as it is.
+    """Return what a metric's name says.
+
+    Args:
+        name: Such as "val_accuracy", or what an objective of one's own calls its metric.
+
+    Returns:
+        The split and what is measured on it; of a name that begins with no split, the name as it
+        is.
 
     Example:
         >>> parse_metric("val_macro_f1").measure, parse_metric("reward").split
@@ -90,6 +97,9 @@ def metric_words(name: str) -> str:
 def accuracy_name(split: str) -> str:
     """Return the name of the accuracy on a split.
 
+    Args:
+        split: "train", "validation" or "test".
+
     Example:
         >>> accuracy_name("validation")
         'val_accuracy'
@@ -99,6 +109,9 @@ def accuracy_name(split: str) -> str:
 
 def loss_name(split: str) -> str:
     """Return the name of the loss on a split.
+
+    Args:
+        split: "train", "validation" or "test".
 
     Example:
         >>> loss_name("test")

@@ -43,7 +43,15 @@ _REFERENCE_FREEZE_SHARE = {"gru": 0.27}  # 1,000 of an epoch's 3,750 steps
 
 
 def searched(config: SearchFile) -> Space:
-    """Return the space of a search; of named configurations, the values that occur in them."""
+    """Return the space that a search draws from.
+
+    Args:
+        config: The search.
+
+    Returns:
+        Its space; of named configurations, a choice of the values that occur in them for each
+        parameter.
+    """
     if not config.configurations:
         return config.space
     given = [known.params for known in config.configurations.values()]
@@ -62,12 +70,23 @@ def _distinct(values: Iterable[Value]) -> tuple[Value, ...]:
 
 
 def optuna_distributions(config: SearchFile) -> dict[str, "BaseDistribution"]:
-    """Return Optuna's distribution of every parameter, those under a condition included."""
+    """Return Optuna's distribution of every parameter, those under a condition included.
+
+    Args:
+        config: The search.
+    """
     return in_optuna(searched(config))
 
 
 def in_optuna(space: Space) -> dict[str, "BaseDistribution"]:
-    """Return a space's distributions as Optuna's."""
+    """Return a space's distributions as Optuna's.
+
+    Args:
+        space: Its conditions are left out: Optuna's distributions have none.
+
+    Returns:
+        By name; choices that are lists are JSON texts.
+    """
     return {name: _distribution(known) for name, known in space.items()}
 
 
@@ -112,12 +131,24 @@ def _suggest(trial: "Trial", name: str, known: AnyDistribution) -> Value:
 
 
 def encode_params(params: Mapping[str, Value]) -> dict[str, Scalar]:
-    """Return parameters as Optuna stores them."""
+    """Return parameters as Optuna stores them.
+
+    Args:
+        params: Values as the configuration means them: a list is a tuple.
+
+    Returns:
+        By name, a JSON text for each tuple.
+    """
     return {name: encode_value(value) for name, value in params.items()}
 
 
 def decode_params(space: Space, params: Mapping[str, Any]) -> Params:
-    """Return the parameters that Optuna stored; one that the space lacks stays as it is."""
+    """Return the parameters that Optuna stored, as the configuration means them.
+
+    Args:
+        space: Says which texts are lists.
+        params: From Optuna; one that the space lacks, as of an earlier run, stays as it is.
+    """
     return {
         name: _decode(space[name], value) if name in space else value
         for name, value in params.items()
@@ -131,9 +162,14 @@ def _decode(known: AnyDistribution, kept: Any) -> Value:
 
 
 def initial_points(config: SearchFile) -> list[Params]:
-    """Return the parameters to try first: the file's points, completed from their defaults.
+    """Return the parameters to try first.
 
-    Of named configurations these are all of them, in the order of the file.
+    Args:
+        config: The search.
+
+    Returns:
+        The file's points, completed from their defaults; of named configurations all of them, in
+        the order of the file.
     """
     space = searched(config)
     given: Iterable[Mapping[str, Value]] = config.points
@@ -146,8 +182,14 @@ def initial_points(config: SearchFile) -> list[Params]:
 def reference_point(config: SearchFile) -> Params | None:
     """Return the reference experiment's values of the searched parameters.
 
-    None where one lies outside of its range. Hidden size 50, learning rate 1e-2, clipping at 1
-    (cnn: 2), embeddings frozen for 1,000 steps (gru); where the model is searched, its GRU.
+    Hidden size 50, learning rate 1e-2, clipping at 1 (cnn: 2), embeddings frozen for 1,000 steps
+    (gru); where the model is searched, its GRU.
+
+    Args:
+        config: The search.
+
+    Returns:
+        A value for each parameter whose conditions hold; None where one lies outside of its range.
     """
     space = searched(config)
     model = "gru" if "model" in space else config.model.name
@@ -166,16 +208,29 @@ def reference_point(config: SearchFile) -> Params | None:
 
 
 def position(space: Space, name: str, value: Value) -> float | None:
-    """Return a value's place between its range's low (0) and high (1), on the range's scale.
+    """Return a value's place on its range's scale.
 
-    None for a choice, which has no order.
+    Args:
+        space: Has the parameter.
+        name: The parameter.
+        value: A value within its range.
+
+    Returns:
+        From 0 at low to 1 at high; None for a choice, which has no order.
     """
     known = space[name]
     return None if known.type == "categorical" else known.position(value)
 
 
 def embedding_choices(config: SearchFile) -> tuple[EmbeddingConfig, ...]:
-    """Return every embedding configuration that a trial of this search may ask for."""
+    """Return every embedding configuration that a trial of a search may ask for.
+
+    Args:
+        config: The search.
+
+    Returns:
+        Each once; the corpus is prepared for each of them before the first trial.
+    """
     if config.configurations:
         return tuple(
             dict.fromkeys(config.configuration(params)[1] for params in initial_points(config))
@@ -190,7 +245,11 @@ def embedding_choices(config: SearchFile) -> tuple[EmbeddingConfig, ...]:
 
 
 def wants_linear(config: SearchFile) -> bool:
-    """Tell whether any trial of this search may ask for the linear classifier's scores."""
+    """Tell whether any trial of a search may ask for the linear classifier's scores.
+
+    Args:
+        config: The search.
+    """
     if config.configurations:
         return any(
             config.configuration(each)[0].linear_weight > 0 for each in initial_points(config)

@@ -68,7 +68,14 @@ class Parameter:
         return ENCODERS_WITH.get(self.field, ENCODERS) if self.section == "model" else ENCODERS
 
     def refusal(self, value: Any) -> str | None:
-        """Say why the field cannot take a value, as the end of a sentence; None where it can."""
+        """Say why the field cannot take a value.
+
+        Args:
+            value: As YAML gives it.
+
+        Returns:
+            The end of a sentence whose subject is the parameter; None where the field can take it.
+        """
         try:
             SECTIONS[self.section].model_validate({self.field: value})
         except ValidationError as error:
@@ -89,7 +96,15 @@ def all_parameters() -> Mapping[str, Parameter]:
 
 
 def unknown(name: str) -> str:
-    """Say why a name is no parameter, as the end of a sentence."""
+    """Say why a name is no parameter.
+
+    Args:
+        name: What a search space has in the place of a parameter's name.
+
+    Returns:
+        The end of a sentence: that it cannot be searched and why, what was perhaps meant, or all
+        that is known.
+    """
     if name in _NOT_SEARCHED:
         return f"cannot be searched: {_NOT_SEARCHED[name]}"
     if name in DataConfig.model_fields:
@@ -101,7 +116,16 @@ def unknown(name: str) -> str:
 
 
 def has_no(foreign: Sequence[object], name: str, encoders: Sequence[str]) -> str:
-    """Say which models lack a parameter and which have it, as the end of a sentence."""
+    """Say which models lack a parameter and which have it.
+
+    Args:
+        foreign: Models of the search that lack it, at least one.
+        name: The parameter.
+        encoders: The models that have it.
+
+    Returns:
+        The end of a sentence, such as "cnn has no layers, only gru and rnn".
+    """
     verb = "have" if len(foreign) > 1 else "has"
     models = " and ".join(str(model) for model in foreign)
     return f"{models} {verb} no {name}, only {' and '.join(encoders)}"

@@ -296,7 +296,11 @@ class ObjectiveSearchFile(SearchFile):
     def configuration(
         self, params: Mapping[str, Any]
     ) -> tuple[ModelConfig, EmbeddingConfig, TrainConfig]:
-        """Return the fixed values: the parameters are the objective's own."""
+        """Return the fixed values: the parameters are the objective's own.
+
+        Args:
+            params: Not heeded.
+        """
         del params
         return self.model, self.embeddings, self.train
 
@@ -387,7 +391,11 @@ def _from_optuna(distribution: Any) -> dict[str, Any]:
 
 
 def summarise_search(config: SearchFile) -> str:
-    """Describe a search in one line."""
+    """Describe a search in one line: model, trials, parameters, scheduler and metric.
+
+    Args:
+        config: The search.
+    """
     if config.configurations:
         return f"runs {', '.join(config.configurations)}"
     names = ", ".join(config.space)
@@ -422,7 +430,15 @@ _Dumper.add_representer(str, _write_text)
 
 
 def dump_search(config: SearchFile) -> str:
-    """Return the search as YAML with every default written out; it loads back equal."""
+    """Write a search as YAML with every default written out.
+
+    Args:
+        config: The search. Of one over an objective of its own, sections that it does not use are
+            left out.
+
+    Returns:
+        The text; it loads back equal.
+    """
     data = config.model_dump(mode="json", by_alias=True)
     if isinstance(config, ObjectiveSearchFile):
         for section in ("model", "data", "embeddings"):

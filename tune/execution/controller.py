@@ -144,6 +144,11 @@ class SearchController:
         """Record how a trial ended and delete the checkpoints that are not needed any more.
 
         A trial that had been stopped, or had reached the last rung, is not interrupted any more.
+
+        Args:
+            number: A trial that runs.
+            state: How it ended.
+            message: What went wrong, for one that failed, diverged or was interrupted.
         """
         if state == State.INTERRUPTED and number in self._decided:
             state, message = self._decided[number], ""
@@ -164,7 +169,11 @@ class SearchController:
         self._watcher.on_trial_end(record)
 
     def interrupt(self, message: str) -> None:
-        """End all trials that still run, as interrupted."""
+        """End all trials that still run, as interrupted.
+
+        Args:
+            message: Why, in the words that the records keep.
+        """
         for number in sorted(self._running):
             self.end(number, State.INTERRUPTED, message)
 

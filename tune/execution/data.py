@@ -52,7 +52,14 @@ class Preparation:
 
 
 def substituted_vectors(corpora: Corpora) -> dict[str, str]:
-    """Return the names of the vectors that took the place of others, by the name of those."""
+    """Return the vectors that took the place of others.
+
+    Args:
+        corpora: The prepared corpora, by what was asked for.
+
+    Returns:
+        The name of what was used, by the name of what was asked for; empty where nothing differs.
+    """
     return {
         asked.name: corpus.provenance["vectors"]
         for asked, corpus in corpora.items()
@@ -109,7 +116,15 @@ def prepare_corpora(
 
 
 def worker_arrays(corpus: "Corpus", metric: str) -> Arrays:
-    """Return the arrays for the workers, without the test split when validation decides."""
+    """Return the arrays for the workers, without the test split when validation decides.
+
+    Args:
+        corpus: One of the prepared corpora.
+        metric: The search's metric; one of validation hides the test texts from every trial.
+
+    Returns:
+        Plain numpy arrays, so that Ray shares them without a copy.
+    """
     hidden = {"test"} if parse_metric(metric).split == "validation" else set()
     splits = {
         name: EncodedSplit(
@@ -127,7 +142,16 @@ def worker_arrays(corpus: "Corpus", metric: str) -> Arrays:
 def confirmation_folds(
     config: SearchFile, corpora: Corpora, trials: Iterable[Mapping[str, Any]]
 ) -> dict[EmbeddingConfig, list[Arrays]]:
-    """Return the folds of each corpus that the trials with such parameters were trained on."""
+    """Return the folds of each corpus on which some trials were trained.
+
+    Args:
+        config: The search; `confirm.seeds` is the number of folds.
+        corpora: The prepared corpora.
+        trials: The parameters of the trials that are confirmed, as Optuna stores them.
+
+    Returns:
+        By the embeddings that those trials use, the arrays of each fold.
+    """
     space = optuna_space.searched(config)
     configured = (
         config.configuration(optuna_space.decode_params(space, params)) for params in trials
@@ -139,8 +163,15 @@ def confirmation_folds(
 def fold_arrays(corpus: "Corpus", folds: int) -> list[Arrays]:
     """Return the arrays for each of several folds of train and validation together.
 
-    The folds are stratified by label. In each, the texts apart are the split "validation", with the
-    scores of a linear classifier that was trained on the others, where the corpus has one.
+    The folds are stratified by label, and the same texts give the same folds.
+
+    Args:
+        corpus: Has a validation split.
+        folds: How many, at least 2.
+
+    Returns:
+        For each fold its texts as the split "validation", with the scores of a linear classifier
+        that was trained on the others where the corpus has one, and the others as "train".
     """
     train, validation = corpus.splits["train"], corpus.splits["validation"]
     both = concatenated(train, validation)

@@ -33,7 +33,9 @@ _MIB = 2**20
 def asks_for_cards(config: SearchFile) -> bool:
     """Tell whether the cards that nodes offer have to be usable by their torch.
 
-    An objective of one's own that takes whole cards may use them without torch.
+    Args:
+        config: The search. An objective of one's own that takes whole cards may use them without
+            torch.
     """
     gpu = config.resources.gpu
     if isinstance(config, ObjectiveSearchFile) and gpu != "auto":
@@ -72,7 +74,15 @@ def automatic_plan(config: SearchFile, corpora: Corpora, nodes: Sequence[Node]) 
 
 
 def nodes_without_trials(plan: ResourcePlan, nodes: Sequence[Node]) -> str | None:
-    """Say how many nodes get no trial because they have no card; None where all get some."""
+    """Say how many nodes get no trial because they have no card.
+
+    Args:
+        plan: What each trial asks for.
+        nodes: The cluster.
+
+    Returns:
+        A sentence; None where all get some.
+    """
     idle = sum(node.gpus == 0 for node in nodes)
     if plan.gpu == 0 or idle == 0:
         return None
@@ -93,7 +103,11 @@ def _differences(nodes: Sequence[Node], held: Sequence[int], by_wish: int) -> It
 def gpu_share_of(trials: int) -> float:
     """Return the share of a card with which a number of trials fit on it.
 
-    Ray counts in steps of a ten-thousandth, so it lies never above 1 / `trials`.
+    Args:
+        trials: At least 1.
+
+    Returns:
+        Never above 1 / `trials`: Ray counts in steps of a ten-thousandth.
 
     Example:
         >>> gpu_share_of(3)
@@ -115,7 +129,15 @@ def allocator_fraction(gpu: float, card: int) -> float:
 
 
 def trial_bytes(config: SearchFile, corpora: Corpora) -> int:
-    """Estimate the bytes on a card that a search's largest configuration needs, without CUDA's."""
+    """Estimate the memory on a card that a search's largest configuration needs.
+
+    Args:
+        config: The search; of each parameter the largest value that a trial may have counts.
+        corpora: The prepared corpora, for the vocabulary and the longest text.
+
+    Returns:
+        Bytes, without those that CUDA keeps for a process (`CONTEXT_BYTES`).
+    """
     from textcls.text.batching import CHUNK
     from textcls.training.trainer import EVALUATION_BATCH
 

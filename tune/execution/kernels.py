@@ -19,10 +19,17 @@ _DECISIVE = ("model", "pooling", "ngrams")  # hyperparameters whose values call 
 
 @contextmanager
 def compile_ahead(config: SearchFile, say: Callable[[str], None]) -> Iterator[None]:
-    """Compile the kernels that trials will call, in a process beside; say so where it is to do.
+    """Compile the kernels that trials will call, in a process beside.
 
     Trials that come first wait for it, kernel by kernel (`textcls.compilation`). The process is
     ended with the context. Nothing depends on it: what it does not compile, a trial does.
+
+    Args:
+        config: The search.
+        say: Gets a sentence where there is something to compile.
+
+    Yields:
+        Nothing, at once.
     """
     ahead = _Ahead(config, say)
     thread = threading.Thread(target=ahead.run, name="kernels", daemon=True)
@@ -35,7 +42,14 @@ def compile_ahead(config: SearchFile, say: Callable[[str], None]) -> Iterator[No
 
 
 def kernel_kinds(config: SearchFile) -> "list[KernelKind]":
-    """Return the kinds of kernels that trials of a search may call, its first points' first."""
+    """Return the kinds of kernels that trials of a search may call.
+
+    Args:
+        config: The search.
+
+    Returns:
+        Each kind once, those of its first points first.
+    """
     from textcls.training.warm_up import KernelKind
 
     linear = optuna_space.wants_linear(config)

@@ -20,13 +20,20 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     """Train one configuration and yield its metrics at each rung.
 
     At each rung the curve is written first, then the checkpoint, so that the checkpoint is never
-    ahead of the curve; then the metrics are yielded. A trial whose folder holds a checkpoint
-    yields its curve up to there again and goes on. Only the latest checkpoint and that of the best
-    rung are kept; older ones are deleted after the caller has taken the metrics, since the best
-    rung that it knows of until then may be one of them.
+    ahead of the curve; then the metrics are yielded. A trial whose folder holds a checkpoint yields
+    its curve up to there again and goes on. Only the latest checkpoint and that of the best rung
+    are kept; older ones are deleted after the caller has taken the metrics, since the best rung
+    that it knows of until then may be one of them.
 
     A trial that is stopped before its first rung is evaluated where it stands if the search asks
     for that, which it does when its time budget ends without a result.
+
+    Args:
+        task: The configuration, its texts, its rungs in epochs and its folder.
+
+    Yields:
+        Loss, accuracy, macro F1 and balanced accuracy of each split, with the epoch, steps and
+        seconds, by names such as `val_accuracy`.
 
     Raises:
         DivergedError: The loss of training, or a metric, is no longer finite.

@@ -65,6 +65,10 @@ def session(
 def with_usable_cards(nodes: Sequence[Node], say: Callable[[str], None]) -> tuple[Node, ...]:
     """Return the nodes with the cards that their torch can use, and say which they are.
 
+    Args:
+        nodes: The cluster, as Ray counts it; each node with a GPU is asked by a task of its own.
+        say: Gets a sentence for each node with cards.
+
     Raises:
         ClusterError: A node offers more GPUs than its torch can use.
     """

@@ -65,10 +65,18 @@ _COMPARED = ("python", "ray", "torch", "textcls-tune")
 
 
 def check_dashboard(host: str, address: str | None, *, without_token: bool = False) -> None:
-    """Raise `ClusterError` when the dashboard may not be put on a host.
+    """Check that the dashboard may be put on a host.
 
     Anyone who reaches it without a token can run code here, so away from this machine it must ask
     for one.
+
+    Args:
+        host: What `--dashboard-host` says.
+        address: Of the cluster that is joined; None where the search starts a Ray of its own.
+        without_token: Whether `--without-token` was given.
+
+    Raises:
+        ClusterError: It may not; the message says which option to leave out.
     """
     if address is not None:
         raise ClusterError(

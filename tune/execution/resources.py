@@ -58,7 +58,14 @@ class Capacity:
     trial_gpu: float
 
     def taken(self, trials: int) -> str:
-        """Say in words what so many trials take."""
+        """Say in words what some trials take.
+
+        Args:
+            trials: Trials that run at a time.
+
+        Returns:
+            Such as "2 nodes, trials take 8 of 16 cores and 2 of 2 GPUs".
+        """
         where = "1 node" if self.nodes == 1 else f"{self.nodes} nodes"
         text = f"{where}, trials take {trials * self.trial_cpu:g} of {self.cpus:g} cores"
         if self.gpus > 0:
@@ -77,7 +84,11 @@ class ResourcePlan:
     """Sentence about a difference to the request; None without one."""
 
     def capacity(self, nodes: Sequence[Node]) -> Capacity:
-        """Return the resources of the nodes, for trials of this plan."""
+        """Return the resources of a cluster, for trials of this plan.
+
+        Args:
+            nodes: All nodes, also those on which no trial fits.
+        """
         cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
         return Capacity(len(nodes), cpus, gpus, self.cpu, self.gpu)
 
@@ -152,7 +163,14 @@ def with_cards(nodes: Sequence[Node], answers: Mapping[str, SeenCards]) -> list[
 
 
 def describe_cards(node: Node) -> str:
-    """Say which cards a node has and how much of their memory is free."""
+    """Say which cards a node has and how much of their memory is free.
+
+    Args:
+        node: A node whose cards were asked for.
+
+    Returns:
+        A sentence, in GiB.
+    """
     cards = [
         f"{each.kind} ({each.free / _GIB:.1f} of {each.total / _GIB:.1f} GiB free)"
         for each in node.cards

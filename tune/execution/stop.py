@@ -43,7 +43,16 @@ class StopSignal:
 
 @contextmanager
 def stop_on_signals(stop: StopSignal, say: Callable[[str], None]) -> Iterator[None]:
-    """Stop on the first Ctrl-C or SIGTERM; let the second one end the process at once."""
+    """Stop on the first Ctrl-C or SIGTERM; let the second one end the process at once.
+
+    Args:
+        stop: Learns of the signal, and tells the search between two events.
+        say: Gets a sentence when the first signal comes.
+
+    Yields:
+        Nothing; the handlers are what they were when the block ends. Outside of the main thread,
+        which alone gets signals, nothing is changed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread hears signals
         return

@@ -62,10 +62,18 @@ class Task:
 
 
 def check_finite(metrics: Mapping[str, Any], rung: int) -> None:
-    """Raise `DivergedError` where a metric of a rung is infinite or not a number."""
+    """Check that all metrics of a rung are numbers.
+
+    Args:
+        metrics: By name; values that are no floats are passed over.
+        rung: Counted from 0; the message counts from 1, as the leaderboard does.
+
+    Raises:
+        DivergedError: One is infinite or not a number.
+    """
     for name, value in metrics.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise DivergedError(f"{name} at rung {rung} is {value}")
+            raise DivergedError(f"{name} at rung {rung + 1} is {value}")
 
 
 Objective = Callable[[Task], Iterator[Mapping[str, float]]]

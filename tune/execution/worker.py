@@ -80,8 +80,15 @@ class Workload:
     ) -> Task:
         """Make a trial's configuration a task of its own with another seed, up to its end.
 
-        With `everything` the validation texts are among those that are trained on; with `fold` the
-        texts of that fold are the validation texts.
+        Args:
+            number: The trial's.
+            seed: The fresh seed.
+            params: Its parameters, as a configuration means them.
+            everything: Whether the validation texts are among those that are trained on.
+            fold: The fold whose texts are the validation texts; None for the validation split.
+
+        Returns:
+            A task with one rung, its end, in a folder below `confirm/`.
         """
         folder = self.here()
         place = folder.retrained if everything else folder.rerun(number, seed)
@@ -119,7 +126,12 @@ class CannotWrite:
 
     @classmethod
     def of(cls, error: OSError, folder: RunFolder) -> "CannotWrite":
-        """Take down an error; a store's may have neither number nor file."""
+        """Take down an error that says that the run cannot be written.
+
+        Args:
+            error: Of this machine's files or of a store, which may give neither number nor file.
+            folder: The run, which is named where the error names no file.
+        """
         message = error.strerror or str(error)
         return cls(error.errno or errno.EIO, message, str(error.filename or folder.root))
 
@@ -129,7 +141,14 @@ class CannotWrite:
 
 
 def with_validation(arrays: Arrays) -> Arrays:
-    """Return the arrays with the validation texts among those of train."""
+    """Return the arrays with the validation texts among those of train.
+
+    Args:
+        arrays: Have a validation split.
+
+    Returns:
+        Splits without "validation"; train has no linear scores.
+    """
     both = concatenated(arrays.splits["train"], arrays.splits["validation"])
     rest = {name: split for name, split in arrays.splits.items() if name != "validation"}
     return Arrays({**rest, "train": both}, arrays.embeddings, arrays.num_classes)
@@ -160,8 +179,13 @@ def take_up(trial: TrialFolder, folder: RunFolder, predecessors: Sequence[int]) 
     """Bring what an earlier worker left of a trial or, where there is nothing, of its chain.
 
     Args:
-        predecessors: the numbers of the interrupted trials that it continues, the latest first. It
+        trial: The trial's folder on this machine.
+        folder: The run.
+        predecessors: The numbers of the interrupted trials that it continues, the latest first. It
             starts from the one that got furthest, since a later one may not have begun.
+
+    Raises:
+        OSError: The store does not answer, or the disk cannot be written.
     """
     trial.fetch()
     if not predecessors or trial.curve.exists():

@@ -17,10 +17,18 @@ class Monitor(TrialCallback, Protocol):
     """Shows a search while it runs; the terminal's is `tune.monitor.progress.Progress`."""
 
     def say(self, sentence: str) -> None:
-        """Show a sentence, such as what the search runs on."""
+        """Show a sentence, such as what the search runs on.
+
+        Args:
+            sentence: Plain text; names in it may hold anything, terminal escapes included.
+        """
 
     def facts(self, rows: Facts) -> None:
-        """Show labelled lines."""
+        """Show labelled lines.
+
+        Args:
+            rows: Pairs of a label and a text; a line whose label is "" goes on with the one before.
+        """
 
     def begin(self, state: SearchState) -> None:
         """Show that trials come and go from here on.
@@ -86,13 +94,21 @@ class CallbackMonitor:
         self._streams = sys.stdout, sys.stderr
 
     def say(self, sentence: str) -> None:
-        """Pass a sentence on."""
+        """Pass a sentence on to the display and, as `on_message`, to the callbacks.
+
+        Args:
+            sentence: What the search has to say.
+        """
         if self._display is not None:
             self._display.say(sentence)
         self._tell(lambda callback: callback.on_message(sentence))
 
     def facts(self, rows: Facts) -> None:
-        """Pass labelled lines on."""
+        """Pass labelled lines on to the display and, as `on_facts`, to the callbacks.
+
+        Args:
+            rows: Pairs of a label and a text; callbacks do not get lines without a label.
+        """
         told = list(rows)
         if self._display is not None:
             self._display.facts(told)
@@ -100,7 +116,11 @@ class CallbackMonitor:
         self._tell(lambda callback: callback.on_facts(named))
 
     def begin(self, state: SearchState) -> None:
-        """Pass on that trials begin."""
+        """Pass on that trials begin.
+
+        Args:
+            state: The search as it stands; callbacks get its plan.
+        """
         if self._display is not None:
             self._display.begin(state)
         self._tell(lambda callback: callback.on_search_start(state.plan))
@@ -112,19 +132,33 @@ class CallbackMonitor:
         self._tell(lambda callback: callback.on_search_end())
 
     def on_trial_start(self, proposal: Proposal) -> None:
-        """Pass on that a trial was asked for."""
+        """Pass on that a trial was asked for.
+
+        Args:
+            proposal: Its number, name and parameters.
+        """
         if self._display is not None:
             self._display.on_trial_start(proposal)
         self._tell(lambda callback: callback.on_trial_start(proposal))
 
     def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """Pass on what a trial reached."""
+        """Pass on what a trial reached.
+
+        Args:
+            number: The trial.
+            rung: Counted from 0.
+            metrics: By name, as the objective gave them.
+        """
         if self._display is not None:
             self._display.on_trial_report(number, rung, metrics)
         self._tell(lambda callback: callback.on_trial_report(number, rung, metrics))
 
     def on_trial_end(self, record: TrialRecord) -> None:
-        """Pass on how a trial ended."""
+        """Pass on how a trial ended.
+
+        Args:
+            record: The trial with its state and all its reports.
+        """
         if self._display is not None:
             self._display.on_trial_end(record)
         self._tell(lambda callback: callback.on_trial_end(record))

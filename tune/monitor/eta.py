@@ -48,7 +48,11 @@ class Left:
     """In eight of ten cases it takes from `low_s` to `high_s`."""
 
     def at_most(self, seconds: float) -> "Left":
-        """Return the estimate for a search that ends after `seconds` in any case."""
+        """Return the estimate for a search that ends at a certain time in any case.
+
+        Args:
+            seconds: From now until its time budget is spent.
+        """
         return Left(*(min(each, seconds) for each in (self.expected_s, self.low_s, self.high_s)))
 
 

@@ -18,6 +18,15 @@ def capture_output(path: Path) -> Iterator[None]:
 
     Ray prints the messages of its raylet, however quiet it is asked to be. Code that has to reach
     the terminal keeps a reference to `sys.stdout` from before.
+
+    Args:
+        path: The file, which is appended to.
+
+    Yields:
+        Nothing; streams and logging are what they were when the block ends.
+
+    Raises:
+        OSError: The file cannot be opened.
     """
     with (
         path.open("a", encoding="utf-8", buffering=1) as file,

@@ -51,17 +51,29 @@ class NotebookDisplay:
         self._handle: Any = display(HTML("Starting …"), display_id=True)
 
     def say(self, sentence: str) -> None:
-        """Show a sentence above the trials."""
+        """Show a sentence above the trials.
+
+        Args:
+            sentence: Plain text, which is escaped.
+        """
         self._sentences.append(sentence)
         self._draw()
 
     def facts(self, rows: Facts) -> None:
-        """Show labelled lines above the trials."""
+        """Show labelled lines above the trials, in the place of those shown before.
+
+        Args:
+            rows: Pairs of a label and a text.
+        """
         self._facts = list(rows)
         self._draw(now=True)
 
     def begin(self, state: SearchState) -> None:
-        """Follow the trials of a search."""
+        """Follow the trials of a search: draw them anew from a thread of its own until `end`.
+
+        Args:
+            state: The search as it stands, which this display brings up to date from here on.
+        """
         self._state = state
         self._over.clear()
         self._thread = threading.Thread(target=self._redraw, name="notebook", daemon=True)
@@ -75,19 +87,33 @@ class NotebookDisplay:
         self._draw(now=True)
 
     def on_trial_start(self, proposal: Proposal) -> None:
-        """Follow a trial."""
+        """Show a trial among those that run.
+
+        Args:
+            proposal: Its number, name and parameters.
+        """
         if self._state is not None:
             self._state.on_trial_start(proposal)
             self._draw()
 
     def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """Show what a trial reached."""
+        """Show what a trial reached.
+
+        Args:
+            number: The trial.
+            rung: Counted from 0.
+            metrics: By name, the search's metric among them.
+        """
         if self._state is not None:
             self._state.on_trial_report(number, rung, metrics)
             self._draw()
 
     def on_trial_end(self, record: TrialRecord) -> None:
-        """Show how a trial ended."""
+        """Show how a trial ended.
+
+        Args:
+            record: The trial with its state and all its reports.
+        """
         if self._state is not None:
             self._state.on_trial_end(record)
             self._draw()
@@ -111,7 +137,14 @@ class NotebookDisplay:
 
 
 def search_html(state: SearchState) -> Markup:
-    """Draw a search that runs: how far it is, its running trials and its best ones."""
+    """Draw a search that runs: how far it is, its running and best trials and its last faults.
+
+    Args:
+        state: The search as it stands.
+
+    Returns:
+        HTML in which every name and message is escaped.
+    """
     left, _ = time_left(state)
     trials = counted(state.plan.samples, "trial")
     told = f"{state.ended} of {trials}, {rounded_duration(state.elapsed_s)}"
@@ -134,7 +167,14 @@ def search_html(state: SearchState) -> Markup:
 
 
 def result_table(run: "RunData") -> str:
-    """Draw what a search came to, as a notebook shows its result."""
+    """Draw what a search came to, as a notebook shows its result.
+
+    Args:
+        run: A search, ended or not.
+
+    Returns:
+        HTML: state, number of trials, a link to the report where there is one, and the best trials.
+    """
     rows = [
         [
             str(each.number),

@@ -49,7 +49,11 @@ class Progress:
         self._summaries: threading.Thread | None = None
 
     def say(self, sentence: str) -> None:
-        """Print a sentence, such as what the search runs on."""
+        """Print a sentence, such as what the search runs on; nothing when quiet.
+
+        Args:
+            sentence: Plain text; terminal escapes in it are left out.
+        """
         if not self._quiet:
             wrap = self._console.is_terminal  # at words; a log keeps its lines whole
             self._console.print(
@@ -57,7 +61,11 @@ class Progress:
             )
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Print labelled lines, such as the dashboard's address."""
+        """Print labelled lines, such as the dashboard's address; nothing when quiet.
+
+        Args:
+            rows: Pairs of a label and a text. The display keeps them in sight while trials run.
+        """
         self._facts = list(rows)
         if not self._quiet:
             self._above = self._print_labelled(self._facts)
@@ -100,15 +108,30 @@ class Progress:
             self._summaries = None
 
     def on_trial_start(self, proposal: Proposal) -> None:
-        """Show a trial that was proposed."""
+        """Show a trial that was proposed.
+
+        Args:
+            proposal: Its number, name and parameters.
+        """
         self._state.on_trial_start(proposal)
 
     def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """Show the rung that a trial reached."""
+        """Show the rung that a trial reached.
+
+        Args:
+            number: The trial.
+            rung: Counted from 0.
+            metrics: By name, the search's metric among them.
+        """
         self._state.on_trial_report(number, rung, metrics)
 
     def on_trial_end(self, record: TrialRecord) -> None:
-        """Print how a trial ended."""
+        """Print how a trial ended; nothing when quiet.
+
+        Args:
+            record: The trial. One that completed or was pruned with the highest value so far is
+                marked as leading.
+        """
         self._state.on_trial_end(record)
         leads = record.value is not None and (self._best is None or record.value > self._best)
         leads = leads and record.state in (State.COMPLETE, State.PRUNED)
@@ -125,13 +148,22 @@ class Progress:
                 self._console.print(line, soft_wrap=True)
 
     def result(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Print the last lines, also when quiet."""
+        """Print the last lines, also when quiet.
+
+        Args:
+            rows: Pairs of a label and a text.
+        """
         if not self._quiet:
             self._console.print()
         self._print_labelled(rows)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table, also when quiet: it is a result."""
+        """Print a table, also when quiet: it is a result.
+
+        Args:
+            columns: The head of each column.
+            rows: As many cells as there are columns, for each row.
+        """
         table = Table(*columns, box=None, header_style="bold", pad_edge=False)
         for row in rows:
             table.add_row(*(Text(one_line(cell)) for cell in row))

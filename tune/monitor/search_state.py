@@ -42,7 +42,11 @@ class SearchPlan:
     """The vectors that took the place of others, by the name of those."""
 
     def shown(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a trial's parameters for people: with the vectors that are really used."""
+        """Return a trial's parameters for people: with the vectors that are really used.
+
+        Args:
+            params: As a configuration means them.
+        """
         return params_as_used(params, self.used_vectors)
 
 
@@ -103,7 +107,11 @@ class SearchState:
         """What further trials may add; None where nothing depends on it."""
 
     def recall(self, records: Sequence[TrialRecord]) -> None:
-        """Add the trials of an earlier run; one that was interrupted will be tried again."""
+        """Add the trials of an earlier run; one that was interrupted will be tried again.
+
+        Args:
+            records: All trials of the run that is resumed.
+        """
         for record in records:
             if record.state != State.INTERRUPTED:
                 self._count(record)
@@ -112,7 +120,11 @@ class SearchState:
                     self._reach(rung)
 
     def on_trial_start(self, proposal: Proposal) -> None:
-        """Add a trial that was proposed."""
+        """Add a trial that was proposed.
+
+        Args:
+            proposal: Its number, name and parameters.
+        """
         self.changes += 1
         self._running[proposal.number] = TrialView(
             proposal.number,
@@ -123,7 +135,16 @@ class SearchState:
         )
 
     def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """Record that a trial reached a rung."""
+        """Record that a trial reached a rung.
+
+        Args:
+            number: A trial that runs.
+            rung: Counted from 0.
+            metrics: By name, the search's metric among them.
+
+        Raises:
+            KeyError: The trial does not run, or the metric is missing.
+        """
         self.changes += 1
         standing = self._running[number]
         standing.values = (*standing.values, metrics[self.plan.metric])
@@ -135,7 +156,11 @@ class SearchState:
         self._reach(rung)
 
     def on_trial_end(self, record: TrialRecord) -> None:
-        """Record the end of a trial."""
+        """Record the end of a trial.
+
+        Args:
+            record: The trial; one that was interrupted will be tried again, and counts only then.
+        """
         self.changes += 1
         standing = self._running.pop(record.number, None)
         if record.state != State.INTERRUPTED:
@@ -151,7 +176,11 @@ class SearchState:
         return [replace(each, live=said.get(each.number, 0.0)) for each in found]
 
     def best(self, count: int) -> list[TrialView]:
-        """Return the best trials by highest value, running ones included, at most a hundred."""
+        """Return the best trials by highest value, running ones included.
+
+        Args:
+            count: How many; of trials that have ended only the best hundred are kept.
+        """
         found = [*self._over, *self._running.values()]
         return _ranked(found)[:count]
 

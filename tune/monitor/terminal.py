@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from textcls.command_line import DISTRIBUTION
 from textcls.output import printable
 from tune.formatting import counted, duration_range, format_params, format_value, rounded_duration
 from tune.monitor.search_state import SearchState, TrialView
@@ -28,6 +29,7 @@ _BEST = 5
 _FAULTS = 3
 _BAR_WIDTH = 40
 _NARROWEST = 20  # columns of text; below that wrapping helps nobody
+_COMMANDS = ("python ", f"{DISTRIBUTION} ")  # as `typed` begins them
 _NEAR = 0.3
 _GIB = 2**30
 
@@ -84,7 +86,10 @@ class Display:
 def labelled(rows: Iterable[tuple[str, str]], width: int | None = None) -> Text:
     """Format a line per row: label, then text, in columns.
 
-    With a `width` longer texts wrap in their column; a command stays whole, to be copied.
+    Args:
+        rows: Pairs of a label and a text; terminal escapes in them are left out.
+        width: Characters of a line. Longer texts wrap in their column, but for a command, which
+            stays whole to be copied. None wraps nothing.
     """
     pairs = [(printable(label), printable(text)) for label, text in rows]
     indent = max([LABEL_WIDTH, *(len(label) + 2 for label, _ in pairs)])
@@ -97,14 +102,22 @@ def labelled(rows: Iterable[tuple[str, str]], width: int | None = None) -> Text:
 
 
 def _wrapped(text: str, width: int | None) -> list[tuple[bool, str]]:
-    if width is None or width < _NARROWEST or text.startswith("python "):
+    if width is None or width < _NARROWEST or text.startswith(_COMMANDS):
         return [(True, text)]
     parts = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     return [(place == 0, part) for place, part in enumerate(parts or [""])]
 
 
 def summary_line(state: SearchState) -> str:
-    """Describe the state of a search in one line, for a log."""
+    """Describe the state of a search in one line, for a log.
+
+    Args:
+        state: The search as it stands.
+
+    Returns:
+        Trials, the best value, running trials, the time that has passed and is left, texts a
+        second, and failures, as far as they are known.
+    """
     parts = [f"{state.ended}/{counted(state.plan.samples, 'trial')}"]
     if best := state.best(1):
         parts.append(f"best {best[0].value:.4f} (trial {best[0].number})")
@@ -137,7 +150,15 @@ def sparkline(values: Sequence[float], low: float, high: float, blocks: str = _B
 
 
 def time_left(state: SearchState) -> tuple[str, str]:
-    """Return the estimate and, where it may well be wrong by 30 %, the range that chance leaves."""
+    """Say how long a search may still take.
+
+    Args:
+        state: The search as it stands.
+
+    Returns:
+        The estimate, or the rest of the time budget while there is none; and, where it may well be
+        wrong by 30 %, the range that chance leaves, else "".
+    """
     if (left := state.left) is None:
         budget_s = state.budget_left_s
         return ("unknown time" if budget_s is None else f"at most {rounded_duration(budget_s)}"), ""

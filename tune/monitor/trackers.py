@@ -35,7 +35,14 @@ class Tracker(TrialCallback, Protocol):
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Raise `SearchError` when a tracker's package is missing."""
+    """Check that the packages of some trackers are installed.
+
+    Args:
+        names: Keys of `PACKAGES`.
+
+    Raises:
+        SearchError: One is missing; the message says what to install.
+    """
     for name in names:
         module, package = PACKAGES[name]
         if importlib.util.find_spec(module) is None:
@@ -60,17 +67,31 @@ class Tracked:
             self._try(name, partial(self._add, name, folder, metric))
 
     def on_trial_start(self, proposal: Proposal) -> None:
-        """Pass it on."""
+        """Pass on that a trial was asked for, to the watcher and to each tracker.
+
+        Args:
+            proposal: Its number, name and parameters.
+        """
         self._watcher.on_trial_start(proposal)
         self._tell(lambda tracker: tracker.on_trial_start(proposal))
 
     def on_trial_report(self, number: int, rung: int, metrics: Mapping[str, float]) -> None:
-        """Pass it on."""
+        """Pass on what a trial reached, to the watcher and to each tracker.
+
+        Args:
+            number: The trial.
+            rung: Counted from 0.
+            metrics: By name, as the objective gave them.
+        """
         self._watcher.on_trial_report(number, rung, metrics)
         self._tell(lambda tracker: tracker.on_trial_report(number, rung, metrics))
 
     def on_trial_end(self, record: TrialRecord) -> None:
-        """Pass it on."""
+        """Pass on how a trial ended, to the watcher and to each tracker.
+
+        Args:
+            record: The trial with its state and all its reports.
+        """
         self._watcher.on_trial_end(record)
         self._tell(lambda tracker: tracker.on_trial_end(record))
 

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the report and print where it is, or print a summary; return the exit code."""
+    """Write the report and print where it is, or print a summary.
+
+    Args:
+        argv: The arguments without the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0, or 1 where the run cannot be read, the report not be written, or there is
+        no table of the classes, which standard error explains.
+    """
     options = make_parser().parse(argv)
 
     from textcls.exceptions import TextclsError
@@ -52,7 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def show_classes(examined: "ErrorAnalysis") -> None:
-    """Print how well each class is predicted, with 95 % intervals."""
+    """Print how well each class is predicted, with 95 % intervals.
+
+    Args:
+        examined: The winner's predictions; every class is printed.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -19,7 +19,11 @@ _COLOURS = 6  # of the style sheet; further searches start again with dashes
 
 
 def render_comparison(found: Sequence[Contender]) -> str:
-    """Return the whole page."""
+    """Render the comparison of searches as one page of HTML, without files beside it.
+
+    Args:
+        found: The searches, two or more.
+    """
     names = " and ".join([", ".join(each.name for each in found[:-1]), found[-1].name])
     body = [
         tag("header", tag("p", "Searches side by side", class_="eyebrow"), tag("h1", names)),

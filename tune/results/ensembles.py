@@ -73,7 +73,15 @@ def form_ensemble(
 
 
 def ensemble_lines(formed: ExportedEnsemble, folder: RunFolder) -> list[tuple[str, str]]:
-    """Return labelled lines about the ensemble for the terminal."""
+    """Return what the terminal says of the ensemble.
+
+    Args:
+        formed: The ensemble that was exported.
+        folder: The run.
+
+    Returns:
+        Pairs of a label and a text, with the accuracy on each split and its 95 % interval.
+    """
     members = ", ".join(map(str, formed.numbers))
     rows = [("Ensemble", f"of trials {members}, in {paths.shown(folder.ensemble)}")]
     for split, (share, texts) in formed.accuracies.items():

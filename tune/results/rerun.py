@@ -239,7 +239,16 @@ def _keep_best(folder: RunFolder, reruns: Sequence[Rerun], metric: str) -> None:
 
 
 def best_rerun(reruns: Sequence[Rerun], number: int, metric: str) -> Rerun:
-    """Return the rerun of a configuration with the highest value, the first of equals."""
+    """Return the rerun of a configuration with the highest value, the first of equals.
+
+    Args:
+        reruns: Of several configurations.
+        number: The trial whose configuration it is; it was trained again at least once.
+        metric: The metric that is maximised.
+
+    Raises:
+        ValueError: The configuration was not trained again.
+    """
     mine = [rerun for rerun in reruns if rerun.number == number]
     return max(mine, key=lambda rerun: rerun.metrics[metric])
 

@@ -85,7 +85,15 @@ class Trained:
 
 
 def best_checkpoint(record: TrialRecord, folder: RunFolder) -> Trained:
-    """Return a trial as the search left it, at its best rung."""
+    """Return a trial as the search left it, at its best rung.
+
+    Args:
+        record: A trial that may win.
+        folder: The run; from a store the checkpoint is fetched.
+
+    Returns:
+        The checkpoint and the metrics of that rung.
+    """
     rung = record.best_rung or 0
     checkpoint = folder.local(folder.trial(record.number).checkpoint(rung))
     return Trained(checkpoint, record.curve[rung])
@@ -125,7 +133,13 @@ def export_best(
 def winner_without_classifier(
     record: TrialRecord, config: SearchFile, confirmed: Confirmation | None = None
 ) -> Winner:
-    """Return the best trial of an objective of one's own, which leaves no classifier."""
+    """Return the best trial of an objective of one's own, which leaves no classifier.
+
+    Args:
+        record: The trial.
+        config: The search.
+        confirmed: What training the best trials again came to; None where that was not asked for.
+    """
     params = optuna_space.decode_params(optuna_space.searched(config), record.params)
     return Winner(record, params, {}, confirmed)
 
@@ -138,7 +152,23 @@ def export_trial(
     folder: RunFolder,
     out: Path,
 ) -> "Corpus":
-    """Write a trial's classifier to `out`; return the corpus that it was trained on."""
+    """Write a trial's classifier to a folder.
+
+    Args:
+        record: The trial.
+        trained: Its checkpoint and metrics, or those of a rerun with a fresh seed.
+        config: The search.
+        corpora: The prepared corpora.
+        folder: The run, which the classifier's description names.
+        out: The folder to write; a classifier that is there is replaced.
+
+    Returns:
+        The corpus that it was trained on; where validation texts were trained on too, with the
+        linear classifier that was trained on them as well.
+
+    Raises:
+        BundleError: The checkpoint is damaged.
+    """
     from textcls import bundle
 
     params = optuna_space.decode_params(optuna_space.searched(config), record.params)
@@ -173,7 +203,17 @@ def export_trial(
 
 
 def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[tuple[str, str]]:
-    """Return the last lines on the terminal."""
+    """Return the last lines on the terminal.
+
+    Args:
+        winner: What the search came to.
+        config: The search.
+        folder: The run.
+
+    Returns:
+        Pairs of a label and a text: the trial, its scores with their intervals, where it lies and
+        how to predict with it.
+    """
     rows = [*_who(winner)]
     if winner.fallback is not None:
         rows.append(("", winner.fallback.reason))
@@ -240,7 +280,15 @@ def _mean_of_seeds(winner: Winner) -> str | None:
 def configurations_table(
     config: SearchFile, records: Sequence[TrialRecord]
 ) -> tuple[list[str], list[list[str]]]:
-    """Return a table of the named configurations, beside their expected values."""
+    """Return a table of the named configurations, beside their expected values.
+
+    Args:
+        config: A search with named configurations.
+        records: All trials.
+
+    Returns:
+        The columns' heads, and a row for each configuration, run or not.
+    """
     by_name = {chain.latest.name: chain for chain in chains_of(records)}
     rows = []
     for name, known in config.configurations.items():
@@ -275,14 +323,34 @@ def _scores(
 
 
 def linear_measures(split: EncodedSplit, num_classes: int) -> dict[str, float] | None:
-    """Return the measures of the scores that a split has of a linear classifier, or None."""
+    """Measure the linear classifier alone.
+
+    Args:
+        split: The texts, with its scores or without.
+        num_classes: Number of classes.
+
+    Returns:
+        Accuracy, macro F1 and balanced accuracy by name; None where the split has no scores.
+    """
     if split.scores is None:
         return None
     return measures_of(confusion_matrix(split.labels, split.scores.argmax(axis=1), num_classes))
 
 
 def linear_value(split: EncodedSplit, metric: str, num_classes: int) -> float | None:
-    """Return the one of `linear_measures` that a metric is about."""
+    """Measure the linear classifier alone by a search's metric.
+
+    Args:
+        split: The texts, with its scores or without.
+        metric: Such as "val_macro_f1"; what it measures counts, not its split.
+        num_classes: Number of classes.
+
+    Returns:
+        A share; None where the split has no scores.
+
+    Raises:
+        KeyError: The metric is none of accuracy, macro F1 and balanced accuracy.
+    """
     found = linear_measures(split, num_classes)
     return None if found is None else found[parse_metric(metric).measure]
 

@@ -22,8 +22,12 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content by a text in UTF-8; it is on disk when the call returns.
 
-    A link at `path` is replaced, not followed. Raises OSError when the file cannot be written; the
-    old content then stays, and no temporary file does.
+    Args:
+        path: The file, in a folder that exists. A link there is replaced, not followed.
+        text: The whole content.
+
+    Raises:
+        OSError: The file cannot be written; the old content then stays, and no temporary file does.
     """
     write_bytes(path, text.encode())
 
@@ -31,7 +35,13 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Replace a file's content by readable JSON, as `write_text` does.
 
-    Raises ValueError for a number that JSON does not have: an infinity or not-a-number.
+    Args:
+        path: The file, in a folder that exists.
+        content: What JSON can write.
+
+    Raises:
+        ValueError: A number is infinite or not a number, which JSON does not have.
+        OSError: As `write_text`.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
@@ -54,15 +64,22 @@ def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
 
 
 def is_temporary(path: Path) -> bool:
-    """Return whether a file's name is one that a killed process may have left here."""
+    """Tell by a file's name whether a killed process may have left it here.
+
+    Args:
+        path: Need not exist.
+    """
     return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
 def remove_temporaries(folder: Path) -> None:
     """Delete what killed processes have left half written in a folder, here or by a library.
 
-    A folder `X.old` was about to be replaced: it becomes `X` again where there is no newer one. No
-    other process may be writing there.
+    A folder `X.old` was about to be replaced: it becomes `X` again where there is no newer one.
+
+    Args:
+        folder: A folder of a run, in which no other process is writing; one that does not exist has
+            nothing to delete.
     """
     for path in folder.glob("*"):
         if path.name.endswith(_REPLACED) and path.is_dir():

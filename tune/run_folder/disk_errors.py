@@ -35,6 +35,13 @@ def forbids_writing(error: OSError, root: Path) -> bool:
 def told_in_a_message(folder: "RunFolder") -> Iterator[None]:
     """Turn a failure to write a run, or to reach its database, into one message.
 
+    Args:
+        folder: The run; an error about a file elsewhere passes, unless it says that a disk is full
+            or not writable.
+
+    Yields:
+        Nothing.
+
     Raises:
         SearchError: The database no longer answers.
         RunFolderError: The folder cannot be written, or is gone.

@@ -211,36 +211,98 @@ def _read_text(path: Path, most_bytes: int) -> str:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """Return what is known of `result.json`; raises as `read_json` does, also for other values."""
+    """Read `result.json`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The values that are known, by key; what else the file holds is left out.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RunFolderError: It is damaged: no JSON, too large, or with a value of another type.
+    """
     return _adapted(_RESULT, read_json(path), path).model_dump(exclude_unset=True)
 
 
 def read_environment(path: Path) -> dict[str, Any]:
-    """Return what is known of `environment.json`; raises as `read_result` does."""
+    """Read `environment.json`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The values that are known, by key; those that are null are left out.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RunFolderError: It is damaged, as in `read_result`.
+    """
     return check_environment(read_json(path), path)
 
 
 def check_environment(content: Any, path: Path) -> dict[str, Any]:
-    """Return what is known of the content of an `environment.json` that was read already.
+    """Check the content of an `environment.json` that was read already.
+
+    Args:
+        content: As JSON gives it.
+        path: The file, for the message.
+
+    Returns:
+        The values that are known, by key; those that are null are left out.
 
     Raises:
-        RunFolderError: It is damaged.
+        RunFolderError: A value is of another type than it must be.
     """
     return _adapted(_ENVIRONMENT, content, path).model_dump(exclude_unset=True, exclude_none=True)
 
 
 def read_reruns(path: Path) -> list[RecordedRerun]:
-    """Return what a confirmation has recorded; raises as `read_result` does."""
+    """Read what a confirmation has recorded.
+
+    Args:
+        path: `confirm/reruns.json`.
+
+    Returns:
+        A record for each training with a fresh seed.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RunFolderError: It is damaged, as in `read_result`.
+    """
     return _adapted(_RERUNS, read_json(path), path)
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:
-    """Return a trial's reports, one a rung; raises as `read_result` does."""
+    """Read a trial's reports.
+
+    Args:
+        path: The trial's `curve.json`.
+
+    Returns:
+        The metrics by name, one dictionary a rung.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RunFolderError: It is damaged, as in `read_result`.
+    """
     return _adapted(_CURVE, read_json(path), path)
 
 
 def read_steps(path: Path) -> list[dict[str, Any]]:
-    """Return the points of a trial's `steps.csv`; raises as `read_result` does."""
+    """Read how a trial went between its rungs.
+
+    Args:
+        path: The trial's `steps.csv`.
+
+    Returns:
+        A dictionary for each point, with the keys of `textcls.training.step_log.StepPoint`.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RunFolderError: It is damaged, as in `read_result`.
+    """
     text = _read_text(path, MOST_BYTES)
     try:
         rows = list(csv.DictReader(io.StringIO(text)))
@@ -250,12 +312,27 @@ def read_steps(path: Path) -> list[dict[str, Any]]:
 
 
 def read_metrics(path: Path) -> dict[str, float]:
-    """Return metrics by name; raises as `read_result` does."""
+    """Read a file of metrics.
+
+    Args:
+        path: A JSON object of numbers.
+
+    Returns:
+        Finite numbers by name.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RunFolderError: It is damaged, as in `read_result`.
+    """
     return _adapted(_METRICS, read_json(path), path)
 
 
 def check_points(points: list[Mapping[str, Any]], where: Path | str) -> None:
     """Check what the trials of a study reported at their rungs.
+
+    Args:
+        points: The reports, metrics by name.
+        where: The study, for the message: a file or the URL of a database.
 
     Raises:
         RunFolderError: Something else is there than names and finite numbers.

@@ -25,7 +25,18 @@ def describe(
     resources: Mapping[str, Any],
     notices: Sequence[str],
 ) -> dict[str, Any]:
-    """Return versions, seed, git revision, machine, data and command line, ready for JSON."""
+    """Describe what a search runs on, ready for JSON.
+
+    Args:
+        command: The command line, or what stands for it; passwords in URLs are left out.
+        seed: The search's.
+        corpora: The provenance of each prepared corpus.
+        resources: Workers, cores, memory and GPUs, as the search uses them.
+        notices: Sentences about what was left out or substituted.
+
+    Returns:
+        These, with versions of packages, git's revision of this package, the machine and the time.
+    """
     return {
         "command": [without_password(each) for each in command],
         "directory": str(Path.cwd()),
@@ -63,7 +74,14 @@ def machine() -> dict[str, Any]:
 
 
 def revision(folder: Path) -> str | None:
-    """Return the git commit of a folder, "+" behind it where files differ; None outside git."""
+    """Return the git commit of a folder.
+
+    Args:
+        folder: A folder in a working tree, or in none.
+
+    Returns:
+        The commit's hash, "+" behind it where tracked files differ; None outside git or without it.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None

@@ -28,7 +28,11 @@ class Heartbeat:
             path.parent.mkdir(parents=True, exist_ok=True)
 
     def beat(self, epoch: float) -> None:
-        """Write how many epochs are trained; at most twice a second, and never raise."""
+        """Write how many epochs are trained; at most twice a second, and never raise.
+
+        Args:
+            epoch: Epochs trained, with their fraction.
+        """
         if (now := self._now()) < self._next:
             return
         self._next = now + _WRITTEN_EVERY_S
@@ -48,7 +52,15 @@ class HeartbeatReader:
         self._known: dict[int, float] = {}
 
     def read(self, numbers: list[int]) -> dict[int, float]:
-        """Return epochs trained by number, for those of these trials that have written any."""
+        """Return how far running trials are.
+
+        Args:
+            numbers: The trials that run.
+
+        Returns:
+            Epochs trained by number, for those of the first some hundred that have written any. The
+            files are not read more often than a display needs; in between it is what was read last.
+        """
         if (now := self._now()) >= self._next:
             self._next = now + _READ_EVERY_S
             found = {number: _epoch(self._path(number)) for number in numbers[:_READ]}

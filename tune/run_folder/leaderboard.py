@@ -76,7 +76,14 @@ def result_json(
 
 
 def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:
-    """Count the trials that ended in each state; a chain of interrupted ones is one trial."""
+    """Count the trials that ended in each state.
+
+    Args:
+        records: All records; a chain of interrupted ones counts as one trial.
+
+    Returns:
+        By state, 0 included; those that still run are left out.
+    """
     found = Counter(record.state for record in current_trials(records))
     return {str(state): found[state] for state in State if state != State.RUNNING}
 

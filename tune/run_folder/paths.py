@@ -59,12 +59,29 @@ class RunFolder:
         return RunFolder(*self.store.here(self.root))
 
     def local(self, path: Path) -> Path:
-        """Return a file of this folder, fetched from the store if need be."""
+        """Return a file of this folder, fetched from the store if need be.
+
+        Args:
+            path: Where it lies on this machine.
+
+        Returns:
+            The same path; nothing lies there where the store lacks the file too.
+
+        Raises:
+            OSError: The store does not answer.
+        """
         self.store.fetch(path)
         return path
 
     def publish(self, path: Path) -> None:
-        """Store a file of this folder, where there is a store."""
+        """Store a file of this folder, where there is a store.
+
+        Args:
+            path: Where it lies on this machine.
+
+        Raises:
+            OSError: The store does not answer.
+        """
         self.store.publish(path)
 
     def mark_copy(self) -> str:
@@ -84,7 +101,11 @@ class RunFolder:
         return run
 
     def remove(self, path: Path) -> None:
-        """Delete a file of this folder here and in the store."""
+        """Delete a file of this folder here and, in the background, in the store.
+
+        Args:
+            path: Where it lies on this machine; it may be missing.
+        """
         path.unlink(missing_ok=True)
         self.store.remove_later(path)
 
@@ -212,7 +233,12 @@ class RunFolder:
         return self.root / "confirm" / "runs.json"
 
     def rerun(self, number: int, seed: int) -> TrialFolder:
-        """Return the folder of a trial's configuration trained with another seed."""
+        """Return the folder of a trial's configuration trained with another seed.
+
+        Args:
+            number: The trial.
+            seed: The fresh seed.
+        """
         return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.store)
 
     @property
@@ -251,11 +277,19 @@ class RunFolder:
         return self.root / ".stop"
 
     def heartbeat(self, number: int) -> Path:
-        """Return the file in which a running trial writes how far it is."""
+        """Return the file in which a running trial writes how far it is.
+
+        Args:
+            number: The trial.
+        """
         return self.scratch / "heartbeats" / str(number)
 
     def trial(self, number: int) -> TrialFolder:
-        """Return the folder of one trial."""
+        """Return the folder of one trial, which need not exist.
+
+        Args:
+            number: The trial.
+        """
         return TrialFolder(self.root / "trials" / str(number), self.store)
 
     @contextmanager
@@ -289,7 +323,15 @@ class RunFolder:
 
 
 def default_name(space: Path, now: datetime) -> str:
-    """Return a run's name when none is given: the space's name and the time, to the second."""
+    """Return a run's name when none is given.
+
+    Args:
+        space: The search file, or what stands for it.
+        now: The time, to the second; local time, since people read it.
+
+    Returns:
+        Such as "gru-20260131-142500".
+    """
     return f"{space.stem}-{now:%Y%m%d-%H%M%S}"
 
 
@@ -298,7 +340,14 @@ RunsDir = Path | str
 
 
 def runs_dir(text: str) -> RunsDir:
-    """Parse `--runs-dir`."""
+    """Parse `--runs-dir`.
+
+    Args:
+        text: A folder, or the address of one in an object store, such as `s3://bucket/runs`.
+
+    Returns:
+        A path, or the address as it is.
+    """
     return text if is_address(text) else Path(text)
 
 
@@ -345,10 +394,14 @@ def _check_free(remote: RemoteStore, name: str) -> None:
 
 
 def named(runs_dir: RunsDir, name: str) -> RunFolder:
-    """Return the folder of a run of that name, whether it exists or not.
+    """Return the folder of a run of some name, whether it exists or not.
+
+    Args:
+        runs_dir: The folder or object store with the runs.
+        name: Letters, digits, dots, underscores and hyphens; no path.
 
     Raises:
-        RunFolderError: The name is not a plain name.
+        RunFolderError: The name is not a plain name, or the store does not answer.
     """
     if isinstance(runs_dir, str):
         return _taken(object_store.joined(runs_dir, _checked(name)))
@@ -424,13 +477,27 @@ def _held(folder: RunFolder) -> bool:
 
 
 def shown(path: Path) -> str:
-    """Return a path as a person would type it here: relative where it lies below."""
+    """Return a path as a person would type it here.
+
+    Args:
+        path: An absolute path.
+
+    Returns:
+        Relative where it lies below the current folder, else as it is.
+    """
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def began(folder: RunFolder) -> bool:
-    """Tell whether a run has a complete study: one with its format (`study.create_study`)."""
+    """Tell whether a run has a complete study, one with its format (`study.create_study`).
+
+    Args:
+        folder: The run; what its store holds must be here.
+
+    Returns:
+        False where the search was killed before its study was complete: it then begins anew.
+    """
     if folder.database.is_file():  # written once the study is complete
         return True
     try:

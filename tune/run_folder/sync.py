@@ -24,6 +24,13 @@ def synchronised(folder: RunFolder, say: Callable[[str], None]) -> Iterator[None
 
     Of a search that did not begin nothing stays in the store.
 
+    Args:
+        folder: The run.
+        say: Gets a sentence where storing takes long or fails for the time being.
+
+    Yields:
+        Nothing; all that is there when the block ends is stored.
+
     Raises:
         RunFolderError: Another machine searches there or, at the end, not everything could be
             stored.

@@ -46,7 +46,11 @@ class TrialFolder:
         return self.root / "unfinished.safetensors"
 
     def checkpoint(self, rung: int) -> Path:
-        """Return the path of the checkpoint of a rung, counted from 0."""
+        """Return the path of the checkpoint of a rung.
+
+        Args:
+            rung: Counted from 0.
+        """
         return self.root / f"rung-{rung}.safetensors"
 
     def checkpoints(self) -> dict[int, Path]:
@@ -89,6 +93,12 @@ class TrialFolder:
 
         Files are linked, not copied: a checkpoint is never written in place. The curve comes last,
         so a trial that has one has all that it adopts.
+
+        Args:
+            other: On the same disk; one without a curve leaves this folder empty.
+
+        Raises:
+            OSError: Something cannot be linked or written.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         if not other.curve.exists():
@@ -101,28 +111,35 @@ class TrialFolder:
         atomic.write_text(self.curve, other.curve.read_text(encoding="utf-8"))
 
     def keep(self, rungs: set[int]) -> None:
-        """Delete the checkpoints of all other rungs here, for the worker that wrote them.
+        """Delete checkpoints here, for the worker that wrote them.
 
         What is stored of them is the search's to delete (`tidy_store`): only it knows how far the
         stored journal is.
+
+        Args:
+            rungs: Those whose checkpoints stay, from 0.
         """
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
                 path.unlink(missing_ok=True)
 
     def tidy_store(self, rungs: set[int]) -> None:
-        """Delete the stored checkpoints of earlier rungs than the last of these, but for these.
+        """Delete the stored checkpoints of earlier rungs than the last that stays.
 
         For a trial that runs: its worker may have stored a later one that is not yet recorded.
+
+        Args:
+            rungs: Those whose checkpoints stay, from 0, at least one.
         """
         gone = {self.checkpoint(rung).name for rung in range(max(rungs)) if rung not in rungs}
         if gone:
             self.store.prune_later(self.root, lambda name: name not in gone)
 
     def tidy(self, rungs: set[int]) -> None:
-        """Delete the checkpoints of all other rungs, wherever a worker wrote them.
+        """Delete checkpoints wherever a worker wrote them, and what a lost one left half written.
 
-        What a lost worker has left half written goes as well.
+        Args:
+            rungs: Those whose checkpoints stay, from 0; none where it is empty.
         """
         for rung, path in self.checkpoints().items():
             if rung not in rungs:
@@ -134,7 +151,14 @@ class TrialFolder:
         self.store.prune_later(self.root, lambda name: name in kept or not _RUNG.match(name))
 
     def publish(self, *rungs: int) -> None:
-        """Store the curve and these checkpoints, in this order: none is ahead of the curve."""
+        """Store the curve and some checkpoints, in this order: none is ahead of the curve.
+
+        Args:
+            rungs: Those whose checkpoints are stored, from 0.
+
+        Raises:
+            OSError: The store does not answer.
+        """
         if self.steps.exists():
             self.store.publish(self.steps)
         self.store.publish(self.curve, *map(self.checkpoint, rungs))
@@ -159,7 +183,16 @@ class TrialFolder:
 
 
 def is_kept(name: str, keep: Mapping[int, set[int] | None]) -> bool:
-    """Tell whether a stored file, such as `trials/3/rung-0.safetensors`, is to stay."""
+    """Tell whether a stored file of a trial is to stay.
+
+    Args:
+        name: Within the run folder, such as `trials/3/rung-0.safetensors`.
+        keep: By trial the rungs whose checkpoints stay; None for all of them. A trial that is not
+            named keeps nothing.
+
+    Returns:
+        True also for what is no checkpoint of a named trial, and for folders that are no trials.
+    """
     _, number, file = name.split("/", 2)
     if not number.isdecimal():
         return True

@@ -31,10 +31,13 @@ def allow(url: str) -> None:
 
 
 def allow_named(storage: str | None) -> str | None:
-    """Let run folders name the database that `--storage` says; do nothing without one.
+    """Let run folders name the database that `--storage` says.
+
+    Args:
+        storage: The URL; None where there is no `--storage`, and nothing is to be done.
 
     Returns:
-        Its URL as a run folder keeps it.
+        The URL as a run folder keeps it; None without one.
 
     Raises:
         SearchError: It is no URL of a database, or holds a password.

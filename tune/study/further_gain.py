@@ -34,7 +34,12 @@ class FurtherGain:
         self._is_known = False
 
     def add(self, record: TrialRecord) -> None:
-        """Count a trial that has ended; one that failed or diverged has reached nothing."""
+        """Count a trial that has ended.
+
+        Args:
+            record: Its record; one that failed or diverged has reached nothing. The same number
+                counts once, as it was told last.
+        """
         self._is_known = False
         value = record.value if may_win(record) else None
         self._values[record.number] = -math.inf if value is None else value

@@ -48,9 +48,16 @@ class Storage:
 
 
 def check_url(url: str) -> str:
-    """Return the URL of a database as it is to be kept: the file of SQLite with its whole path.
+    """Return the URL of a database as it is to be kept.
 
-    Raises `SearchError` for what is no URL, has a password, or is forgotten when the process ends.
+    Args:
+        url: As SQLAlchemy reads it, such as `sqlite:///study.db`.
+
+    Returns:
+        The URL; of SQLite with the whole path of its file.
+
+    Raises:
+        SearchError: It is no URL, has a password, or is forgotten when the process ends.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -77,7 +84,14 @@ def check_url(url: str) -> str:
 
 
 def check_file(url: str) -> None:
-    """Raise `SearchError` for an SQLite file that is not there: opening it would make one."""
+    """Check that the file of an SQLite database is there: opening it would make one.
+
+    Args:
+        url: From a run folder; of another database nothing is checked.
+
+    Raises:
+        SearchError: There is no such file, or it is no URL of a database.
+    """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 

@@ -35,12 +35,24 @@ __all__ = [
 
 
 def id_of(trial: FrozenTrial | optuna.Trial) -> int:
-    """Return a trial's identity in its storage, which is not its number."""
+    """Return a trial's identity in its storage, which is not its number.
+
+    Args:
+        trial: One that runs or was read.
+    """
     return trial._trial_id
 
 
 def read_trial(study: optuna.Study, number: int) -> FrozenTrial:
-    """Read one trial by its number; `Study.trials` would make the list of all of them anew."""
+    """Read one trial by its number; `Study.trials` would make the list of all of them anew.
+
+    Args:
+        study: The study.
+        number: The trial's number in it, from 0.
+
+    Raises:
+        KeyError: There is no such trial.
+    """
     storage = study._storage
     return storage.get_trial(
         storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
@@ -48,40 +60,84 @@ def read_trial(study: optuna.Study, number: int) -> FrozenTrial:
 
 
 def read_trial_by_id(study: optuna.Study, trial_id: int) -> FrozenTrial:
-    """Read one trial by its identity in the storage."""
+    """Read one trial by its identity in the storage.
+
+    Args:
+        study: The study.
+        trial_id: What `id_of` returned.
+
+    Raises:
+        KeyError: There is no such trial.
+    """
     return study._storage.get_trial(trial_id)
 
 
 def start_trial(study: optuna.Study) -> optuna.Trial:
-    """Start a trial as `Study.ask` does, without looking for one that waits among all trials."""
+    """Start a trial as `Study.ask` does, without looking for one that waits among all trials.
+
+    Args:
+        study: The study.
+
+    Returns:
+        The new trial, without parameters.
+    """
     study._thread_local.cached_all_trials = None  # as in `Study.ask`
     return optuna.Trial(study, study._storage.create_new_trial(study._study_id))
 
 
 def start_waiting_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
-    """Start this one of the trials that wait; `Study.ask` takes the one that was enqueued first."""
+    """Start one of the trials that wait; `Study.ask` takes the one that was enqueued first.
+
+    Args:
+        study: The study.
+        trial: One whose state is WAITING.
+
+    Returns:
+        The same trial, now running.
+    """
     study._thread_local.cached_all_trials = None  # as in `Study.ask`
     study._storage.set_trial_state_values(id_of(trial), state=TrialState.RUNNING)
     return optuna.Trial(study, id_of(trial))
 
 
 def reopen_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
-    """Return a trial that a killed process left running, so that it can be ended."""
+    """Return a trial that a killed process left running, so that it can be ended.
+
+    Args:
+        study: The study.
+        trial: One whose state is RUNNING.
+    """
     return optuna.Trial(study, id_of(trial))
 
 
 def models_groups(sampler: optuna.samplers.TPESampler) -> bool:
-    """Return whether TPE models each combination of conditional parameters by itself."""
+    """Tell whether TPE models each combination of conditional parameters by itself.
+
+    Args:
+        sampler: Optuna's, or a subclass.
+    """
     return bool(sampler._group)
 
 
 def set_density(sampler: optuna.samplers.TPESampler, density: type[TPEDensity]) -> None:
-    """Have TPE compute its densities by a subclass of its own estimator."""
+    """Have TPE compute its densities by a subclass of its own estimator.
+
+    Args:
+        sampler: The sampler, before its first proposal.
+        density: The subclass.
+    """
     sampler._parzen_estimator_cls = density
 
 
 def mixture_of(density: TPEDensity) -> Any:
-    """Return the mixture of a density: its `weights` and, for each parameter, `distributions`."""
+    """Return the mixture of a density.
+
+    Args:
+        density: One that TPE has fitted.
+
+    Returns:
+        Its `weights`, (components,), and for each parameter `distributions`.
+    """
     return density._mixture_distribution
 
 

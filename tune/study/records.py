@@ -79,7 +79,14 @@ WITH_CLASSIFIER = (State.COMPLETE, State.PRUNED, State.INTERRUPTED)
 
 
 def may_win(record: TrialRecord) -> bool:
-    """Tell whether a trial has a classifier, whichever way it ended."""
+    """Tell whether a trial has a classifier, whichever way it ended.
+
+    Args:
+        record: Its record.
+
+    Returns:
+        True for one that ended with a value of its metric at one rung at least.
+    """
     return record.state in WITH_CLASSIFIER and bool(record.values)
 
 
@@ -131,7 +138,11 @@ class Chain:
         return self.furthest if may_win(self.furthest) else None
 
     def continued_by(self, record: TrialRecord) -> "Chain":
-        """Return the chain with a new last member, or with a newer record of its last one."""
+        """Return the chain with a new last member, or with a newer record of its last one.
+
+        Args:
+            record: Of a trial that continues the last member, or of that member itself.
+        """
         earlier = [each for each in self.members if each.number != record.number]
         return Chain((*earlier, record))
 
@@ -160,6 +171,9 @@ def current_trials(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Return the trials as the search counts them: of a chain of interrupted ones, the latest.
 
     So many trials were asked for, and so they are counted for people.
+
+    Args:
+        records: All records, in any order.
     """
     return [chain.latest for chain in chains_of(records)]
 
@@ -182,6 +196,10 @@ def ranked_chains(chains: Iterable[Chain]) -> list[Chain]:
 def ranked(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the trials that may win, best first: by value, then complete ones, then by number.
 
-    Of a chain of interrupted trials only the member that got furthest is among them.
+    Args:
+        records: All records.
+
+    Returns:
+        Of a chain of interrupted trials only the member that got furthest.
     """
     return [chain.furthest for chain in ranked_chains(chains_of(records))]

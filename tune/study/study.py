@@ -202,7 +202,12 @@ class SearchStudy:
         return [trial.number for trial in interrupted if trial.number not in replaced]
 
     def requeue(self, number: int) -> None:
-        """Have an interrupted trial's parameters tried again, by a trial that takes its place."""
+        """Have an interrupted trial's parameters tried again, by a trial that takes its place.
+
+        Args:
+            number: The interrupted trial. The new one has its name and continues from its
+                checkpoint.
+        """
         trial = self._study.get_trials(deepcopy=False)[number]
         asked = trial.system_attrs.get("fixed_params", {})  # a kill may have come amid the asking
         attrs = {
@@ -213,7 +218,14 @@ class SearchStudy:
         self._enqueue({**asked, **trial.params}, attrs)
 
     def record(self, number: int) -> TrialRecord:
-        """Return the record of one trial."""
+        """Return the record of one trial as it is now.
+
+        Args:
+            number: The trial.
+
+        Raises:
+            KeyError: There is no such trial.
+        """
         return _record(optuna_private.read_trial(self._study, number))
 
     def records(self) -> list[TrialRecord]:
@@ -454,7 +466,14 @@ def _earlier(trial: FrozenTrial | optuna.Trial) -> int | None:
 
 
 def step_of(epoch: float) -> int:
-    """Return the step at which Optuna knows what was reported after so many epochs."""
+    """Return the step at which Optuna knows what was reported at a rung.
+
+    Args:
+        epoch: Epochs trained, with their fraction.
+
+    Returns:
+        Thousandths of an epoch, rounded.
+    """
     return round(1000 * epoch)
 
 

@@ -112,7 +112,7 @@ def test_a_loss_that_is_no_number_ends_a_trial_as_diverged(
         return {"accuracy": 0.5, "loss": math.inf}
 
     monkeypatch.setattr(Training, "evaluate", infinite)
-    with pytest.raises(DivergedError, match="test_loss at rung 0 is inf"):
+    with pytest.raises(DivergedError, match="test_loss at rung 1 is inf"):
         next(train_classifier(task(tmp_path)))
     assert not TrialFolder(tmp_path).curve.exists()
 

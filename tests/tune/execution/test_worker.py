@@ -44,7 +44,7 @@ def workload(folder: Path, train: Objective, threads: int = 2) -> Workload:
     [
         ((0.5, 0.6), 2, None),
         ((0.5, DivergedError("loss is nan at step 3")), 1, ("diverged", "loss is nan at step 3")),
-        ((float("nan"), 0.5), 0, ("diverged", "test_accuracy at rung 0 is nan")),
+        ((float("nan"), 0.5), 0, ("diverged", "test_accuracy at rung 1 is nan")),
         ((0.5, KeyError("x")), 1, ("failed", "KeyError: 'x'")),
         ((MemoryError(),), 0, ("failed", "out of memory (MemoryError:)")),
         ((OutOfMemoryError("CUDA"),), 0, ("failed", "out of memory (OutOfMemoryError: CUDA)")),

@@ -47,8 +47,9 @@ def test_a_cluster_tells_what_the_trials_take_of_it() -> None:
     assert "3 nodes, trials take 6 of 48 cores and 0.75 of 4 GPUs" in capture.get()
 
 
-def test_a_long_text_goes_on_below_itself_and_a_command_stays_whole() -> None:
-    command = "python -m textcls.predict " + "folder/" * 8
+@pytest.mark.parametrize("begins", ["python -m textcls.predict ", "textcls-tune predict "])
+def test_a_long_text_goes_on_below_itself_and_a_command_stays_whole(begins: str) -> None:
+    command = begins + "folder/" * 8 + ' "your text"'
     lines = labelled([("Data", "two words " * 6), ("Predict", command)], 40).plain.splitlines()
     assert [line[:16].strip() for line in lines] == ["Data", "", "", "Predict"]
     assert " ".join(line[16:] for line in lines[:3]) == ("two words " * 6).strip()

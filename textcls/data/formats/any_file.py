@@ -48,15 +48,36 @@ class _Opened:
 
 
 def is_data_file(path: Path) -> bool:
-    """Tell by its name whether a file may hold texts and labels."""
+    """Tell by its name whether a file may hold texts and labels.
+
+    Args:
+        path: Need not exist; of `train.csv.gz`, the ending before `.gz` counts.
+
+    Returns:
+        False also for the descriptions that lie beside data, such as `dataset_info.json`.
+    """
     return path.name not in _NO_DATA and _kind(path) in KINDS
 
 
 def read_file(path: Path, place: str, data: DataConfig, scratch: Path) -> Columns:
-    """Read a data file, or a folder of one split; `place` is what messages call it.
+    """Read a data file, or a folder of one split.
 
-    `scratch` is a folder that stays until every row is checked. Raises DataError when it cannot be
-    read or lacks a column.
+    Args:
+        path: A file of one of the `KINDS`, packed by gzip or not; a folder that `datasets` saved,
+            or one with a folder for each class.
+        place: What messages call it.
+        data: The columns, the separator and the encoding where they are set; what is not set is
+            told by the content.
+        scratch: A folder for unpacked and re-encoded copies. It stays until every row is checked,
+            since rows at fault are looked up in it.
+
+    Returns:
+        The columns of texts and labels, not yet checked, and what there is to say of how they were
+        read.
+
+    Raises:
+        DataError: It is empty, damaged, lacks a column, or is a web page or a pointer of Git LFS in
+            the data's place.
     """
     return _guarded(path, place, lambda: _read(path, place, data, scratch))
 
@@ -64,9 +85,20 @@ def read_file(path: Path, place: str, data: DataConfig, scratch: Path) -> Column
 def sample_file(
     path: Path, place: str, data: DataConfig, scratch: Path
 ) -> tuple[Chosen, Sample] | None:
-    """Look at the rows of a file that is quick to look at; None for other kinds.
+    """Look at the rows of a file that is quick to look at.
 
-    Raises DataError as `read_file` does.
+    Args:
+        path: The file.
+        place: What messages call it.
+        data: The columns, the separator and the encoding where they are set.
+        scratch: A folder for unpacked and re-encoded copies.
+
+    Returns:
+        The columns that would be read, and rows from all over the file; None for folders, for lines
+        in fastText's layout and for kinds without fields, such as JSON and Parquet.
+
+    Raises:
+        DataError: As `read_file`.
     """
     if path.is_dir() or _kind(path) not in _WITH_COLUMNS:
         return None

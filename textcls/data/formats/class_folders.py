@@ -18,9 +18,15 @@ _CHOSEN = Chosen(("text",), "label")
 
 
 def find_class_folders(folder: Path, kinds: Sequence[str]) -> list[Path]:
-    """Return the folders of classes in `folder`; none where it has another layout.
+    """Return the folders of classes in a folder.
 
-    At least two folders that hold files, none of which has one of the suffixes `kinds`.
+    Args:
+        folder: Where they are sought; hidden folders and those for texts without a label, such as
+            `unsup`, are passed over.
+        kinds: Suffixes of tables, such as ".csv": where a folder holds one, this is another layout.
+
+    Returns:
+        The folders, sorted; none where fewer than two hold files, or the layout is another.
     """
     inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
     if any(_holds(path, kinds) for path in inside):
@@ -35,13 +41,33 @@ def _holds(folder: Path, kinds: Sequence[str]) -> bool:
 
 
 def texts_in(folder: Path) -> list[Path]:
-    """Return the files of a class, those numbered in the order of their numbers."""
+    """Return the files of a class.
+
+    Args:
+        folder: The folder of one class; folders within it are passed over.
+
+    Returns:
+        The files; those whose names begin with a number come last, in the order of these numbers:
+        `2.txt` before `10.txt`.
+    """
     files = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted((path for path in files if path.is_file()), key=_by_number)
 
 
 def read_class_folders(folder: Path, place: str, data: DataConfig) -> Columns:
-    """Read the text of every file; its folder's name is the label."""
+    """Read the text of every file; its folder's name is the label.
+
+    Args:
+        folder: Holds a folder for each class.
+        place: What messages call it.
+        data: `encoding` is that of all files; by default it is told by their content.
+
+    Returns:
+        A row for each file, called by its path within `folder` where it is at fault.
+
+    Raises:
+        OSError: A file cannot be read; `read_file` makes a `DataError` of it.
+    """
     paths, labels = [], []
     for each in find_class_folders(folder, ()):
         for path in texts_in(each):

@@ -12,14 +12,35 @@ GZIP, ZIP = ".gz", ".zip"
 
 
 def inner_name(path: Path) -> str:
-    """Return the name that a file has once it is unpacked: `train.csv` for `train.csv.gz`."""
+    """Return the name that a file has once it is unpacked.
+
+    Args:
+        path: Need not exist.
+
+    Returns:
+        `train.csv` for `train.csv.gz`; the name as it is for any other.
+
+    Example:
+        >>> inner_name(Path("data/train.csv.gz"))
+        'train.csv'
+    """
     return path.name[: -len(GZIP)] if path.suffix.lower() == GZIP else path.name
 
 
 def unpack_gzip(path: Path, folder: Path, place: str) -> Path:
-    """Unpack a gzip file into `folder` and return the path of its content.
+    """Unpack a gzip file.
 
-    Raises DataError where it is damaged.
+    Args:
+        path: The packed file, which stays as it is.
+        folder: Where its content is written, under `inner_name`.
+        place: What messages call the file.
+
+    Returns:
+        The path of the content.
+
+    Raises:
+        DataError: The file is damaged or cut off.
+        OSError: The disk is full, for one.
     """
     out = folder / inner_name(path)
     try:
@@ -31,9 +52,18 @@ def unpack_gzip(path: Path, folder: Path, place: str) -> Path:
 
 
 def unpack_zip(path: Path, folder: Path, place: str) -> Path:
-    """Unpack a zip archive into `folder` and return it.
+    """Unpack a zip archive.
 
-    Raises DataError where it is damaged, locked or larger than the free disk space.
+    Args:
+        path: The archive.
+        folder: Where its members are written; none can get outside of it.
+        place: What messages call the archive.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        DataError: The archive is damaged, needs a password, or holds more than the disk has free.
     """
     try:
         with zipfile.ZipFile(path) as archive:

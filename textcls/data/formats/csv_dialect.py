@@ -49,7 +49,15 @@ class Dialect:
         return self.separator.join(_END)
 
     def reader(self, lines: Iterable[str]) -> "Reader":
-        """Python's reader of records in this dialect."""
+        """Return a reader of Python's csv module for records in this dialect.
+
+        Args:
+            lines: The lines with their ends, from the first record on; `skipped` is not applied
+                here.
+
+        Returns:
+            Iterates over lists of fields.
+        """
         if self.quoted:
             return csv.reader(lines, delimiter=self.separator)
         return csv.reader(lines, delimiter=self.separator, quoting=csv.QUOTE_NONE)
@@ -59,10 +67,17 @@ COMMA = Dialect()
 
 
 def detect_dialect(path: Path, known: Collection[str], asked: str | None) -> Dialect:
-    """Tell the dialect of a UTF-8 file.
+    """Tell the dialect of a file by its first lines.
 
-    `known` are column names, in lower case, of which a header would have two; `asked` is the
-    separator where it is set.
+    Args:
+        path: A file in UTF-8, of which a few bytes may be damaged.
+        known: Column names in lower case; a separator that gives the first line two of them is
+            taken.
+        asked: The separator where it is set; None to tell it by the content.
+
+    Returns:
+        The separator, whether quotes enclose fields, and whether a line `sep=;` is skipped. Titles
+        above the table are left to `without_titles`.
     """
     lines = _first_lines(path)
     if lines and (excel := _EXCEL.fullmatch(lines[0])):
@@ -77,9 +92,15 @@ def detect_dialect(path: Path, known: Collection[str], asked: str | None) -> Dia
 
 
 def without_titles(path: Path, dialect: Dialect) -> Dialect:
-    """Return the dialect that skips lines above a table which are one field each.
+    """Return the dialect that skips the lines above a table which are one field each.
 
-    The dialect itself, where the first lines are none, or are more than `_MOST_TITLES`.
+    Args:
+        path: A file in UTF-8.
+        dialect: The dialect of its table.
+
+    Returns:
+        The dialect itself where the file begins with the table, where more than 20 lines stand
+        above it, or where one of them may begin a quoted field of several lines.
     """
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         lines = list(islice((line[:_LONGEST_RECORD] for line in file), _MOST_TITLES + 1))
@@ -93,7 +114,16 @@ def without_titles(path: Path, dialect: Dialect) -> Dialect:
 
 @contextmanager
 def records_of(path: Path, dialect: Dialect) -> Iterator[Iterator[tuple[int, list[str]]]]:
-    """Iterate over the records that pandas would see, each with the line it starts on, from 1."""
+    """Iterate over the records that pandas would see: quoted fields may hold line breaks.
+
+    Args:
+        path: A file in UTF-8. Damaged bytes come out as lone surrogates (`surrogateescape`).
+        dialect: How its fields are told apart; its skipped lines are skipped.
+
+    Yields:
+        An iterator over pairs of the line on which a record starts, from 1, and its fields. It is
+        good until the block ends.
+    """
     limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -171,9 +201,15 @@ def _is_quoted(lines: Sequence[str], separator: str) -> bool:
 
 
 def take_sample(records: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
-    """Keep every row, then every second, every fourth, ... of the first 32 MB.
+    """Keep every row, then every second, every fourth, ... of the first 32 million characters.
 
     A file that is sorted by label shows all of its labels that way.
+
+    Args:
+        records: Line numbers and fields, as `records_of` gives them; they are read from here on.
+
+    Returns:
+        The fields of at most `SAMPLE` rows, evenly spread.
     """
     kept: list[list[str]] = []
     step, read = 1, 0
@@ -189,9 +225,21 @@ def take_sample(records: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
 
 
 def has_header(first: Sequence[str], rows: Sequence[Sequence[str]], known: Collection[str]) -> bool:
-    """Tell whether `first` names columns whose values are in `rows`.
+    """Tell whether the first record names the columns.
 
-    `known`: column names in lower case that speak for a header.
+    Args:
+        first: The fields of the first record.
+        rows: Fields of records behind it.
+        known: Column names in lower case that speak for a header.
+
+    Returns:
+        True where one of the names is a known one that does not occur below it. Else False where a
+        name is a number, long, missing throughout or there twice, or is one of few values that its
+        column repeats, as a label would be.
+
+    Example:
+        >>> has_header(["label", "text"], [["1", "a late goal"]], {"label", "text"})
+        True
     """
     names = [name.strip() for name in first]
     columns = [[row[i].strip() for row in rows if i < len(row)] for i in range(len(names))]

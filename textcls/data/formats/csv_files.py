@@ -48,9 +48,20 @@ class _Layout:
 
 
 def read_csv(path: Path, place: str, data: DataConfig) -> Columns:
-    """Read a file with columns; `place` is what messages call it.
+    """Read a file with columns.
 
-    Raises DataError when the file is empty, lacks a column or cannot be read as CSV at all.
+    Args:
+        path: A file in UTF-8 or one with damaged bytes.
+        place: What messages call it.
+        data: The columns and the separator where they are set. What is not set is told by the
+            header and the content.
+
+    Returns:
+        Texts and labels, numbered by their lines. Rows that cannot be parsed are counted in
+        `screened`.
+
+    Raises:
+        DataError: The file is empty, lacks a column or cannot be read as CSV at all.
     """
     layout = _layout(path, place, data)
     chosen, dialect = layout.chosen, layout.dialect
@@ -93,7 +104,18 @@ def read_csv(path: Path, place: str, data: DataConfig) -> Columns:
 def sample_csv(path: Path, place: str, data: DataConfig) -> tuple[Chosen, Sample]:
     """Look at a file: the columns that would be read, and rows from all over it.
 
-    Raises DataError as `read_csv` does; needs neither pandas nor `datasets`.
+    Needs neither pandas nor `datasets`, whose import takes a second.
+
+    Args:
+        path: A file in UTF-8 or one with damaged bytes.
+        place: What messages call it.
+        data: The columns and the separator where they are set.
+
+    Returns:
+        The names of the chosen columns, and the values of every column in the sample by its name.
+
+    Raises:
+        DataError: As `read_csv`, but for rows outside the sample.
     """
     layout = _layout(path, place, data)
     with records_of(path, layout.dialect) as records:
@@ -190,7 +212,18 @@ def _headerless(
 
 
 def class_names(folder: Path, place: str) -> tuple[str, ...] | None:
-    """Return the lines of the `classes.txt` beside a file; None where there is none."""
+    """Return the class names that the `classes.txt` beside a file lists.
+
+    Args:
+        folder: The file's folder.
+        place: What messages call the file; those of this function name `classes.txt` in its place.
+
+    Returns:
+        The names by line, blank lines left out; None where there is no `classes.txt`.
+
+    Raises:
+        DataError: It is not UTF-8, has fewer than two names, or has one of them twice.
+    """
     path = folder / CLASSES_FILE
     if not path.is_file():
         return None

@@ -51,7 +51,20 @@ class FoundEncoding:
 
 
 def is_utf8(path: Path) -> bool:
-    """Tell whether the whole file is UTF-8, a block at a time; it is remembered for a while."""
+    """Tell whether a whole file is UTF-8, a block at a time.
+
+    The answer for a file is remembered by its path, size and modification time, since several
+    readers ask.
+
+    Args:
+        path: The file.
+
+    Returns:
+        True also for ASCII and for an empty file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
     about = path.stat()
     return _is_utf8(path, about.st_ino, about.st_size, about.st_mtime_ns)
 
@@ -71,7 +84,18 @@ def _is_utf8(path: Path, *_version: int) -> bool:
 
 
 def detect_encoding(path: Path) -> FoundEncoding:
-    """Tell the encoding of a file; UTF-8 also for UTF-8 with damaged bytes in it."""
+    """Tell the encoding of a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        That of its byte order mark, UTF-16 or UTF-32 without one, UTF-8 (also with some damaged
+        bytes in it), or a guess, which comes with a line of the text to judge it by.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
     with path.open("rb") as file:
         head = file.read(4096)
     for mark, name in _MARKS:
@@ -90,9 +114,19 @@ def detect_encoding(path: Path) -> FoundEncoding:
 
 
 def rewrite_as_utf8(path: Path, encoding: str, out: Path, place: str) -> None:
-    """Write the file's text to `out` in UTF-8, its line ends as they are.
+    """Write a file's text to another file in UTF-8, its line ends as they are.
 
-    Raises DataError where the bytes are not of the encoding.
+    In an encoding of one byte a character, a byte without a meaning goes on as itself, so that only
+    the row that holds it is at fault.
+
+    Args:
+        path: The file.
+        encoding: Its encoding, as Python calls it.
+        out: Is replaced where it exists.
+        place: What messages call the file.
+
+    Raises:
+        DataError: Some bytes cannot be of the encoding.
     """
     single = len("\u3042".encode(encoding, errors="replace")) == 1  # a letter of all others
     # A byte without a meaning goes on as itself: the row that holds it is at fault, not the file.
@@ -147,7 +181,18 @@ def _beyond_ascii(path: Path) -> tuple[bytes, int, int]:
 
 
 def guess_encoding(content: bytes) -> str | None:
-    """Return the likeliest encoding of bytes that are not UTF-8; None where none makes sense."""
+    """Return the likeliest encoding of bytes that are not UTF-8.
+
+    Args:
+        content: Whole lines of a file; those that are ASCII tell nothing and are left out.
+
+    Returns:
+        The encoding as Python calls it, such as "cp1252"; None where none makes sense of the bytes.
+
+    Example:
+        >>> guess_encoding("Le café était fermé à cette heure-là, même l'été.".encode("cp1252"))
+        'cp1252'
+    """
     lines = (line for line in content.splitlines() if not line.isascii())
     sample = b"\n".join(lines)[:_SAMPLE]
     for name in ("cp932", "euc_jp"):

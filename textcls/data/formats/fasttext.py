@@ -15,7 +15,14 @@ _LINES = 50
 
 
 def is_fasttext(path: Path) -> bool:
-    """Tell whether most of the first lines hold a `__label__`."""
+    """Tell whether most of a file's first lines hold a `__label__`.
+
+    Args:
+        path: A text file.
+
+    Returns:
+        False also for a file without a line.
+    """
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         lines = [line for line in islice(file, _LINES) if line.strip()]
     marked = sum(line.startswith(PREFIX) or f" {PREFIX}" in line for line in lines)
@@ -23,7 +30,17 @@ def is_fasttext(path: Path) -> bool:
 
 
 def read_fasttext(path: Path, place: str) -> Columns:
-    """Read a file of labelled lines; several labels of a line are joined by commas."""
+    """Read a file of labelled lines.
+
+    Args:
+        path: Lines of a `__label__NAME` and a text, in either order. Several labels of a line
+            become one, joined by commas.
+        place: What messages call the file.
+
+    Returns:
+        Texts and labels, numbered by their lines; a line without a label has an empty one. Lines
+        that are not UTF-8 are counted in `screened`.
+    """
     passed, (text, label) = screen(place, _CHOSEN, _rows(path))
     faults = passed.faults()
     notice = f"{place}: read as fastText lines, {PREFIX}NAME and a text"

@@ -24,12 +24,21 @@ class BuilderError(Exception):
 
 
 def load(kind: Literal["csv", "json", "parquet"], path: Path, **options: Any) -> Any:
-    """Return the file as a `datasets.Dataset`.
+    """Return a file as a `datasets.Dataset`.
 
     Its columns are mapped from a temporary file that has no name any more, so that they are paged
     in as they are used and the disk space is free again when the last of them goes.
 
-    Raises BuilderError when the builder cannot read the file.
+    Args:
+        kind: The builder.
+        path: The file; its name may hold any character.
+        options: Passed on to the builder.
+
+    Returns:
+        All rows and columns, with the types that the builder gives them.
+
+    Raises:
+        BuilderError: The builder cannot read the file; the message is the first line of its reason.
     """
     import datasets
 
@@ -54,11 +63,22 @@ def load_csv(
     header: bool,
     dialect: Dialect = COMMA,
 ) -> tuple[pa.ChunkedArray, ...]:
-    """Read the columns `needed` of a CSV file whose columns are `names`, all of them as text.
+    """Read some columns of a CSV file, all of them as text.
 
     A file whose records all have as many fields goes through Arrow, any other through the builder.
 
-    Raises BuilderError when the builder cannot read the file or a record has too many fields.
+    Args:
+        path: The file, in UTF-8.
+        names: The names of all of its columns, whatever its header says.
+        needed: The names of those to read.
+        header: Whether the first record is a header, which is left out.
+        dialect: How its fields are told apart.
+
+    Returns:
+        A column of strings for each name in `needed`. "NA" and "null" are words like any other.
+
+    Raises:
+        BuilderError: The builder cannot read the file, or a record has more fields than `names`.
     """
     regular = read_regular_csv(path, names, needed, header=header, dialect=dialect)
     if regular is not None:
@@ -85,12 +105,28 @@ def load_csv(
 
 
 def columns_of(dataset: Any, names: Sequence[str]) -> tuple[pa.ChunkedArray, ...]:
-    """Return Arrow columns of a `datasets.Dataset` without a copy."""
+    """Return Arrow columns of a `datasets.Dataset` without a copy.
+
+    Args:
+        dataset: The data set, without a selection of its rows (`select`, `shuffle`), which the
+            columns would ignore.
+        names: Columns that it has.
+
+    Returns:
+        The columns, in the order of `names`.
+    """
     return tuple(dataset.data.column(name) for name in names)
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of the innermost error, which `datasets` has wrapped in its own."""
+    """Return the first line of the innermost error, which `datasets` has wrapped in its own.
+
+    Args:
+        error: The outermost one; its causes are followed.
+
+    Returns:
+        The line, or the name of the error's type where it says nothing.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines()
@@ -101,7 +137,11 @@ def reason(error: BaseException) -> str:
 def quiet(*, bars: bool = False) -> Iterator[None]:
     """Hold back what `datasets` prints, warns and logs: we report in our own words.
 
-    With `bars` its progress bars stay, for downloads that somebody watches.
+    Args:
+        bars: Whether progress bars stay, for downloads that somebody watches.
+
+    Yields:
+        Nothing; levels and bars are what they were when the block ends.
     """
     import datasets
     from huggingface_hub import utils

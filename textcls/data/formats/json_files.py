@@ -39,9 +39,18 @@ _KINDS = {
 
 
 def read_json(path: Path, place: str, data: DataConfig) -> Columns:
-    """Read a JSON file; `place` is what messages call it.
+    """Read a JSON file: an object on each line, an array of objects, or an object of columns.
 
-    Raises DataError when the file is empty, lacks a column or is an array that is no valid JSON.
+    Args:
+        path: A file in UTF-8 or one with damaged bytes.
+        place: What messages call it.
+        data: The columns where they are set; a field within an object is called `meta.label`.
+
+    Returns:
+        Texts and labels, numbered by line or, in an array, by row.
+
+    Raises:
+        DataError: The file is empty, lacks a column or is an array that is no valid JSON.
     """
     clean = is_utf8(path)
     is_array = _is_array(path, place)

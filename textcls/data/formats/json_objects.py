@@ -34,9 +34,15 @@ class Unfolded:
 
 
 def unfold_object(path: Path, folder: Path) -> Unfolded:
-    """Write the rows of each split to a file of JSON lines in `folder`.
+    """Write the rows of each split in a JSON object to a file of JSON lines.
 
-    Nothing where the file is no single object of those kinds: its reader says what is wrong.
+    Args:
+        path: The JSON file.
+        folder: Where the files are written.
+
+    Returns:
+        The files by the names that the splits have in the object, or one file under `WHOLE`. No
+        file where this is no single object of those kinds: its reader then says what is wrong.
     """
     found = _single_object(path)
     if found is None:
@@ -66,9 +72,19 @@ def unfold_object(path: Path, folder: Path) -> Unfolded:
 
 
 def flat(found: Any, depth: int = 0) -> Any:
-    """Return an object whose inner objects are fields of its own, called `meta.label`.
+    """Return an object whose inner objects are fields of its own.
 
-    A field that is called so already stays. Anything else is returned as it is.
+    Args:
+        found: A value as `json.loads` gives it.
+        depth: How many objects it lies within; the innermost of very deep ones stay objects.
+
+    Returns:
+        The object with fields such as `meta.label`; a field that is called so already stays. What
+        is no object is returned as it is.
+
+    Example:
+        >>> flat({"text": "a late goal", "meta": {"label": "sport"}})
+        {'text': 'a late goal', 'meta.label': 'sport'}
     """
     if not isinstance(found, dict) or not any(isinstance(each, dict) for each in found.values()):
         return found
@@ -85,7 +101,18 @@ def flat(found: Any, depth: int = 0) -> Any:
 
 
 def written_label(value: str | bool | int | float | None) -> str:
-    """Return a label as Arrow would write it; "" where it is missing."""
+    """Write a label of a JSON file as Arrow would.
+
+    Args:
+        value: What stands in the label's field.
+
+    Returns:
+        "1" for 1.0 and "true" for true; "" where the label is missing: null, or not a number.
+
+    Example:
+        >>> written_label(1.0), written_label(True), written_label(None)
+        ('1', 'true', '')
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):

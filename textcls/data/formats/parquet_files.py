@@ -25,9 +25,18 @@ _LABEL_TYPES = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
 
 
 def read_parquet(path: Path, place: str, data: DataConfig) -> Columns:
-    """Read a Parquet file; `place` is what messages call it.
+    """Read a Parquet file.
 
-    Raises DataError when it is no Parquet file, lacks a column or has one of a useless type.
+    Args:
+        path: The file.
+        place: What messages call it.
+        data: The columns where they are set.
+
+    Returns:
+        As `typed_columns`.
+
+    Raises:
+        DataError: It is no Parquet file, has no row, lacks a column or has one of a useless type.
     """
     try:
         if not pq.read_metadata(path).num_rows:
@@ -41,7 +50,18 @@ def read_parquet(path: Path, place: str, data: DataConfig) -> Columns:
 def typed_columns(dataset: Any, place: str, data: DataConfig) -> Columns:
     """Take the text and label columns out of a `datasets.Dataset`.
 
-    Raises DataError when a column is missing or holds neither texts nor, for the label, numbers.
+    Args:
+        dataset: All rows of one split.
+        place: What messages call it.
+        data: The columns where they are set; else they are chosen by name and content.
+
+    Returns:
+        Texts and labels, numbered by row. The names of a `ClassLabel` are kept as classes, whose -1
+        counts as a missing label.
+
+    Raises:
+        DataError: A column is missing, or holds neither texts nor, for the label, numbers or
+            booleans.
     """
     hint = "; name the right ones in data.text_columns and data.label_column"
     chosen = choose_columns(place, dataset.column_names, data, sample_rows(dataset), hint)
@@ -65,7 +85,15 @@ def typed_columns(dataset: Any, place: str, data: DataConfig) -> Columns:
 
 
 def sample_rows(dataset: Any) -> Sample:
-    """Values from all over a `datasets.Dataset` as texts, for the columns that hold such."""
+    """Return values from all over a data set, for the choice of columns to look at.
+
+    Args:
+        dataset: A `datasets.Dataset`.
+
+    Returns:
+        Some thousand values as texts for each column that holds texts or may hold labels; other
+        columns are left out.
+    """
     table = dataset.data
     step = max(1, len(dataset) // _SAMPLE)
     places = places_of(np.arange(0, len(dataset), step))

@@ -12,12 +12,26 @@ SPLITS, STATE = "dataset_dict.json", "state.json"
 
 
 def is_saved(folder: Path) -> bool:
-    """Tell whether a folder is one that `save_to_disk` wrote."""
+    """Tell whether a folder is one that `datasets.Dataset.save_to_disk` wrote.
+
+    Args:
+        folder: Of one set, or of a dictionary of splits.
+
+    Returns:
+        Whether the description that marks such a folder is there; its data is not looked at.
+    """
     return (folder / STATE).is_file() or (folder / SPLITS).is_file()
 
 
 def saved_splits(folder: Path) -> list[Path]:
-    """Return the folders that hold rows: those of the splits, or the folder itself."""
+    """Return the folders that hold rows.
+
+    Args:
+        folder: One of which `is_saved` is true.
+
+    Returns:
+        Those of the splits by name, or the folder itself where it holds one set.
+    """
     if (folder / STATE).is_file():
         return [folder]
     return sorted(path.parent for path in folder.glob(f"*/{STATE}"))
@@ -26,7 +40,16 @@ def saved_splits(folder: Path) -> list[Path]:
 def read_saved(folder: Path, place: str, data: DataConfig) -> Columns:
     """Read one folder of rows.
 
-    Raises DataError where `datasets` cannot read it, or a column is missing or of a useless type.
+    Args:
+        folder: One that `saved_splits` returned.
+        place: What messages call it.
+        data: The columns where they are set.
+
+    Returns:
+        As `textcls.data.formats.parquet_files.typed_columns`.
+
+    Raises:
+        DataError: `datasets` cannot read it, or a column is missing or of a useless type.
     """
     import datasets
 

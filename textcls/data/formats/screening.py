@@ -32,7 +32,11 @@ class Reason:
     """The record's label, where it can be read."""
 
     def with_label(self, label: str) -> "Reason":
-        """Return the same reason for a record with this label."""
+        """Return the same reason for a record whose label can be read.
+
+        Args:
+            label: The label as it is written; it shows later whether one class lost many rows.
+        """
         return replace(self, label=label)
 
 
@@ -50,13 +54,25 @@ class Screen:
     """How many of the dropped records have which label, where that can be read."""
 
     def drop(self, number: int, reason: Reason) -> None:
-        """Count the record at line or row `number` among those at fault."""
+        """Count a record among those at fault.
+
+        Args:
+            number: Its line or row, from 1.
+            reason: Why; its `detail` is kept of the first record with the same `what` only.
+        """
         self.dropped.setdefault(reason.what, (reason, array("q")))[1].append(number)
         if reason.label.strip():
             self.labels[reason.label.strip()] += 1
 
     def number(self, positions: Sequence[int]) -> list[int]:
-        """Turn positions among the records that passed into their line or row numbers."""
+        """Turn positions among the records that passed into their line or row numbers.
+
+        Args:
+            positions: From 0, in any order.
+
+        Returns:
+            As many numbers, from 1.
+        """
         return [self.passed[position] for position in positions]
 
     def faults(self) -> tuple[Fault, ...]:
@@ -75,7 +91,20 @@ class Screen:
 def screen(
     place: str, chosen: Chosen, records: Iterable[Record]
 ) -> tuple[Screen, tuple[pa.ChunkedArray, ...]]:
-    """Sort out the records at fault; return the others as columns, in the order of `chosen.all`."""
+    """Sort out the records at fault, and return the others as columns.
+
+    Args:
+        place: What messages call the file.
+        chosen: The columns; each record has one field for each of `chosen.all`.
+        records: Numbered fields, or the reason why a record cannot be used.
+
+    Returns:
+        The faults with the numbers of what passed, and the columns of what passed, in the order of
+        `chosen.all`; they have no rows where nothing passed.
+
+    Raises:
+        DataError: What passed cannot be read back, which no record is known to cause.
+    """
     result = Screen()
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "passed.csv"
@@ -96,9 +125,14 @@ def screen(
 
 
 def unencodable(text: str) -> Reason | None:
-    """Return the fault of a text, decoded with `surrogateescape`, that is not proper Unicode.
+    """Return the fault of a text that is not proper Unicode.
 
-    None where there is no fault.
+    Args:
+        text: Decoded with `surrogateescape`, so that bytes which are not UTF-8 are lone surrogates.
+
+    Returns:
+        The reason to drop its record, which quotes the first such byte or half of a pair; None
+        where the text can be encoded.
     """
     try:
         text.encode()

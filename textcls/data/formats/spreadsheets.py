@@ -24,10 +24,19 @@ _MOST_ABOVE = 20  # rows of titles and notes above a table
 
 
 def read_spreadsheet(path: Path, place: str, data: DataConfig, scratch: Path) -> Columns:
-    """Read a workbook; `scratch` is a folder for its rows as CSV.
+    """Read the first sheet of a workbook that has a table, else the first with rows.
 
-    Raises DataError where openpyxl is missing, the workbook is damaged or locked, or no sheet has
-    rows.
+    Args:
+        path: The workbook.
+        place: What messages call it; they add the sheet's name.
+        data: The columns where they are set.
+        scratch: A folder for the rows as CSV, which stays until every row is checked.
+
+    Returns:
+        Texts and labels, numbered by the sheet's rows.
+
+    Raises:
+        DataError: openpyxl is missing, the workbook is damaged or locked, or no sheet has rows.
     """
     out = scratch / f"{path.stem}.csv"
     where, numbers, said = write_sheet(path, place, out)
@@ -60,9 +69,18 @@ def write_sheet(path: Path, place: str, out: Path) -> tuple[str, list[int], list
 
 
 def unfold_workbook(path: Path, names: Iterable[str], folder: Path) -> dict[str, Path]:
-    """Write the sheets of such names to CSV files in `folder`; by name, those that have rows.
+    """Write the sheets of some names to CSV files.
 
-    Raises DataError as `read_spreadsheet` does.
+    Args:
+        path: The workbook.
+        names: The sheets that are wanted.
+        folder: Where the files are written.
+
+    Returns:
+        The files by the sheets' names; sheets without rows, or that are not there, are left out.
+
+    Raises:
+        DataError: As `read_spreadsheet`.
     """
     found: dict[str, Path] = {}
     with _sheets(path, str(path)) as sheets:
@@ -74,9 +92,13 @@ def unfold_workbook(path: Path, names: Iterable[str], folder: Path) -> dict[str,
 
 
 def sheet_names(path: Path) -> list[str]:
-    """Return the names of a workbook's sheets.
+    """Return the names of a workbook's sheets, in their order.
 
-    Raises DataError as `read_spreadsheet` does.
+    Args:
+        path: The workbook.
+
+    Raises:
+        DataError: As `read_spreadsheet`.
     """
     with _sheets(path, str(path)) as sheets:
         return [sheet.title for sheet in sheets]

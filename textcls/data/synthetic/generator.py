@@ -1,6 +1,6 @@
 """The embedded corpus: news-like texts in four classes whose best reachable accuracy is known.
 
-A text names *anchors*, words that belong to one class alone (`synthetic_words.TOPICS`), among
+A text names *anchors*, words that belong to one class alone (`TOPICS`, in `_words.py`), among
 names, numbers and words that the classes share. Its true class is the one with the most anchors,
 and between two with equally many the one that is named first: "The chipmaker Halan sued the lender
 Doreson" is Sci/Tech, "The lender Doreson sued the chipmaker Halan" is Business. So a text tells its
@@ -112,7 +112,15 @@ def generate(train_size: int, test_size: int, seed: int) -> SyntheticCorpus:
 def true_label(text: str) -> int:
     """Read the class of a text off its anchors: the best classifier there can be.
 
-    Raises ValueError for a text without an anchor, which this corpus does not hold.
+    Args:
+        text: A text of this corpus, in any case.
+
+    Returns:
+        The number of the class with the most anchors; of two with equally many, the one that is
+        named first.
+
+    Raises:
+        ValueError: The text has no anchor, as no text of this corpus does.
     """
     found = [_ANCHORS[word] for word in re.findall(r"\w+", text.lower()) if word in _ANCHORS]
     if not found:

@@ -36,7 +36,14 @@ class TextPredictor(Protocol):
     about: Mapping[str, Any]
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
-        """Return probabilities (texts, classes); called from several threads at once."""
+        """Return the probability of each class for each text; called from several threads at once.
+
+        Args:
+            texts: The texts of a portion, none of them None; an empty text is allowed.
+
+        Returns:
+            float (texts, classes), in the order of `label_names`; each row sums to 1.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,20 @@ class Choice:
             raise ValueError(f"--threshold: must lie between 0 and 1, but is {self.threshold:g}")
 
     def names(self, label_names: Sequence[str]) -> list[str]:
-        """Return the names of the columns that `columns` makes."""
+        """Return the names of the columns that `columns` makes.
+
+        Args:
+            label_names: All classes, in the order of the probabilities. With fewer of them than
+                `top`, only as many are told.
+
+        Returns:
+            `label`, `probability`, `label_2`, `probability_2`, ..., then `probability_NAME` for
+            every class where `everything` is set.
+
+        Example:
+            >>> Choice(top=2).names(["sport", "business", "world"])
+            ['label', 'probability', 'label_2', 'probability_2']
+        """
         found = []
         for i in range(min(self.top, len(label_names))):
             end = "" if i == 0 else f"_{i + 1}"
@@ -77,7 +97,16 @@ class Choice:
         return found
 
     def columns(self, rows: np.ndarray[Any, Any], label_names: Sequence[str]) -> list[list[Any]]:
-        """Return the columns for probabilities (texts, classes), in the order of `names`."""
+        """Return the values of the new columns, in the order of `names`.
+
+        Args:
+            rows: Probabilities, (texts, classes).
+            label_names: The classes, in the order of the probabilities.
+
+        Returns:
+            A list of values for each column, each with one value a text: labels and floats. Between
+            equal probabilities the class that comes first in `label_names` is told first.
+        """
         order = np.argsort(-rows, axis=1, kind="stable")[:, : self.top]
         found: list[list[Any]] = []
         for place in order.T:
@@ -94,6 +123,14 @@ class Choice:
 
 def free_names(wanted: Sequence[str], taken: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return names for new columns that the table does not have, and what there is to say of them.
+
+    Args:
+        wanted: The names that the new columns would have.
+        taken: The names of the table's own columns.
+
+    Returns:
+        A free name for each wanted one (`predicted_label`, then `predicted_label_2`, ...), and a
+        sentence for each that is not the wanted one.
 
     Example:
         >>> free_names(["label", "probability"], ["text", "label"])[0]
@@ -177,7 +214,20 @@ def predict_file(
 def predicted(
     predictor: TextPredictor, table: Table, portion: int, jobs: int | None
 ) -> Iterator[tuple[Portion, np.ndarray[Any, Any]]]:
-    """Yield the portions of a table with their probabilities (rows, classes), in order."""
+    """Yield the portions of a table with their probabilities, in the table's order.
+
+    Args:
+        predictor: The classifier; threads share it.
+        table: Where the texts come from.
+        portion: Rows that are predicted together.
+        jobs: Threads; None is one for each core that this process may use.
+
+    Yields:
+        A portion and its probabilities, (rows, classes).
+
+    Raises:
+        DataError: A row of the table cannot be read; the message names it.
+    """
     yield from in_order(
         lambda each: predictor.probabilities(each.texts), table.portions(portion), jobs
     )
@@ -189,6 +239,15 @@ def in_order(
     """Yield each item with what `work` returns for it, in order, by several threads.
 
     Only a few items are read ahead, so that memory stays bounded however many there are.
+
+    Args:
+        work: Called once for each item, from any of the threads; an error of it ends the iteration.
+        items: Read by the caller's thread alone.
+        jobs: Threads; None is one for each core that this process may use. With 1 no thread is
+            started.
+
+    Yields:
+        The item, and its result.
     """
     threads = jobs or cores()
     if threads == 1:
@@ -215,7 +274,15 @@ def in_order(
 
 
 def trained_columns(predictor: TextPredictor) -> tuple[str, ...] | None:
-    """Return the text columns that the training named; None where it named none."""
+    """Return the text columns that the training named.
+
+    Args:
+        predictor: A classifier whose `about` may hold the configuration of its training.
+
+    Returns:
+        The names, in the order in which the columns were joined; None where the training named none
+        or the classifier does not say.
+    """
     configuration = predictor.about.get("configuration") or {}
     found = (configuration.get("data") or {}).get("text_columns")
     if isinstance(found, list | tuple) and all(isinstance(name, str) for name in found):

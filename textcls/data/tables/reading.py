@@ -80,7 +80,13 @@ class Table:
     unit: str = "line"
 
     def portions(self, size: int) -> Iterator[Portion]:
-        """Read the table from its start, `size` rows at a time.
+        """Read the table from its start.
+
+        Args:
+            size: Rows in a portion; the last one may have fewer.
+
+        Yields:
+            The rows' texts and all of their columns.
 
         Raises:
             DataError: A row cannot be read; the message names it.
@@ -114,6 +120,12 @@ class _Look:
 
 def kind_of(path: Path) -> str:
     """Return the kind of table that a file's name says.
+
+    Args:
+        path: Need not exist; of `rows.csv.gz`, the ending before `.gz` counts.
+
+    Returns:
+        One of the values of `KINDS`.
 
     Raises:
         DataError: It is none that can be read and written.

@@ -39,7 +39,17 @@ class TableWriter(Protocol):
     """Writes portions one after the other."""
 
     def write(self, portion: Portion, added: Added) -> None:
-        """Write some rows with new columns behind their own."""
+        """Write some rows with new columns behind their own.
+
+        Args:
+            portion: Rows of the table for which the writer was opened.
+            added: The new columns; the same names, in the same order, in every portion.
+
+        Raises:
+            DataError: The values do not fit the types of Parquet columns. What else goes wrong, a
+                full disk or a character that cannot be written, `open_writer` turns into a
+                `DataError`.
+        """
 
     def close(self) -> None:
         """Write what is left."""
@@ -50,10 +60,18 @@ def open_writer(path: Path, table: Table) -> Iterator[TableWriter]:
     """Open a file for a table with more columns; its name's ending says its kind.
 
     The file appears under its name when the block ends, whole; where it ends by an error, nothing
-    is left.
+    is left, and a file that was there before stays.
+
+    Args:
+        path: The file, in a folder that exists; one that is there is replaced.
+        table: The table whose columns come first. A CSV file gets its separator.
+
+    Yields:
+        The writer; it is closed when the block ends.
 
     Raises:
-        DataError: The kind is unknown, or the file cannot be written.
+        DataError: The kind is unknown or has no columns, the file cannot be written, or it cannot
+            hold a value.
     """
     kind = kind_of(path)
     if kind in (LINES, WORKBOOK):
