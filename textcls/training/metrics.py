@@ -53,21 +53,19 @@ def macro_f1(confusion: IntArray) -> float:
         >>> round(macro_f1(np.array([[3, 1], [0, 4]])), 4)
         0.873
     """
-    scores = f1_scores(confusion)
-    return float(np.nanmean(scores)) if not np.isnan(scores).all() else 0.0
+    hits = np.diag(confusion)
+    return mean_f1(2 * hits, confusion.sum(axis=0) + confusion.sum(axis=1))
 
 
-def f1_scores(confusion: IntArray) -> FloatArray:
-    """Return the F1 of each class (classes,); NaN where it neither occurs nor is predicted.
+def mean_f1(hits_twice: IntArray | FloatArray, occurrences: IntArray | FloatArray) -> float:
+    """Return macro F1 from counts of each class; 0 where no class occurs.
 
     Args:
-        confusion: A confusion matrix (classes, classes).
+        hits_twice: Twice the texts (classes,) that are labelled correctly.
+        occurrences: Labels and predictions (classes,) together.
     """
-    hits = np.diag(confusion).astype(np.float64)
-    total = confusion.sum(axis=0) + confusion.sum(axis=1)
-    scores: FloatArray = np.full_like(hits, np.nan)
-    np.divide(2 * hits, total, out=scores, where=total > 0)
-    return scores
+    occur = occurrences > 0
+    return float(np.mean(hits_twice[occur] / occurrences[occur])) if occur.any() else 0.0
 
 
 def balanced_accuracy(confusion: IntArray) -> float:

@@ -1,5 +1,7 @@
 """Accuracy on new texts beside the recorded one."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -37,6 +39,18 @@ def test_an_unknown_label_is_a_mistake() -> None:
     score = score_labels(labels, np.array([0, 1, 0, 1]), 2)
     assert score.accuracy == 0.5
     assert score.macro_f1 == pytest.approx(2 / 3)
+
+
+def test_a_thousand_classes_take_little_memory() -> None:
+    labels = np.arange(4_000) % 1_000
+    tracemalloc.start()
+    score = score_labels(labels, np.where(labels < 100, 0, labels), 1_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
+    assert score.macro_f1 == pytest.approx((900 + 8 / 404) / 1_000)
+    low, high = score.macro_f1_interval
+    assert low < score.macro_f1 < high
 
 
 @pytest.mark.parametrize(("accuracy", "worse"), [(0.9, 0), (0.95, 0), (0.8, 100)])
