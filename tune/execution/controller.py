@@ -121,7 +121,7 @@ class SearchController:
         that continues an interrupted one is not stopped at a rung that its chain had passed.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
             rung: The rung, counted from 0.
             metrics: Metrics by name; that of the search is among them.
         """

@@ -236,7 +236,7 @@ class RunFolder:
         """Return the folder of a trial's configuration trained with another seed.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
             seed: The fresh seed.
         """
         return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.store)
@@ -280,7 +280,7 @@ class RunFolder:
         """Return the file in which a running trial writes how far it is.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
         """
         return self.scratch / "heartbeats" / str(number)
 
@@ -288,7 +288,7 @@ class RunFolder:
         """Return the folder of one trial, which need not exist.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
         """
         return TrialFolder(self.root / "trials" / str(number), self.store)
 

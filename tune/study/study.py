@@ -221,7 +221,7 @@ class SearchStudy:
         """Return the record of one trial as it is now.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
 
         Raises:
             KeyError: There is no such trial.
