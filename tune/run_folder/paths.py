@@ -358,6 +358,9 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
         runs_dir: The folder or object store with the runs.
         name: The run's: letters, digits, `.`, `_`, `-`, a letter or a digit first.
 
+    Returns:
+        The folder, which exists and is empty.
+
     Raises:
         RunFolderError: The name is not a plain name, is taken, or cannot be written.
     """
@@ -414,6 +417,9 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
     Args:
         runs_dir: The folder or object store with the runs.
         run: Its folder, its address, or its name within `runs_dir`.
+
+    Returns:
+        The run; of one in a store, its copy here is brought up to date first.
 
     Raises:
         RunFolderError: There is no such run.
