@@ -104,7 +104,12 @@ def _unpack_splits(entry: Entry, prefix: str) -> tuple[dict[str, EncodedSplit], 
 
 
 def pack_vectors(embedded: Embedded, encoding: Encoding) -> Entry:
-    """Flatten `embedded`; train's tokens are left out, since no choice of vectors changes them."""
+    """Flatten the vocabulary and matrix of some vectors for the cache.
+
+    Args:
+        embedded: What `embed` made of the vectors.
+        encoding: The texts. Train's tokens are left out, since no choice of vectors changes them.
+    """
     arrays: dict[str, NDArray[np.generic]] = {
         "matrix": embedded.matrix,
         "unseen": _pack_words(embedded.vocabulary.words[encoding.train_words :]),
@@ -116,7 +121,12 @@ def pack_vectors(embedded: Embedded, encoding: Encoding) -> Entry:
 
 
 def unpack_vectors(entry: Entry, encoding: Encoding) -> Made:
-    """Undo `pack_vectors`."""
+    """Restore what `pack_vectors` has flattened.
+
+    Args:
+        entry: From the cache, its arrays as maps of files.
+        encoding: The texts for which it was packed.
+    """
     splits = {
         name: split if name == TRAIN else replace(split, tokens=entry.arrays[f"{name}.tokens"])
         for name, split in encoding.splits.items()

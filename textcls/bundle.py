@@ -374,6 +374,9 @@ def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
         compiled: Use the compiled kernels, which pays from some thousand texts; plain torch starts
             at once.
 
+    Returns:
+        The classifier in evaluation mode, with its vocabulary and everything that the folder tells.
+
     Raises:
         BundleError: The folder is missing, damaged, of another format, or makes no sense.
     """

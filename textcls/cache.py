@@ -91,6 +91,9 @@ def fetch(folder: Path, make: Callable[[], Entry], say: Callable[[str], None]) -
         make: Computes the entry.
         say: Called with a sentence where the entry cannot be stored; it is then returned from
             memory.
+
+    Returns:
+        The entry as it was loaded, its arrays read-only.
     """
     if entry := load(folder):
         return entry

@@ -115,8 +115,11 @@ def prepare_corpus(
         cache_dir: Where the cache lies; by default `cache.default_cache_dir()`. Where it cannot be
             written, `say` hears of it and the work goes on.
         say: Gets each notice and the figures worth knowing, a sentence at a time.
-        source: Texts that were found already, such as `textcls.data.in_memory` makes of lists;
-            by default what `data.name` means.
+        source: Texts that were found already, such as `textcls.data.in_memory` makes of lists; by
+            default what `data.name` means.
+
+    Returns:
+        The corpus, whose arrays are read-only maps of the cache's files.
 
     Raises:
         DataError: Where the data cannot be used.
@@ -197,6 +200,9 @@ def corpus_of(
         linear: Whether the corpus has a linear classifier (`textcls.models.linear`) as well.
         measure: What that is wanted for: "accuracy", "macro_f1" or "balanced_accuracy".
         say: Gets each notice, a sentence at a time.
+
+    Returns:
+        The corpus, in memory.
 
     Raises:
         HubUnreachableError: Where vectors are out of reach and nothing may replace them.

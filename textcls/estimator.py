@@ -313,6 +313,9 @@ class TextClassifier:
             X: The texts.
             y: Their labels, as many.
 
+        Returns:
+            A share from 0 to 1; 0 where there are no texts.
+
         Raises:
             NotFittedError: Before `fit` or `load`.
             DataError: Where something is not a text, or texts and labels differ in number.

@@ -72,6 +72,9 @@ class SearchResult:
             run: Its folder, or its name within `runs_dir`.
             runs_dir: The folder or object store with the runs.
 
+        Returns:
+            The result, which reads files when they are first asked for.
+
         Raises:
             RunFolderError: Where there is no such run.
 
@@ -201,6 +204,9 @@ class Search:
             overrides: Values by dotted key that take the place of the file's, such as
                 `{"search.samples": 16}`.
 
+        Returns:
+            The search, checked and ready to `run`.
+
         Raises:
             ConfigError: Where there is no such file or something in it cannot be used.
         """
@@ -228,6 +234,9 @@ class Search:
             metric: The metric that is maximised, as the objective calls it.
             epochs: How often a trial yields at most; the rungs lie among these.
             sections: `search`, `points` and `resources`, as in the constructor.
+
+        Returns:
+            The search, checked and ready to `run`.
 
         Example:
             >>> from tune import FloatDistribution, Search

@@ -79,7 +79,7 @@ def read_whole(data: DataConfig) -> "TextDataset":
 
 
 def suggest_settings(dataset: "TextDataset", data: DataConfig) -> list[Suggestion]:
-    """Return the values of `SPACE` that are better others for a data set.
+    """Return what to change in `SPACE` for a data set, each change with its reason.
 
     Args:
         dataset: As `read_whole` returns it.

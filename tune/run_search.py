@@ -137,9 +137,12 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         monitor: Shows what happens.
         objective: Trains one trial; see `tune.execution.task.Objective`.
 
+    Returns:
+        How the search ended, its trials and its winner.
+
     Raises:
-        TextclsError: Where the search cannot start or cannot go on. A search without a winner is
-            an outcome; its `check` says so.
+        TextclsError: Where the search cannot start or cannot go on. A search without a winner is an
+            outcome; its `check` says so.
     """
     began = time.monotonic()
     stop = StopSignal()

@@ -64,6 +64,9 @@ class Scheduler(ABC):
                 go on to.
             value: The metric, which is maximised. A trial whose value is not a number never goes
                 on.
+
+        Returns:
+            Whether it goes on; the same reports in the same order give the same answers.
         """
         values = self._values[rung]
         values[trial] = value
@@ -200,6 +203,10 @@ def create_scheduler(
         count: Number of rungs, the last one included.
         reduction_factor: One in so many passes a rung (asha, hyperband).
         keep: How many of the best pass the first rung (top_k).
+
+    Returns:
+        An empty scheduler; the reports of earlier trials are to be played to it when a search is
+        resumed.
     """
     match name:
         case "hyperband":

@@ -82,6 +82,9 @@ def new_study(
         texts: Number of texts in the train split.
         earlier: Trials of another search, shown to the sampler alone.
         database: The URL of a database for the study; by default a journal in the run folder.
+
+    Returns:
+        The study, on disk.
     """
     made = study.create_study(
         database or folder.journal,
@@ -162,6 +165,9 @@ def create_controller(
         folder: Where its files are.
         watcher: Hears of every trial that starts, reports and ends.
         slots: Trials at a time.
+
+    Returns:
+        The controller, which knows every trial of the study so far.
     """
     rule = config.search.stop_when
     controller = SearchController(

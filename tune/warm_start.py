@@ -50,6 +50,10 @@ def read_warm_start(folder: RunFolder, config: SearchFile, run: RunFolder) -> Wa
         config: The new search.
         run: The folder of the new search.
 
+    Returns:
+        The trials that fit the new space, how many do not, and in which settings the searches
+        differ.
+
     Raises:
         SearchError: Their values mean something else: another metric, other data.
     """

@@ -77,6 +77,9 @@ def measure_texts(files: BundleFiles, texts: Sequence[str], probabilities: Array
         files: The bundle; it must have a reference.
         texts: The texts.
         probabilities: What it predicts for them, (texts, classes).
+
+    Returns:
+        Their lengths, the share of their words that train lacks, and what is predicted.
     """
     description = files.description
     if description.reference is None:

@@ -81,6 +81,10 @@ def explain_text(
         text: The text.
         against: The class to compare with; by default the second most probable.
 
+    Returns:
+        The words, each with what it adds to the difference of two classes' log-probabilities by the
+        linear classifier and by the encoder; of an ensemble, the mean of its members.
+
     Raises:
         ValueError: The classifier has a single class, or none of the name `against` besides the
             predicted one.

@@ -36,6 +36,10 @@ def terms_of(arrays: Mapping[str, Array], text: TokenIds, lower: Sequence[str]) 
         arrays: The linear classifier's arrays, as a bundle holds them.
         text: The text's ids.
         lower: Its tokens in lower case; none for a text without words.
+
+    Returns:
+        Each with its column in the weights and its value; a feature that the classifier does not
+        know is left out.
     """
     groups = [_word_features(text.linear.tolist(), text.capitals.tolist())]
     keys = arrays["keys"]

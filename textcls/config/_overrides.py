@@ -19,9 +19,14 @@ class Override:
 
 
 def parse_override(text: str, document: Document) -> Override | None:
-    """Parse `key.path=value`, the value in YAML.
+    """Parse `key.path=value`.
 
-    Returns None, and adds a problem to the document, where the text is not of that form.
+    Args:
+        text: What `--set` was given; the value is YAML.
+        document: Gets a problem where the text is not of that form.
+
+    Returns:
+        The key and its value; None where there was a problem.
     """
     key, equals, value = (part.strip() for part in text.partition("="))
     flag = f"--set {key}".strip()
@@ -43,6 +48,11 @@ def apply(override: Override, document: Document) -> None:
     """Put one value into the data, creating the mappings on the way that are missing.
 
     An unknown key is not found here: the configuration's model refuses it later.
+
+    Args:
+        override: The key and its value.
+        document: The data, which is changed; it gets a problem where the path leads through
+            something that is neither a mapping nor a list.
     """
     *parents, last = override.key.split(".")
     path: tuple[str | int, ...] = ()

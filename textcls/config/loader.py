@@ -49,6 +49,9 @@ def load_config(
             wins.
         name: Stands for the file's name in errors where there is no file.
 
+    Returns:
+        The configuration, with defaults for what is left out.
+
     Raises:
         ConfigError: The file cannot be read, or the configuration is not valid; the message lists
             every problem with its line or flag.

@@ -68,13 +68,19 @@ def assemble(
     *,
     split_off: bool = True,
 ) -> TextDataset:
-    """Make a data set of the rows read for each split; `parts` must hold "train".
+    """Make a data set of the rows read for each split.
 
-    With `split_off`, a test split that is missing, and a validation split that `data` asks for, are
-    taken out of train.
+    Args:
+        name: What messages call the data.
+        parts: The files' rows by split; "train" is among them. Their labels are changed in place.
+        data: How much is split off, and what becomes of bad rows.
+        notices: What there is to say of the reading.
+        split_off: Whether a test split that is missing, and a validation split that `data` asks
+            for, are taken out of train.
 
-    Raises DataError for bad rows, all in one message, unless they are to be skipped; when a split
-    is left without rows, when train has a single class, or is too small to split.
+    Raises:
+        DataError: Rows are bad, all named in one message, unless they are to be skipped; a split is
+            left without rows; train has a single class, or is too small to split.
     """
     label_names, trained = _label_names(parts["train"])
     if strange := [each for each in label_names if not is_class_name(each)]:
@@ -112,6 +118,10 @@ def with_validation(dataset: TextDataset, data: DataConfig) -> TextDataset:
     """Split a validation split off a data set that was read without one.
 
     The result is that of reading it with `data.validation_fraction` at once.
+
+    Args:
+        dataset: Has no validation split.
+        data: How much is split off, and the seed; with a fraction of 0 nothing is.
 
     Raises:
         DataError: Train is too small for that.

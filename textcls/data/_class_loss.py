@@ -13,9 +13,15 @@ _TIMES = 3  # as much of one class as of the others
 
 
 def uneven_loss(names: Sequence[str], train: Sequence[CheckedRows]) -> str:
-    """Say where one class loses a much larger share of its rows than the others; "" elsewhere.
+    """Say where one class loses a much larger share of its rows than the others.
 
-    `train`: rows whose labels are positions among `names`, each with what is wrong with it.
+    Args:
+        names: The classes.
+        train: The files of train, whose labels are positions among `names`, with what is wrong with
+            their rows.
+
+    Returns:
+        The end of a sentence; "" where no class stands out.
     """
     if len(names) < 2:
         return ""

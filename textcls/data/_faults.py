@@ -38,7 +38,9 @@ class FaultyFile:
 def complain(files: Sequence[FaultyFile], uneven: str = "") -> DataError:
     """Make the one error that lists every kind of fault of every file.
 
-    `uneven` says what leaving the rows out would do to the classes, where that is not advised.
+    Args:
+        files: Those with rows at fault.
+        uneven: What leaving the rows out would do to the classes, where that is not advised.
     """
     lines = []
     for file in files:

@@ -56,8 +56,15 @@ def is_hub_name(name: str) -> bool:
 def load_hub_set(name: str, subset: str | None) -> HubSet | Unreachable:
     """Load a data set, from the local cache where the hub cannot be reached.
 
-    Raises DataError when the hub does not know the set, needs a subset named or has no train split
-    for it.
+    Args:
+        name: Its name on the hub, or a short one of `ALIASES`.
+        subset: Its configuration, where it has several.
+
+    Returns:
+        Its splits; or, where neither hub nor cache has it, why the hub cannot be reached.
+
+    Raises:
+        DataError: The hub does not know the set, needs a subset named or has no train split for it.
     """
     repository = ALIASES.get(name, name)
     loaded, trouble = None, _unreachable(repository)

@@ -86,7 +86,16 @@ def separator_of(counts: Mapping[str, int]) -> str | None:
 
 
 def split_cell(label: str, separator: str) -> list[str]:
-    """Return the labels of a cell: `4,27`, `['a', 'b']`."""
+    """Return the labels of a cell.
+
+    Args:
+        label: What stands in the cell, with brackets and quotes around it or without.
+        separator: What stands between two labels.
+
+    Example:
+        >>> split_cell("4,27", ","), split_cell("['a', 'b']", ",")
+        (['4', '27'], ['a', 'b'])
+    """
     inner = _LIST.match(label)
     parts = (inner[1] if inner else label).split(separator)
     return [part.strip().strip("'\"") for part in parts if part.strip()]

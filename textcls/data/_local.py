@@ -82,8 +82,12 @@ def split_of(name: str) -> str | None:
 def find_splits(path: Path) -> SplitFiles:
     """Find the splits of a folder by file name; a single file is all of the data.
 
-    Raises DataError when there is no such path, no file of a known format, no train split, or more
-    than one candidate for a split.
+    Args:
+        path: A file or folder.
+
+    Raises:
+        DataError: There is no such path, no file of a known format, no train split, or more than
+            one candidate for a split.
     """
     if path.is_file():
         if not is_data_file(path):

@@ -38,7 +38,18 @@ SourceFiles = Mapping[str, Sequence[SourceFile]]
 
 
 def sources_of(path: Path, scratch: Path) -> tuple[SourceFiles, list[str]]:
-    """Find the files of each split, those of an archive, a JSON file or a workbook unpacked."""
+    """Find the files of each split, those of an archive, a JSON file or a workbook unpacked.
+
+    Args:
+        path: A file, a folder or a zip archive.
+        scratch: A folder for what is unpacked, which stays until every row is checked.
+
+    Returns:
+        The files by split, each with the name that messages give it, and what there is to say.
+
+    Raises:
+        DataError: As `find_splits`, or the archive is damaged.
+    """
     if path.is_file() and path.suffix.lower() == ZIP:
         folder = scratch / "archive"
         folder.mkdir()
@@ -62,7 +73,19 @@ def sources_of(path: Path, scratch: Path) -> tuple[SourceFiles, list[str]]:
 def read_splits(
     files: SourceFiles, data: DataConfig, scratch: Path
 ) -> tuple[dict[str, list[CheckedRows]], list[str]]:
-    """Read and check the files; splits without labels are left aside, which the notices say."""
+    """Read and check the files; splits without labels are left aside, which the notices say.
+
+    Args:
+        files: By split; train is read first, and its columns hold for the others.
+        data: The columns, the separator and the encoding where they are set.
+        scratch: A folder for copies, which stays until every row is checked.
+
+    Returns:
+        The checked rows of each file by split, and what there is to say.
+
+    Raises:
+        DataError: A file cannot be read, or the labels of train cannot be classes.
+    """
     read: dict[str, list[Columns]] = {}
     said: list[str] = []
     chosen = data
@@ -88,7 +111,15 @@ def usable_parts(
 ) -> tuple[dict[str, list[CheckedRows]], list[str]]:
     """Check the rows of each split; leave aside splits besides train that have no labels.
 
-    Raises DataError where the labels of train cannot be classes.
+    Args:
+        read: The files' columns by split, train first.
+        data: What becomes of several labels in a cell.
+
+    Returns:
+        The checked rows of each file by split, and what there is to say.
+
+    Raises:
+        DataError: The labels of train cannot be classes.
     """
     parts: dict[str, list[CheckedRows]] = {}
     notices = [notice for files in read.values() for c in files for notice in c.notices]
@@ -108,7 +139,16 @@ def usable_parts(
 
 
 def check_sample(files: SourceFiles, data: DataConfig, scratch: Path) -> None:
-    """Look at some rows of train. Raises DataError for columns or labels that cannot be used."""
+    """Look at some rows of train's first file.
+
+    Args:
+        files: By split; nothing is looked at where train is not among them.
+        data: The columns, the separator and the encoding where they are set.
+        scratch: A folder for copies.
+
+    Raises:
+        DataError: Its columns or labels cannot be used.
+    """
     if TRAIN not in files:
         return
     file = files[TRAIN][0]

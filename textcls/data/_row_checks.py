@@ -61,7 +61,14 @@ class CheckedRows:
     def flawless(
         cls, place: str, texts: Sequence[str], labels: Codes, names: tuple[str, ...]
     ) -> "CheckedRows":
-        """Rows that need no check."""
+        """Make rows that need no check.
+
+        Args:
+            place: What messages call them.
+            texts: The texts.
+            labels: Positions among `names`, int64 (rows,).
+            names: The classes.
+        """
         chunks = pa.chunked_array([pa.array(texts, pa.string())])
         return cls(place, "row", row_numbers, chunks, labels, names, True, [], 0)
 
@@ -71,7 +78,13 @@ class CheckedRows:
         return {value: int(n) for value, n in zip(self.values, counts, strict=True) if n}
 
     def add_fault(self, mask: Mask, what: str, expected: str) -> None:
-        """Record that the rows under `mask` (rows,) have `what` where `expected` was expected."""
+        """Record that some rows have the same fault.
+
+        Args:
+            mask: Which, bool (rows,); nothing is recorded where it is all False.
+            what: What is wrong with them, as the message says it.
+            expected: What was expected in its place.
+        """
         count = int(mask.sum())
         if count:
             first = np.flatnonzero(mask)[:SHOWN_ROWS].tolist()

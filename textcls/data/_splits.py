@@ -13,11 +13,19 @@ _MANY = 100_000  # texts from which on a compiled hash pays
 def stratified(
     labels: npt.NDArray[np.int64], fraction: float, seed: int, *, stream: int
 ) -> npt.NDArray[np.bool_]:
-    """Choose about `fraction` of the rows of every class; return a mask (rows,) of the chosen.
+    """Choose about the same share of the rows of every class.
 
     The number of all chosen rows is `fraction` of the rows, rounded; the classes' shares are
     rounded by largest remainder, ties to the lower label. Each class keeps at least one row.
-    `stream` tells apart splits that are drawn with the same seed.
+
+    Args:
+        labels: int64 (rows,), from 0.
+        fraction: Above 0 and below 1.
+        seed: The same seed chooses the same rows.
+        stream: Tells apart splits that are drawn with the same seed.
+
+    Returns:
+        Which are chosen, bool (rows,).
     """
     counts = np.bincount(labels)
     quota = _quota(counts, fraction)
@@ -81,8 +89,16 @@ def kept_together(
     """Put equal texts on the side of the first of them.
 
     Not where that would choose every row of a class, or a text that stands there so often that it
-    alone is a tenth of the chosen rows: those stay unchosen. Returns the new mask (rows,) and how
-    many rows changed sides. Without equal texts the mask stays as it is.
+    alone is a tenth of the chosen rows: those stay unchosen.
+
+    Args:
+        texts: A column of strings.
+        labels: int64 (rows,), from 0.
+        chosen: Which rows are split off, bool (rows,).
+
+    Returns:
+        Which rows are to be split off instead, and how many have changed sides. Without equal texts
+        nothing changes.
     """
     codes = text_codes(texts)
     counts = np.bincount(codes)

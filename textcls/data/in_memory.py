@@ -45,6 +45,9 @@ def memory_source(
         test: Texts and labels to measure on; without them `data.test_fraction` is split off.
         validation: Texts and labels to select on.
 
+    Returns:
+        A source whose `read` checks the rows, and whose name and content hash stand for the texts.
+
     Raises:
         DataError: Where texts and labels do not fit each other or are of another type.
     """

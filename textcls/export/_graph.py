@@ -52,8 +52,12 @@ def build_model(files: BundleFiles, temperature: float) -> ModelProto:
 
     Inputs: `tokens` int64 (texts, time), padded behind with 0; `lengths` int64 (texts,), at least
     1; with a linear classifier also `columns` int64 and `values` float32 (texts, features), padded
-    with the number of features and 0. Outputs: `logits` and `probabilities`, float32
-    (texts, classes).
+    with the number of features and 0. Outputs: `logits` and `probabilities`, float32 (texts,
+    classes).
+
+    Args:
+        files: The checked content of a bundle.
+        temperature: By which logits are divided before they become probabilities.
     """
     graph, model, weights = _Graph(), files.description.model, files.weights
     inputs = [("tokens", TensorProto.INT64, ["texts", "time"]),

@@ -93,6 +93,9 @@ def export_onnx(predictor: Predictor, out: Path, texts: Sequence[str]) -> Agreem
         out: The ONNX file.
         texts: Those on which it is compared with `predict`.
 
+    Returns:
+        On how many texts both were compared, and by how much their logits differ.
+
     Raises:
         BundleError: The classifier cannot be exported, or the exported one predicts otherwise.
         OSError: A file cannot be written.

@@ -24,7 +24,13 @@ learning rate of 1e-2 and 0.86 at 1e-3; an orthogonal matrix gives 0.64 and 0.85
 
 
 def build_encoder(input_dim: int, model: ModelConfig, *, compiled: bool) -> "Encoder":
-    """Return the encoder that `model` names; `compiled` selects the kernels for the CPU."""
+    """Build the encoder that a configuration names, with new weights.
+
+    Args:
+        input_dim: Length of a word's vector.
+        model: The settings.
+        compiled: Whether it uses the compiled kernels, which run on the CPU only.
+    """
     if model.name == "cnn":
         return ConvolutionalEncoder(input_dim, model, compiled=compiled)
     return RecurrentEncoder(input_dim, model, compiled=compiled)
@@ -37,7 +43,15 @@ class Encoder(nn.Module):
     compiled: bool = False
 
     def forward(self, rows: Tensor, batch: Batch) -> Tensor:
-        """Encode a batch: distinct words' vectors (distinct, input_dim) -> (batch, output_dim)."""
+        """Encode a batch.
+
+        Args:
+            rows: The vectors of the batch's distinct words, float32 (distinct, input_dim).
+            batch: The texts, packed by time.
+
+        Returns:
+            float32 (batch, output_dim), longest text first.
+        """
         raise NotImplementedError
 
     def plain_layout(self, packed: Packed) -> list[Part]:  # noqa: ARG002
@@ -254,8 +268,13 @@ class _ConvolutionBlock(nn.Module):
 def batch_neighbourhoods(lengths: Tensor, kernel_size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the positions that a convolution of stride 2 sees, texts packed by time.
 
-    (batch,) descending -> packed positions (outputs, kernel_size), -1 outside of the text; the
-    outputs' lengths (batch,), half of the text's rounded up; and their sizes (time,).
+    Args:
+        lengths: Tokens of each text, int64 (batch,), descending, on the CPU.
+        kernel_size: Tokens that an output sees.
+
+    Returns:
+        Packed positions, int64 (outputs, kernel_size), -1 outside of the text; the outputs' lengths
+        (batch,), half of the text's rounded up; and their sizes (time,).
     """
     window, shorter, sizes = _kernels.neighbourhoods(lengths.numpy(), kernel_size)
     return torch.from_numpy(window), torch.from_numpy(shorter), torch.from_numpy(sizes)

@@ -12,6 +12,21 @@ to P, a multiple of 8; the padding's weights are zero and its states stay zero.
 
 The recurrence itself is Cho et al. 2014 (GRU, with the reset gate applied after the product, as in
 cuDNN) and Elman 1990 (RNN). The tests hold it against the formulas written out step by step.
+
+Arguments have the same meaning everywhere; arrays are C-contiguous, and d_x is the gradient of x:
+
+    rows      float32 (distinct, D): the inputs, each distinct one once
+    index     int32 (tokens,): the row of each packed token
+    sizes     int64 (time,): texts that have a token t, descending
+    lengths   int64 (batch,): tokens of each text, descending
+    w_ih      float32 (G H, D), w_hh (G H, H), b_ih and b_hh (G H,), as in torch.nn.GRU: the G gates
+              r, z, n below each other, or the one of an RNN
+    reverse   whether texts are read from their ends
+    states    float32 (tokens, P), in packed order; gates (tokens, 4 P): r, z, n and the recurrent
+              part of n, which the backward pass needs
+    keep      whether gates are returned; rows_too: whether the gradient of `rows` is
+    hidden    H; pitch: P; tokens: their number
+    where     int32 (batch, H): the packed token whose state was largest
 """
 
 from typing import Any

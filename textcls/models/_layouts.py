@@ -43,6 +43,12 @@ def convolution_layout(
 
     A block of stride 2 gathers (outputs * kernel_size,) rows of what is below it: the batch's
     distinct words, then the block before. A position outside of the text is one more than the last.
+
+    Args:
+        packed: The batches of a chunk.
+        kernel_sizes: One for each branch.
+        blocks: Convolutions on top of each other in a branch.
+        pooling: "max" or "mean".
     """
     parts: list[Part] = []
     for size in kernel_sizes:

@@ -72,6 +72,15 @@ def weigh_features(
 
     A value is (1 + log of the occurrences) times the IDF. A text's values have length 1 altogether;
     where there are n-grams of characters they have as much weight as all others together.
+
+    Args:
+        split: The texts.
+        words: The spelling of each id; None where no key is an n-gram of characters.
+        keys: The features, int64 (features,), ascending.
+        idf: Their inverse document frequencies, float32 (features,).
+
+    Raises:
+        ValueError: There are n-grams of characters and `words` is None.
     """
     tokens, offsets, capitals = _written(split)
     if not has_characters(keys):

@@ -103,9 +103,14 @@ class NgramScores(nn.Module):
 
 
 def features(batch: Batch, longest: int) -> tuple[Tensor, Tensor]:
-    """Return the buckets of a batch's words and its pairs, and the text of each; on the CPU.
+    """Return the features of a batch: the buckets of its words and, if asked for, its pairs.
 
-    Both are int64 (features,).
+    Args:
+        batch: On the CPU.
+        longest: 1 for words alone, 2 for pairs of neighbours as well.
+
+    Returns:
+        The buckets and the text that each belongs to, both int64 (features,).
     """
     arrays = (batch.rows.numpy(), batch.index.numpy(), batch.sizes.numpy())
     bucket, text = _features(*arrays, longest)
@@ -113,7 +118,15 @@ def features(batch: Batch, longest: int) -> tuple[Tensor, Tensor]:
 
 
 def ngram_layout(packed: Packed, longest: int) -> list[Part]:
-    """Return the same for a chunk of batches, for the plain torch path: both int32."""
+    """Return the features of a chunk of batches, for the plain torch path.
+
+    Args:
+        packed: The batches of the chunk.
+        longest: 1 for words alone, 2 for pairs of neighbours as well.
+
+    Returns:
+        The buckets and the texts, both int32, with the ends of each batch's part.
+    """
     arrays = (packed.rows, packed.row_ends, packed.index, packed.token_ends)
     bucket, text, ends = _chunk_features(*arrays, packed.sizes, packed.time_ends, longest)
     return [(bucket, ends), (text, ends)]

@@ -113,6 +113,10 @@ def create_classifier(
         seed: The same seed gives the same weights.
         device: "cpu" or a torch device such as "cuda".
         compiled: Use the compiled kernels, which run on the CPU only.
+
+    Returns:
+        The classifier on the device, in training mode; torch's random numbers are left as they
+        were.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -97,6 +97,9 @@ class LinearClassifier:
             train: The encoded texts.
             num_classes: Number of classes.
             words: The spelling of each id.
+
+        Returns:
+            A new classifier; this one stays as it is.
         """
         return train_linear(
             train,
@@ -159,6 +162,9 @@ def train_linear(
         class_weights: How much more a text of a rare class counts; see
             `textcls.models.imbalance.weigh_classes`.
         seed: The same split and seed give the same weights.
+
+    Returns:
+        The classifier, which `LinearClassifier.scores` applies.
     """
     keys, idf, rows = _prepared(train, words)
     weights = _fit(rows, len(keys), train.labels, num_classes, penalty, class_weights, seed)

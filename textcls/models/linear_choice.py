@@ -126,6 +126,9 @@ def choose_linear(
         characters: Whether n-grams of characters are tried at all. Where each character of a text
             is a token of its own, they would say what the pairs say.
         goal: What the classifier is wanted for.
+
+    Returns:
+        The features, penalty and class weights, and what each of the features reached.
     """
     most = min(_MOST_TEXTS, max(_FEWEST_TEXTS, _MOST_FITS // num_classes))
     most = min(most, max(1, _MOST_TOKENS * len(train) // max(1, len(train.tokens))))

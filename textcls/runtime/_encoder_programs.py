@@ -6,6 +6,21 @@ numba and is imported where the code is to be compiled.
 
 Each treats a text by itself, in the same order of operations whatever stands beside it: a text's
 result does not depend on the other texts, bit for bit.
+
+Arguments have the same meaning everywhere. Arrays are pointers (`SIGNATURES` has their types) to
+numbers that lie row by row, and nothing checks a bound; what is written is the last array, or is
+said to be scratch:
+
+    texts, tokens, time   how many of each; time: tokens of the longest text
+    hidden, pitch         H units, and P: the same rounded up to a multiple of 8
+    ends                  int64 (texts + 1,): text i has the tokens from ends[i] to ends[i + 1]
+    order                 int64 (texts,): the texts, longest first
+    index                 int32 (tokens,): the row of each token in the array beside it
+    sizes                 int64 (time,): texts that have a token t, when packed by time
+    panels                a matrix cut into panels of 16 columns, as `simd.product` wants it
+    reverse               1 where texts are read from their ends
+    width, offset         columns of a row of `out`, and the first that is written
+    pooling               0 the last state, 1 the largest, 2 the mean
 """
 
 import math

@@ -34,7 +34,13 @@ def classifier_tensors(
 
 
 def linear_tensors(features: int, classes: int, *, penalty: bool) -> dict[str, Wanted]:
-    """Return what `linear.safetensors` must hold; `penalty`: whether it says its penalty."""
+    """Return what `linear.safetensors` must hold.
+
+    Args:
+        features: Number of features.
+        classes: Number of classes.
+        penalty: Whether the file says its penalty, as those of earlier versions do not.
+    """
     wanted = {
         "keys": Wanted((features,), ("I64",)),
         "idf": Wanted((features,), ("F32", "F16")),

@@ -40,7 +40,16 @@ def panels_of(matrix: Array) -> Array:
 
 
 def affine(weight: Array, bias: Array, gates: int = 1) -> tuple[Array, Array]:
-    """Return (gates * H, D) as panels of (D, gates * P), and (gates * H,) as (gates * P,)."""
+    """Arrange a matrix and its bias for a product, gate by gate.
+
+    Args:
+        weight: float32 (gates * H, D), as torch has it.
+        bias: float32 (gates * H,).
+        gates: How many matrices lie below each other.
+
+    Returns:
+        Panels of (D, gates * P), and (gates * P,); what is added to H is zero.
+    """
     hidden = len(bias) // gates
     pitch = padded(hidden)
     wide = np.zeros((weight.shape[1], gates, pitch), np.float32)

@@ -3,6 +3,18 @@
 They take addresses and numbers only, call nothing of numba's run time and nothing of Python's, so
 their machine code is kept in a file and loaded without numba (`_machine_code`). This module imports
 numba and is imported where the code is to be compiled.
+
+Arguments have the same meaning everywhere. Arrays are pointers (`SIGNATURES` has their types) to
+numbers that lie row by row, and nothing checks a bound:
+
+    texts, classes     how many of each; limit: tokens that are read of a text
+    ends               int64 (texts + 1,): text i has the tokens from ends[i] to ends[i + 1]
+    tokens             int32: ids of words; capitals: uint8, 1 where a token has a capital
+    letters            uint8: the vocabulary's words one after another, in UTF-8; letter_ends: where
+                       each ends
+    keys               int64 (features,), ascending: what each feature of the linear classifier is
+    slots, mask        int32 (mask + 1,): a hash table with open addressing, -1 where it is free
+    points             uint32: the tokens' characters in lower case; point_ends: where each ends
 """
 
 import math

@@ -106,7 +106,13 @@ class WordIds:
         return Encoded(tokens, capitals, out, characters, point_ends)
 
     def encode_any(self, texts: Sequence[str], limit: int, *, points: bool) -> Encoded:
-        """Encode texts of any characters; the arguments are those of `encode_ascii`."""
+        """Encode texts of any characters, as `encode_ascii` does those of ASCII.
+
+        Args:
+            texts: Any number of texts.
+            limit: Tokens that are read of a text.
+            points: Whether the tokens' characters are wanted, for n-grams.
+        """
         index = self._index
         words = [tokenize_cased(text, limit, self._tokenizer) or [UNK] for text in texts]
         lower = [lower_case(text) for text in words]

@@ -66,6 +66,10 @@ class PredictAnswer(BaseModel):
 def parse_request(body: bytes, limits: ServeLimits) -> PredictRequest:
     """Return the checked content of a body.
 
+    Args:
+        body: As it was sent, its length checked already.
+        limits: How many texts and characters are allowed.
+
     Raises:
         RequestError: It is no JSON (400), makes no sense (422) or asks for too much (413).
     """
@@ -112,7 +116,13 @@ def _check_limits(texts: Sequence[str], limits: ServeLimits) -> None:
 
 
 def told(rows: np.ndarray[Any, Any], names: Sequence[str], asked: PredictRequest) -> dict[str, Any]:
-    """Return the answer for probabilities (texts, classes), as `PredictAnswer` describes it."""
+    """Return the answer to a request, as `PredictAnswer` describes it.
+
+    Args:
+        rows: Probabilities, (texts, classes).
+        names: The classes, in their order.
+        asked: The request: how many labels, and from which probability on.
+    """
     best = rows.argmax(axis=1).tolist()
     found = []
     for row, place in zip(rows, best, strict=True):

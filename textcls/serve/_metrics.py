@@ -29,7 +29,13 @@ class ServeMetrics:
         self._batches = PrometheusHistogram(_TEXTS)
 
     def add_request(self, path: str, status: int, seconds: float) -> None:
-        """Count an answered request; 499 is the status where the caller did not wait for it."""
+        """Count an answered request.
+
+        Args:
+            path: One of the service's own paths, or the one word that stands for all others.
+            status: Of HTTP; 499 where the caller did not wait for the answer.
+            seconds: From its first line to the answer's last.
+        """
         self._requests[path, status] += 1
         if path not in self._times:
             self._times[path] = PrometheusHistogram(_SECONDS)

@@ -53,6 +53,9 @@ def create_app(
             are answered with 421. None admits any, which is right only where a token is asked for
             or everybody may ask.
 
+    Returns:
+        The application, for uvicorn or any other ASGI server.
+
     Example::
 
         app = create_app(load_predictor(find_bundle("my-run")), "my-run")

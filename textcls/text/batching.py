@@ -162,6 +162,9 @@ def batches(
         device: Where the batches' tensors go; sizes and lengths stay on the CPU.
         first: Number of the first batch to yield, counted from 0.
         layout: Gives the batches' `places`, for the plain torch path; their rows are then int64.
+
+    Yields:
+        One batch after the other; some hundred are packed at a time.
     """
     marks = np.full(vocabulary_size, -1, np.int64)
     labels = np.asarray(split.labels)

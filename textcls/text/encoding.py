@@ -189,6 +189,10 @@ def encode_texts(
         max_length: Tokens kept of each text, counted from its start.
         min_count: Words that occur in train fewer times become `<unk>`.
         tokenizer: The name of what cuts texts into tokens.
+
+    Returns:
+        The splits as word ids, the vocabulary, the texts' lengths, and the texts without the cuts
+        for the linear classifier.
     """
     ids = _Ids({UNK: 0})
     names = [TRAIN, *(name for name in dataset.splits if name != TRAIN)]

@@ -142,6 +142,9 @@ class Training:
             rungs: Epochs, ascending; the end of the run is always the last rung.
             progress: Called every few steps with the steps made and their total.
 
+        Yields:
+            Losses, scores of each split that is evaluated, and speeds, since the rung before.
+
         Raises:
             DivergedError: The loss is no longer finite.
         """

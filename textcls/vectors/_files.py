@@ -43,10 +43,17 @@ class _Reader:
 
 
 def read_vectors(path: Path, words: Sequence[str]) -> WordVectors:
-    """Return the file's vectors for `words`; of a word given twice, the first.
+    """Read the vectors of some words from a file.
 
     Reads word2vec's format (a first line with the number of vectors and their length; text or
     binary), GloVe's (text without such a line), either of them gzipped, and gensim's `.kv`.
+
+    Args:
+        path: The file, which is read once as a stream.
+        words: The words to look for, each once.
+
+    Returns:
+        Which words have a vector, and their values; of a word that the file has twice, the first.
 
     Raises:
         EmbeddingError: The file is none of these, is cut off or damaged; the message names the

@@ -33,9 +33,18 @@ def recipe() -> dict[str, Any]:
 
 
 def train_vectors(split: EncodedSplit, words: int, dim: int, seed: int) -> NDArray[np.float32]:
-    """Train vectors for the ids below `words`, float32 (words, dim); zeros for absent ids.
+    """Train word vectors on a split, by gensim's Word2Vec.
 
     Deterministic: one worker thread, and nothing that depends on Python's own hashing.
+
+    Args:
+        split: The encoded texts.
+        words: Ids below it get a vector; there are no others in the split.
+        dim: Length of a vector.
+        seed: The same seed gives the same vectors.
+
+    Returns:
+        float32 (words, dim); zeros for ids that do not occur and for `<unk>`.
     """
     from gensim.models import Word2Vec
 

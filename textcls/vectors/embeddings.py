@@ -176,6 +176,9 @@ def locate(config: EmbeddingConfig, corpus_key: str) -> tuple[Vectors, tuple[str
         config: The name of the vectors and their substitute.
         corpus_key: Stands for the encoded texts, on which "corpus" vectors are trained.
 
+    Returns:
+        The vectors, of which nothing is read yet, and a sentence for each substitution.
+
     Raises:
         EmbeddingError: There are no vectors of that name.
         HubUnreachableError: They cannot be downloaded and no substitute is named.
@@ -215,6 +218,9 @@ def embed(vectors: Vectors, encoding: Encoding, seed: int) -> Embedded:
         vectors: Where vectors come from.
         encoding: The words of all splits, and how many of them train has.
         seed: Of the vectors of words that have none.
+
+    Returns:
+        The vocabulary, the matrix, the new ids of the old ones, and how many words have a vector.
     """
     known, values = vectors.rows(encoding)
     kept = known.copy()

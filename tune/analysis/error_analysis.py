@@ -68,6 +68,9 @@ def analyse_errors(run: RunData, source: "Source | None" = None) -> ErrorAnalysi
     Args:
         run: The search.
         source: The texts, where they lie in memory and cannot be read again.
+
+    Returns:
+        The confusion matrix and the most confident mistakes, or the reason why there are none.
     """
     refusal = _refusal(run)
     if refusal is not None:

@@ -65,6 +65,9 @@ class RunData:
             run: Its folder, or its name within `runs_dir`.
             runs_dir: The folder or object store with the runs.
 
+        Returns:
+            What the folder told at this moment; a run that goes on has to be read again.
+
         Raises:
             TextclsError: Where there is none, or its search or its journal cannot be read.
 

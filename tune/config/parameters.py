@@ -145,6 +145,9 @@ def overlay(
         train: The fixed values of the training.
         params: Values by the names of `all_parameters`.
 
+    Returns:
+        The three sections with the trial's values in them.
+
     Raises:
         ValidationError: pydantic refuses a value, or values together.
         KeyError: A name is no parameter; names are checked where they enter.

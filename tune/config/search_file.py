@@ -312,6 +312,9 @@ def load_search(path: Path, overrides: Sequence[str | loader.Override] = ()) -> 
         path: The YAML file.
         overrides: Texts `key.path=value`, the value in YAML, or finished `Override`s.
 
+    Returns:
+        The search, every default filled in.
+
     Raises:
         ConfigError: The file cannot be read or is not valid; the message lists every problem with
             its line.
@@ -357,6 +360,9 @@ def make_search(sections: Mapping[str, Any], name: str = "Search") -> SearchFile
         sections: Values of the keys of a search file: plain values or the models of this package;
             the space's distributions may be Optuna's too.
         name: What errors call it.
+
+    Returns:
+        The search, every default filled in.
 
     Raises:
         ConfigError: Where something cannot be used; the message lists every problem.

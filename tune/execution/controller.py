@@ -121,9 +121,12 @@ class SearchController:
         that continues an interrupted one is not stopped at a rung that its chain had passed.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
             rung: The rung, counted from 0.
             metrics: Metrics by name; that of the search is among them.
+
+        Returns:
+            False where the scheduler stops it; the executor then ends it as pruned.
         """
         if rung < self._reached[number]:
             return self._decided.get(number) != State.PRUNED

@@ -77,6 +77,9 @@ def prepare_corpora(
         say: Called with each sentence once, however many corpora share the texts.
         source: The texts, where they lie in memory; by default those that the search names.
 
+    Returns:
+        A corpus for each embedding configuration that a trial may ask for.
+
     Raises:
         ConfigError: The data has no validation split and the metric needs one.
         DataError: The texts or labels cannot be used.

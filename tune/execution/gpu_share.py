@@ -51,6 +51,9 @@ def automatic_plan(config: SearchFile, corpora: Corpora, nodes: Sequence[Node]) 
         corpora: The corpora of its trials.
         nodes: The machines of the cluster, with the cards that their torch can use.
 
+    Returns:
+        Cores and share of a card for each trial, and how many run at a time.
+
     Raises:
         ClusterError: Not even one trial fits.
     """

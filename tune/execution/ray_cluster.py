@@ -48,6 +48,9 @@ def session(
         dashboard: Whether our own Ray has a dashboard.
         dashboard_host: Where it listens; by default 127.0.0.1.
 
+    Yields:
+        The nodes, the dashboard's address, and whether the Ray is our own.
+
     Raises:
         ClusterError: Ray cannot be started or joined.
     """

@@ -116,6 +116,9 @@ def plan_resources(
         nodes: The machines of the cluster.
         max_concurrent: Trials at a time, at most; by default as many as fit.
 
+    Returns:
+        What each trial asks for, and how many run at a time.
+
     Raises:
         ClusterError: Not even one trial fits.
     """

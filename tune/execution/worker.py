@@ -56,6 +56,9 @@ class Workload:
             origin: The first of its chain of interrupted trials, whose number its seed is counted
                 from: the trial that continues another has its seed.
             params: Its parameters, as a configuration means them.
+
+        Returns:
+            Everything that the objective needs, with the folder on the machine that asks.
         """
         folder = self.here()
         _, _, train = self.configure(params)

@@ -145,7 +145,7 @@ class CallbackMonitor:
         """Pass on what a trial reached.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
             rung: Counted from 0.
             metrics: By name, as the objective gave them.
         """

@@ -100,7 +100,7 @@ class NotebookDisplay:
         """Show what a trial reached.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
             rung: Counted from 0.
             metrics: By name, the search's metric among them.
         """

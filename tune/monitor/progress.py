@@ -119,7 +119,7 @@ class Progress:
         """Show the rung that a trial reached.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
             rung: Counted from 0.
             metrics: By name, the search's metric among them.
         """

@@ -79,7 +79,7 @@ class Tracked:
         """Pass on what a trial reached, to the watcher and to each tracker.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
             rung: Counted from 0.
             metrics: By name, as the objective gave them.
         """

@@ -31,7 +31,15 @@ class Axis:
 
 
 def linear_axis(title: str, low: float, high: float, *, labels: int = 5, unit: str = "") -> Axis:
-    """Make a linear axis with round labels; both ends as given."""
+    """Make a linear axis with round labels; both ends as given.
+
+    Args:
+        title: What is drawn along it.
+        low: The value at its beginning.
+        high: The value at its end; where it is not above `low`, the axis is widened around both.
+        labels: About how many.
+        unit: Follows each number.
+    """
     if high <= low:
         low, high = low - (abs(low) or 1.0) * 0.05, low + (abs(low) or 1.0) * 0.05
     step = _step((high - low) / labels)
@@ -42,7 +50,14 @@ def linear_axis(title: str, low: float, high: float, *, labels: int = 5, unit: s
 
 
 def log_axis(title: str, low: float, high: float, values: Sequence[float] = ()) -> Axis:
-    """Make a log axis, labelled at `values` or else at round numbers."""
+    """Make a log axis.
+
+    Args:
+        title: What is drawn along it.
+        low: The value at its beginning, above 0.
+        high: The value at its end.
+        values: Where it is labelled; by default at round numbers.
+    """
     if high <= low:
         low, high = low / 1.5, low * 1.5
     axis = Axis(title, low, high, True)
@@ -63,7 +78,13 @@ def time_axis(title: str, seconds: float) -> Axis:
 
 
 def log_time_axis(title: str, low: float, high: float) -> Axis:
-    """Make a log axis from `low` to `high` seconds."""
+    """Make a log axis of durations, labelled in the units that suit.
+
+    Args:
+        title: What is drawn along it.
+        low: Seconds; less than a millisecond counts as one.
+        high: Seconds.
+    """
     low = max(low, 1e-3)
     axis = log_axis(title, low, max(high, 2 * low))
     units = ((1.0, "s", 60), (60.0, "min", 60), (3600.0, "h", 1000))

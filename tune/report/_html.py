@@ -61,7 +61,14 @@ def table(
     numeric: Sequence[bool] = (),
     class_: str | None = None,
 ) -> Html:
-    """Return a table that scrolls sideways by itself; `numeric` columns are set flush right."""
+    """Return a table that scrolls sideways by itself.
+
+    Args:
+        head: The head of each column.
+        rows: As many cells for each row.
+        numeric: Whether a column is set flush right; those that are not named are not.
+        class_: The table's class in the style sheet.
+    """
     flush = [*numeric, *[False] * (len(head) - len(numeric))]
     kinds = ["n" if right else None for right in flush]
     top = [

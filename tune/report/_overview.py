@@ -47,7 +47,13 @@ def heading_section(run: RunData) -> Html:
 
 
 def result_section(run: RunData, judged: WinnerScore | None, line: Timeline) -> list[Html]:
-    """Return the score, the sentences, the search in numbers and the best trials."""
+    """Return the score, the sentences, the search in numbers and the best trials.
+
+    Args:
+        run: The search.
+        judged: Its winner; None while no trial has reached a rung.
+        line: Its trials in the order of time.
+    """
     parts = [tag("div", _figure(run, judged), _numbers(run, line), class_="hero")]
     parts += [tag("p", sentence) for sentence in sentences(run, judged)]
     if ended_by := run.result.get("ended_by"):

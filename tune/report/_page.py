@@ -44,7 +44,13 @@ def render_report(run: RunData, examined: ErrorAnalysis | str) -> str:
 
 
 def html_page(title: str, body: Sequence[Child], trials: Any) -> str:
-    """Return a page that needs no other file and is not allowed to load any."""
+    """Return a page that needs no other file and is not allowed to load any.
+
+    Args:
+        title: What the browser's tab shows.
+        body: The page's parts.
+        trials: What the page's script shows of each trial, as JSON can write it.
+    """
     style, script = _own("report.css"), _own("report.js")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # Should some text ever get past the escaping, the browser still runs no script but ours.

@@ -67,8 +67,19 @@ def plot(
 ) -> Html:
     """Return a figure: caption, drawing with its labels, and what belongs underneath.
 
-    `guides` are vertical lines with words on top, `inside` are words in the drawing; `height`, the
-    thickness of a `bar` and the `least` width are in pixels: a narrower page scrolls.
+    Args:
+        identity: The figure's name in the page's links.
+        title: The caption.
+        x: The horizontal axis.
+        y: The vertical axis.
+        layers: What is drawn, the lowest first.
+        note: What stands beside the caption.
+        guides: Vertical lines at places from 0 to 1, with words on top.
+        height: Of the drawing, in pixels.
+        bar: The thickness of bars, in pixels.
+        least: The least width of the drawing, in pixels: a narrower page scrolls.
+        inside: Words in the drawing, each at its place.
+        below: What belongs underneath: legend and table.
     """
     widest = max((label for _, label in y.ticks), key=len, default="")
     ys = [tag("span", label, style=f"bottom:{_percent(at)}") for at, label in y.ticks]

@@ -31,6 +31,9 @@ def write_report(
         with_texts: Show the winner's mistakes, which needs torch and the data.
         examined: The winner's predictions, or why there are none; by default they are made here.
 
+    Returns:
+        The path of the page.
+
     Raises:
         TextclsError: The run cannot be read.
         OSError: The page cannot be written.

@@ -66,10 +66,19 @@ class Confirmation:
 def judge_reruns(
     metric: str, searched: Sequence[tuple[int, float]], reruns: Iterable[Rerun]
 ) -> Confirmation | None:
-    """Rank the configurations, given as trial numbers with the values of their search.
+    """Rank configurations that were trained again with fresh seeds.
 
-    Only configurations with the most seeds take part, so that a budget that ended amid the seeds
-    of one prefers none. None when nothing was trained.
+    Only configurations with the most seeds take part, so that a budget that ended amid the seeds of
+    one prefers none.
+
+    Args:
+        metric: What is compared.
+        searched: The configurations, as trial numbers with the values of their search.
+        reruns: What was trained; others than of these trials are passed over.
+
+    Returns:
+        The configurations by their means, and the p-value of the two best where there are two seeds
+        or more; None when nothing was trained.
     """
     by_number: dict[int, dict[int, float]] = {number: {} for number, _ in searched}
     for rerun in reruns:

@@ -41,6 +41,9 @@ def form_ensemble(
         config: The search.
         corpora: The corpora of its trials.
         folder: The run folder.
+
+    Returns:
+        The trials in it, and its accuracy on each split with the number of texts.
     """
     from textcls import bundle, ensemble
     from textcls.training import trainer

@@ -60,6 +60,10 @@ def fallback_winner(
         config: The search.
         corpora: The corpora of its trials.
         folder: The run folder; what was evaluated before its first rung is deleted from it.
+
+    Returns:
+        The winner, with the reason why it is one: a trial that was evaluated where it stood, or the
+        linear classifier alone.
     """
     found = sorted(
         _unfinished(records, config.search.metric, folder),

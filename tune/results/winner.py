@@ -120,6 +120,9 @@ def export_best(
         folder: The run folder.
         confirmed: The results with fresh seeds, where there are any.
         fallback: Why this trial wins without having reached a rung, where that is so.
+
+    Returns:
+        The trial, its scores on each split, and the linear classifier's alone.
     """
     params = optuna_space.decode_params(optuna_space.searched(config), record.params)
     corpus = export_trial(record, trained, config, corpora, folder, folder.best)

@@ -161,7 +161,15 @@ class RemoteStore:
         return path.relative_to(self.root).as_posix()
 
     def put(self, name: str, content: bytes) -> None:
-        """Store a file; a reader sees the old one or the new one."""
+        """Store a file; a reader sees the old one or the new one.
+
+        Args:
+            name: Within the run, with "/" between folders.
+            content: All of it.
+
+        Raises:
+            OSError: The store does not answer or does not allow it.
+        """
         from pyarrow import fs
 
         store, base = _open_store(self.address)
@@ -211,7 +219,12 @@ class RemoteStore:
             store.delete_file(f"{base}/{name}")
 
     def prune(self, below: str, keep: Callable[[str], bool]) -> None:
-        """Delete the stored files of a folder that are not to be kept."""
+        """Delete the stored files of a folder that are not to be kept.
+
+        Args:
+            below: The folder within the run.
+            keep: Told a file's name within the run, says whether it stays.
+        """
         for name in self.names(below):
             if not keep(name):
                 self.delete(name)
@@ -327,7 +340,12 @@ def remote_store(address: str) -> RemoteStore:
 
 
 def joined(parent: str, name: str) -> str:
-    """Return the address of a run in a folder of a store."""
+    """Return the address of a run in a folder of a store.
+
+    Args:
+        parent: The address of the folder; options behind a "?" stay at the end.
+        name: The run's name.
+    """
     place, mark, options = parent.partition("?")
     return f"{place.rstrip('/')}/{name}{mark}{options}"
 

@@ -236,7 +236,7 @@ class RunFolder:
         """Return the folder of a trial's configuration trained with another seed.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
             seed: The fresh seed.
         """
         return TrialFolder(self.root / "confirm" / f"{number}-{seed}", self.store)
@@ -280,7 +280,7 @@ class RunFolder:
         """Return the file in which a running trial writes how far it is.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
         """
         return self.scratch / "heartbeats" / str(number)
 
@@ -288,7 +288,7 @@ class RunFolder:
         """Return the folder of one trial, which need not exist.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
         """
         return TrialFolder(self.root / "trials" / str(number), self.store)
 
@@ -358,6 +358,9 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
         runs_dir: The folder or object store with the runs.
         name: The run's: letters, digits, `.`, `_`, `-`, a letter or a digit first.
 
+    Returns:
+        The folder, which exists and is empty.
+
     Raises:
         RunFolderError: The name is not a plain name, is taken, or cannot be written.
     """
@@ -414,6 +417,9 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
     Args:
         runs_dir: The folder or object store with the runs.
         run: Its folder, its address, or its name within `runs_dir`.
+
+    Returns:
+        The run; of one in a store, its copy here is brought up to date first.
 
     Raises:
         RunFolderError: There is no such run.

@@ -220,10 +220,17 @@ def _shared(apart: Array) -> Array:
 
 
 def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
-    """Return the logarithm of the expected gain over `best` (Jones et al. 1998).
+    """Return the logarithm of the expected gain over the best value (Jones et al. 1998).
 
-    (n,), (n,) -> (n,). The logarithm, because far from the best values the gain itself is 0 to the
-    last digit.
+    The logarithm, because far from the best values the gain itself is 0 to the last digit.
+
+    Args:
+        mean: Of the prediction, (n,).
+        deviation: Of the prediction, (n,), above 0.
+        best: The value to surpass.
+
+    Returns:
+        (n,).
     """
     from scipy.special import ndtr
 

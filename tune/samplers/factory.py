@@ -25,6 +25,9 @@ def create_sampler(
         space: What is searched.
         seed: The same seed and the same results give the same proposals.
         cost: What a configuration costs beside others; only gp weighs it.
+
+    Returns:
+        An Optuna sampler, whose state is not in the study.
     """
     conditional = any(known.when for known in space.values())
     with warnings.catch_warnings():

@@ -221,7 +221,7 @@ class SearchStudy:
         """Return the record of one trial as it is now.
 
         Args:
-            number: The trial.
+            number: The trial's, from 0.
 
         Raises:
             KeyError: There is no such trial.
@@ -315,6 +315,9 @@ def create_study(
             same owner may replace it, since none of its trials has begun.
         fill: Enqueues what is tried first.
 
+    Returns:
+        The study, complete and on disk.
+
     Raises:
         SearchError: The database has a study of that name.
     """
@@ -355,6 +358,9 @@ def resume_study(
         sampler: Makes one, given the number of trials so far: the state of its random numbers is
             not in the study, and starting it over would propose the first trials once more.
 
+    Returns:
+        The study, with the trials that it has.
+
     Raises:
         SearchError: The journal is damaged elsewhere, the database does not answer, or the study
             has another format.
@@ -373,6 +379,9 @@ def read_study(place: Place, name: str) -> SearchStudy:
     Args:
         place: The journal's path, or the URL of a database.
         name: The name of the study.
+
+    Returns:
+        The study as it was at this moment.
 
     Raises:
         SearchError: There is no such study, it is damaged or of another format.

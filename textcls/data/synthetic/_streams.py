@@ -51,7 +51,14 @@ def _topic(key: tuple[int, ...], topic: words.Topic) -> Streams:
 
 
 def pairs(key: tuple[int, ...], desks: list[Streams], first: int, second: int) -> Streams:
-    """Phrases in which an actor of the first class comes before one of the second."""
+    """Return the phrases in which an actor of one class comes before one of another.
+
+    Args:
+        key: Begins the seeds of all streams.
+        desks: The streams of each class.
+        first: The class that is named first.
+        second: The other one.
+    """
     actors = {"actor": desks[first]["actor"], "other": desks[second]["actor"]}
     settings = [desks[first] | actors, desks[second] | actors]
     return {
@@ -74,7 +81,13 @@ def pick(
     options: Sequence[T],
     weights: Sequence[int] | np.ndarray | None = None,
 ) -> Iterator[T]:
-    """Yield options without end, each as often as its weight says (default: all alike)."""
+    """Yield options without end, each as often as its weight says.
+
+    Args:
+        rng: Draws in chunks, so nothing else may draw from it.
+        options: At least one.
+        weights: Integers, one for each option; None for all alike.
+    """
     bounds = np.cumsum([1] * len(options) if weights is None else weights, dtype=np.int64)
     while True:
         draws = rng.integers(0, bounds[-1], size=CHUNK, dtype=np.int64)

@@ -103,6 +103,9 @@ def generate(train_size: int, test_size: int, seed: int) -> SyntheticCorpus:
         train_size: Texts in train, 0 or more.
         test_size: Texts in test, 0 or more.
         seed: 0 or more; the same seed gives the same texts on every machine.
+
+    Returns:
+        Texts and labels of both splits.
     """
     train_texts, train_labels = _split(train_size, (seed, 0))
     test_texts, test_labels = _split(test_size, (seed, 1))

@@ -63,6 +63,11 @@ def open_objects(path: Path, scratch: Path, encoding: str | None) -> OpenedTable
     An array of objects, an object of columns and an object with one list of rows are written as
     lines.
 
+    Args:
+        path: The file.
+        scratch: A folder for unpacked and rewritten copies.
+        encoding: That of the file; None to tell it by the content.
+
     Raises:
         DataError: It is no valid JSON, or holds several splits.
     """

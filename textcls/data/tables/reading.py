@@ -155,6 +155,9 @@ def open_table(
         trained: The columns that the training read.
         encoding: The encoding of the file; by default told by its content.
 
+    Returns:
+        The table, which can be read a portion at a time, as often as the scratch folder stays.
+
     Raises:
         DataError: The file cannot be read, or its text column is not clear.
     """
