@@ -195,7 +195,6 @@ class _Group:
         """Train those that are furthest behind up to their next rung; return what they reached."""
         cohort = min(self._cohorts, key=lambda each: each.rung)
         self._cohorts.remove(cohort)
-        numbers = list(cohort.training.members)
         events, measured = self._trained(cohort)
         for number, metrics in measured.items():
             member = self._members[number]
@@ -211,7 +210,7 @@ class _Group:
         cohort.rung += 1
         if cohort.training.members:
             self._add(cohort)
-        return sorted(events, key=lambda event: numbers.index(event["number"]))
+        return sorted(events, key=lambda event: event["number"])
 
     def _trained(self, cohort: _Cohort) -> tuple[list[TrialEvent], dict[int, dict[str, Any]]]:
         """Train up to a rung; return the trials that diverged, and the metrics of the others."""
