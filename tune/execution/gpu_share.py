@@ -58,9 +58,10 @@ def planned(config: SearchFile, corpora: Corpora, nodes: Sequence[Node]) -> Reso
     if asked.gpu == "auto":
         return automatic_plan(config, corpora, nodes)
     fuse, notice = (asked.fuse, None) if asked.fuse != "auto" else (1, _NOT_FUSED)
-    if asked.fuse == "auto" and (cards := [card for node in nodes for card in node.cards]):
-        least = min(card.free for card in cards)
-        fuse, notice = _fused_trials(config, corpora, least * min(1.0, asked.gpu or 1.0))
+    cards = [card for node in nodes for card in node.cards]
+    if asked.fuse == "auto" and asked.gpu > 0 and cards:
+        free = min(card.free for card in cards) * min(1.0, asked.gpu)
+        fuse, notice = _fused_trials(config, corpora, free)
     made = plan_resources(asked.cpu, asked.gpu, nodes, most, fuse=fuse)
     return replace(made, notice=" ".join(filter(None, [made.notice, notice])) or None)
 
