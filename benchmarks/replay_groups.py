@@ -31,8 +31,9 @@ from tune.execution.groups.events import TrialEvent, rung_event
 from tune.execution.groups.recorder import GroupRecorder
 
 GROUPS = 2
-SHOWN = (4, 8, 16, 24)
-SHOWN_S = (15, 30, 60, 90)
+BUDGET = 90.0
+SHOWN = (16, 32, 64)
+SHOWN_S = (5, 10, 15, 20)
 """Of simulated time: a rung of a group takes as long as that of its slowest trial."""
 
 
@@ -166,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{asked.seeds} seeds, test accuracy after so much training, standard errors beside")
     heads = [*(f"{at} epochs" for at in SHOWN), *(f"{at} s" for at in SHOWN_S)]
     print(f"| proposed | {' | '.join(heads)} | trials |\n" + "| --- " * (len(heads) + 2) + "|")
-    for name, search in contests(config, model, asked.fuse, SHOWN[-1] + 1.0):
+    for name, search in contests(config, model, asked.fuse, BUDGET):
         began = time.process_time()
         rows, trials = played(search, seeds)
         means, errors = rows.mean(axis=0), rows.std(axis=0) / np.sqrt(len(rows))

@@ -128,7 +128,7 @@ class CurveGPSampler(WindowedSampler):
         self._learn(known, rows)
         if running:
             self._process.condition_on_running(np.array([rows[trial.number] for trial in running]))
-        expected, _ = self._process.predict(np.array([rows[trial.number] for trial in known]))
+        expected, _ = self._process.predict(self._with_given(known, rows))
         order = np.argsort(-expected, kind="stable")[:_TOPS]
         is_beside = kind < at_random + beside * (1 - at_random)
         points = self._candidates([known[at] for at in order] if is_beside else [])
@@ -140,6 +140,16 @@ class CurveGPSampler(WindowedSampler):
 
     def _drawn(self, point: Array) -> Params:
         return self._positions.draw(self._positions.fixed(point, self._given))
+
+    def _with_given(self, known: list[FrozenTrial], rows: dict[int, Array]) -> Array:
+        """Return the trials' rows as they would be with the given values, (trials, columns).
+
+        The best trials of another shape say little of where the best of the given one lies.
+        """
+        if not self._given:
+            return np.array([rows[trial.number] for trial in known])
+        points = np.array([self._point(trial) for trial in known])
+        return self._positions.rows(self._positions.fixed(points, self._given))
 
     def _worth_its_cost(self, candidates: list[Params], promise: Array) -> Params:
         """Return the candidate with the highest gain per cost, less and less by cost."""
@@ -182,11 +192,14 @@ class CurveGPSampler(WindowedSampler):
         """Return points (candidates, parameters): anywhere, and beside the best trials."""
         found = [self._generator.random((_ANYWHERE, len(self._positions)))]
         for trial in best:
-            point = self._positions.point(spaces.decode_params(self._space, trial.params))
             found += [
-                self._positions.near(point, reach, _BESIDE, self._generator) for reach in _REACHES
+                self._positions.near(self._point(trial), reach, _BESIDE, self._generator)
+                for reach in _REACHES
             ]
         return self._positions.fixed(np.concatenate(found), self._given)
+
+    def _point(self, trial: FrozenTrial) -> Array:
+        return self._positions.point(spaces.decode_params(self._space, trial.params))
 
     def _row(self, trial: FrozenTrial) -> Array:
         return self._positions.row(spaces.decode_params(self._space, trial.params))
