@@ -51,9 +51,11 @@ def run_trials(
     """
     workload.folder.go_on()
     if plan.fuse > 1 and shapes is not None:
-        runner: _Trials | _Groups = _Groups(controller, stop, workload, plan.fuse, shapes)
+        runner: _TrialRunner | _GroupRunner = _GroupRunner(
+            controller, stop, workload, plan.fuse, shapes
+        )
     else:
-        runner = _Trials(controller, stop, workload)
+        runner = _TrialRunner(controller, stop, workload)
     try:
         # `Tuner` would pickle searcher and scheduler for a resume that is not ours.
         ray_tune.run(
@@ -85,7 +87,7 @@ def _name(trial: Any) -> str:
     return f"trial-{trial.config['number']}"
 
 
-class _Trials:
+class _TrialRunner:
     """What Ray Tune runs where each trial has a worker of its own."""
 
     def __init__(self, controller: SearchController, stop: StopSignal, workload: Workload) -> None:
@@ -108,7 +110,7 @@ class _Trials:
         """Do nothing: no process runs beside the trials."""
 
 
-class _Groups:
+class _GroupRunner:
     """What Ray Tune runs where a worker trains several trials as one."""
 
     def __init__(
@@ -187,7 +189,7 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
     """
 
     def __init__(
-        self, runner: _Trials | _Groups, stop: StopSignal, timeout_s: float | None
+        self, runner: _TrialRunner | _GroupRunner, stop: StopSignal, timeout_s: float | None
     ) -> None:
         self._runner = runner
         self._stop = stop
