@@ -61,6 +61,7 @@ FLOORS = {
 MAY_IMPORT_RAY = {
     "tune/execution/_ray_private.py",
     "tune/execution/_ray_adapters.py",
+    "tune/execution/groups/ray_groups.py",
     "tune/execution/ray_cluster.py",
     "tune/execution/ray_runner.py",
     "tune/execution/worker.py",

@@ -19,6 +19,7 @@ from tune.analysis import class_table
 from tune.analysis.error_analysis import ErrorAnalysis
 from tune.config import grid
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
+from tune.config.shapes import TrialShapes
 from tune.exceptions import SearchError
 from tune.execution import data, gpu_share, kernels, ray_connect, resources
 from tune.execution.controller import SAME_FAILURES, SearchController
@@ -90,6 +91,8 @@ class _Prepared:
     study: SearchStudy
     controller: SearchController
     watcher: Tracked
+    shapes: TrialShapes | None = None
+    """Which trials can be trained as one; None for an objective of one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +271,7 @@ def _run_trials(
         with stop_on_signals(stop, monitor.say):
             try:
                 timeout_s = request.config.search.trial_timeout_s
-                run_trials(parts.controller, stop, workload, parts.plan, timeout_s)
+                run_trials(parts.controller, stop, workload, parts.plan, timeout_s, parts.shapes)
             finally:
                 if stop.fault is None:
                     parts.controller.interrupt(_reason(stop))
@@ -345,10 +348,7 @@ def _prepare(
         from tune.execution import ray_cluster
 
         nodes = ray_cluster.with_usable_cards(nodes, monitor.say)
-    if asked.gpu == "auto":
-        plan = gpu_share.automatic_plan(search, prepared, nodes)
-    else:
-        plan = resources.plan_resources(asked.cpu, asked.gpu, nodes, search.search.max_concurrent)
+    plan = gpu_share.planned(search, prepared, nodes)
     for notice in (plan.notice, gpu_share.nodes_without_trials(plan, nodes)):
         if notice:
             monitor.say(notice)
@@ -370,7 +370,8 @@ def _prepare(
     controller = setup.create_controller(
         search, study, request.folder, watcher, slots=plan.concurrent
     )
-    return _Prepared(prepared, plan, study, controller, watcher)
+    shapes = None if isinstance(search, ObjectiveSearchFile) else TrialShapes(search)
+    return _Prepared(prepared, plan, study, controller, watcher, shapes)
 
 
 def _arrays(config: SearchFile, corpora: Corpora) -> dict[EmbeddingConfig, Arrays]:
@@ -447,7 +448,8 @@ def _facts(
     if parts.corpora:
         yield "Data", _data(parts.corpora)
     yield "Rungs", ", ".join(f"{epoch:.3g}" for epoch in parts.study.milestones) + " epochs"
-    yield "Trials", f"{plan.concurrent} at a time, {share} each"
+    each = "each" if plan.fuse == 1 else f"for {plan.fuse} trained as one"
+    yield "Trials", f"{plan.concurrent} at a time, {share} {each}"
     yield "Folder", request.folder.store.describe(paths.shown(request.folder.root))
     if dashboard_url is not None:
         open_to_all = request.without_token and request.address is None

@@ -22,6 +22,7 @@ from textcls import bundle, ensemble
 from textcls.exceptions import TextclsError
 from tune import run_search
 from tune.config.search_file import SearchFile
+from tune.config.shapes import TrialShapes
 from tune.execution import kernels, ray_cluster, ray_connect, ray_runner, worker
 from tune.execution._ray_adapters import RayScheduler, RaySearcher
 from tune.execution.controller import SearchController
@@ -79,6 +80,7 @@ def _run_trials(
     workload: Workload,
     plan: ResourcePlan,  # noqa: ARG001
     trial_timeout_s: float | None = None,  # noqa: ARG001
+    shapes: TrialShapes | None = None,  # noqa: ARG001
 ) -> None:
     """Stand for `ray_runner.run_trials`."""
     workload.folder.go_on()

@@ -6,7 +6,7 @@ word vectors, after the gradient of each classifier, its rows included, was scal
 copies a number there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -38,6 +38,15 @@ class FusedAdam:
         self._rates = self._rates.index_select(2, places)
         self._frozen = self._frozen[places.cpu()]
         self._thaw = min(self._frozen.tolist(), default=0)
+
+    def join(self, other: "FusedAdam") -> None:
+        """Add the classifiers of another."""
+        self._moments = torch.cat([self._moments, other._moments], dim=1)
+        self._row_moments = torch.cat([self._row_moments, other._row_moments], dim=1)
+        self._max_norms = torch.cat([self._max_norms, other._max_norms])
+        self._rates = torch.cat([self._rates, other._rates], dim=2)
+        self._frozen = torch.cat([self._frozen, other._frozen])
+        self._thaw = min(self._thaw, other._thaw)
 
     def trains_rows(self, step: int) -> bool:
         """Tell whether any classifier trains its word vectors at a step, counted from 0."""
@@ -79,6 +88,16 @@ class FusedAdam:
             "row_moments": self._row_moments[:, place].transpose(0, 1),
             "steps": torch.tensor([steps, trained]),
         }
+
+    def load(self, place: int, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the moments of a checkpoint, `optimizer.NAME`, at a place.
+
+        Raises:
+            KeyError: A tensor is missing.
+            RuntimeError: One has another shape.
+        """
+        self._moments[:, place].copy_(tensors["optimizer.moments"])
+        self._row_moments[:, place].copy_(tensors["optimizer.row_moments"].transpose(0, 1))
 
 
 def _rates(trains: Sequence[TrainConfig], total_steps: int, frozen: Tensor) -> Tensor:

@@ -47,6 +47,26 @@ class FusedModel:
             self.statistics[name] = values.index_select(0, places)
         self.dropouts.keep(places)
 
+    def join(self, other: "FusedModel") -> None:
+        """Add the classifiers of another model of the same shape."""
+        self.flat = torch.cat([self.flat.detach(), other.flat.detach()]).requires_grad_()
+        self.words = torch.cat([self.words, other.words])
+        for name, values in self.statistics.items():
+            self.statistics[name] = torch.cat([values, other.statistics[name]])
+        self.dropouts.join(other.dropouts)
+
+    def load(self, place: int, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the weights of a checkpoint, `classifier.NAME`, at a place.
+
+        Raises:
+            KeyError: A tensor is missing.
+            RuntimeError: One has another shape.
+        """
+        with torch.no_grad():
+            for name, weight in (*self.weights().items(), *self.statistics.items()):
+                weight[place].copy_(tensors[f"classifier.{name}"])
+        self.words[place].copy_(tensors["classifier.embeddings"])
+
     def weights(self) -> dict[str, Tensor]:
         """Return the weights by name, each (k, *shape): views of `flat`."""
         parts = self.flat.split([shape.numel() for shape in self.shapes.values()], dim=1)
@@ -94,6 +114,12 @@ class Dropouts:
         """Keep the classifiers at these places."""
         self.rates = self.rates.index_select(1, places)
         self.seeds = self.seeds.index_select(0, places)
+
+    def join(self, other: "Dropouts") -> None:
+        """Add the classifiers of another."""
+        self.rates = torch.cat([self.rates, other.rates], dim=1)
+        self.used = [ours or theirs for ours, theirs in zip(self.used, other.used, strict=True)]
+        self.seeds = torch.cat([self.seeds, other.seeds])
 
     def words(self, rows: Tensor, step: int) -> Tensor:
         """Leave out words, then numbers of their vectors: (k, distinct, dim)."""

@@ -3,16 +3,17 @@
 A small classifier leaves a GPU idle: each operation of a step is too small to fill it. Here each
 does the work of k classifiers, and a step dispatches as many operations whatever k is. The
 classifiers share the batches' texts and order; everything that does not change a tensor's shape may
-differ: learning rates, schedule, clipping, freezing, dropout, label smoothing and the seeds of
-weights and dropout.
+differ: learning rates, schedule, clipping, freezing, dropout, label smoothing, class weights and
+the seeds of weights and dropout.
 
 Each gets the losses that it would get alone in plain torch (with dropout, the losses of a group of
 one: see `textcls.training._fused_model.Dropouts`). One whose loss is no longer finite leaves at the
-next rung and changes nothing for the others; so does one that the caller takes out.
+next rung and changes nothing for the others; so does one that the caller takes out, and one that
+joins them at its step.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,95 +21,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textcls.config.messages import shown
-from textcls.config.models import ModelConfig, TrainConfig
-from textcls.exceptions import ConfigError, DivergedError
+from textcls.config.fusion import Settings, check_shapes
+from textcls.exceptions import BundleError, DivergedError
 from textcls.models import classifier
 from textcls.text import batching
 from textcls.text.batching import Batch
 from textcls.text.encoding import EncodedSplit
 from textcls.training._fused_adam import FusedAdam
+from textcls.training._fused_loss import FusedLoss
 from textcls.training._fused_model import FusedModel
+from textcls.training._run_length import RunLength
 from textcls.training.trainer import (
     EVALUATION_BATCH,
     METRIC_NAMES,
+    TICK,
     RungResult,
     measure_logits,
+    read_checkpoint,
     save_checkpoint,
 )
 
-Settings = tuple[ModelConfig, TrainConfig]
-
-_FREE_OF_MODEL = ("dropout", "embedding_dropout", "word_dropout", "linear_weight", "init")
-_SHAPE_OF_TRAIN = ("epochs", "least_texts", "batch_size")
-_ALONE = {
-    "model.ngrams": 0,
-    "train.class_weights": "none",
-    "train.class_sampling": "none",
-    "train.log_every": None,
-}
-"""Settings that only a training of one classifier knows, with the value that a group has."""
-
-
-def shape_of(model: ModelConfig, train: TrainConfig) -> dict[str, Any]:
-    """Return the settings in which classifiers must agree to be trained together.
-
-    Args:
-        model: The settings of one of them.
-        train: The settings of its training.
-
-    Returns:
-        Values by dotted key, such as "model.hidden_size": all of `model` but dropouts, initial
-        weights and the linear classifier's weight; of `train`, the epochs and the size of a batch.
-
-    Example:
-        >>> a, b = ModelConfig(hidden_size=50), ModelConfig(hidden_size=50, dropout=0.3)
-        >>> shape_of(a, TrainConfig()) == shape_of(b, TrainConfig(learning_rate=0.1))
-        True
-    """
-    of_model = {f"model.{k}": v for k, v in model if k not in _FREE_OF_MODEL}
-    return of_model | {f"train.{k}": getattr(train, k) for k in _SHAPE_OF_TRAIN}
-
-
-def check_shapes(members: Sequence[Settings]) -> None:
-    """Check that classifiers can be trained together.
-
-    Args:
-        members: The settings of each classifier and of its training.
-
-    Raises:
-        ConfigError: There are none, two differ in shape, or one has n-gram scores, weighted classes
-            or a log of its steps; the message names the classifier by its place, from 0.
-    """
-    if not members:
-        raise ConfigError("a group needs at least one classifier, but there are none")
-    first = shape_of(*members[0])
-    for number, member in enumerate(members):
-        settings = dict(zip(("model", "train"), member, strict=True))
-        for name, needed in _ALONE.items():
-            section, _, key = name.partition(".")
-            found = getattr(settings[section], key)
-            if found != needed:
-                raise ConfigError(
-                    f"classifier {number}: {name} is {shown(found)}, but must be {shown(needed)} "
-                    "in a group: only a classifier that is trained alone has it"
-                )
-        for key, value in shape_of(*member).items():
-            if value != first[key]:
-                raise ConfigError(
-                    f"classifier {number}: {key} is {value}, but that of classifier 0 is "
-                    f"{first[key]}: a group has one shape"
-                )
-
 
 class FusedTraining:
-    """k classifiers in training, numbered from 0 in the order of their settings.
+    """k classifiers in training, each with a number.
 
     Args:
         splits: "train", and "validation" and "test" where there are any.
         embeddings: float32 (vocabulary, dim); copied for each classifier.
         num_classes: Number of classes.
-        members: The settings of each classifier and of its training, of one shape.
+        members: The settings of each classifier and of its training, of one shape: by number, or
+            in order, which numbers them from 0.
         order_seed: The seed of the batches' order; by default that of the first classifier. Each
             `train.seed` is that of its initial weights and of its dropout.
         device: "cpu" or a torch device such as "cuda".
@@ -131,43 +73,44 @@ class FusedTraining:
         splits: Mapping[str, EncodedSplit],
         embeddings: np.ndarray[Any, Any],
         num_classes: int,
-        members: Sequence[Settings],
+        members: Sequence[Settings] | Mapping[int, Settings],
         *,
         order_seed: int | None = None,
         device: str = "cpu",
     ) -> None:
-        check_shapes(members)
+        self.settings = dict(members if isinstance(members, Mapping) else enumerate(members))
+        of = list(self.settings.values())
+        check_shapes(of)
         self.splits, self.device = splits, device
-        self.settings = dict(enumerate(members))
         self.members = list(self.settings)
         """The numbers of those that are still trained."""
         self.diverged: dict[int, DivergedError] = {}
         """Those whose loss was no longer finite, with the error that says when."""
-        _, train = members[0]
+        _, train = of[0]
         self.order_seed = train.seed if order_seed is None else order_seed
         self.batch_size = train.batch_size
         self.lengths = np.diff(splits["train"].offsets)
-        self.steps_per_epoch = -(-len(self.lengths) // train.batch_size)
-        epochs = train.epochs_on(len(self.lengths))
-        self.total_steps = max(1, round(epochs * self.steps_per_epoch))
+        length = RunLength.of(train, len(self.lengths))
+        self.steps_per_epoch, self.total_steps = length.steps_per_epoch, length.total_steps
+        self.step_at = length.step_at
         singles = [
             classifier.create_classifier(
                 # Initial weights do not depend on the words; they are copied once for all.
                 embeddings[:1], num_classes, model, seed=each.seed, device=device, compiled=False
             )
-            for model, each in members
+            for model, each in of
         ]  # fmt: skip
         words = torch.from_numpy(np.array(embeddings, dtype=np.float32)).to(device)
-        seeds = torch.tensor([each.seed for _, each in members])
+        trains = [each for _, each in of]
         self.model = FusedModel(singles, words)
-        self.model.dropouts.seeds = seeds.to(device)
-        trains = [each for _, each in members]
+        self.model.dropouts.seeds = torch.tensor([each.seed for each in trains]).to(device)
         self.optimizer = FusedAdam(self.model, trains, self.total_steps)
-        self._smoothing = torch.tensor([each.label_smoothing for each in trains], device=device)
-        self._smooth = any(each.label_smoothing for each in trains)
+        self.loss = FusedLoss(splits["train"], num_classes, trains, device)
         self.step = 0
 
-    def fit(self, rungs: Sequence[float]) -> Iterator[dict[int, RungResult]]:
+    def fit(
+        self, rungs: Sequence[float], progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[dict[int, RungResult]]:
         """Train from the current step on and yield at each rung ahead a result for each classifier.
 
         A classifier whose loss is no longer finite has no result: it has left and is in `diverged`.
@@ -175,13 +118,16 @@ class FusedTraining:
 
         Args:
             rungs: Epochs, ascending; the end of the run is always the last rung.
+            progress: Called every few steps with the steps made and their total.
         """
         began = mark = time.perf_counter()
-        targets = {self._step_at(rung) for rung in rungs} | {self.total_steps}
+        targets = {self.step_at(rung) for rung in rungs} | {self.total_steps}
         losses, since = self._no_losses(), (self.step, 0, 0)
         for batch in self._batches():
             losses += self.train_step(batch)
             since = (since[0], since[1] + len(batch.labels), since[2] + len(batch.index))
+            if progress is not None and self.step % TICK == 0:
+                progress(self.step, self.total_steps)
             if self.step not in targets:
                 continue
             steps = self.step - since[0]
@@ -208,7 +154,7 @@ class FusedTraining:
         rows = self.model.look_up(batch)
         trained = self.optimizer.trains_rows(self.step)
         rows.requires_grad_(trained)
-        losses = self._losses(self.model.scores(rows, batch, self.step), batch.labels)
+        losses = self.loss.measure(self.model.scores(rows, batch, self.step), batch.labels)
         wanted = [self.model.flat, rows] if trained else [self.model.flat]
         # Ones, not a sum: a loss that is not a number stays in its own classifier.
         gradients = torch.autograd.grad(losses, wanted, torch.ones_like(losses))
@@ -230,7 +176,28 @@ class FusedTraining:
         self.members = [self.members[place] for place in kept]
         self.model.keep(places)
         self.optimizer.keep(places)
-        self._smoothing = self._smoothing.index_select(0, places)
+        self.loss.keep(places)
+
+    def join(self, other: "FusedTraining") -> None:
+        """Take in all classifiers of another group, which is used up; none changes its course.
+
+        Args:
+            other: A group of the same shape, data and order at the same step, with other numbers.
+
+        Raises:
+            ValueError: The groups are at different steps, or share a number.
+        """
+        if self.step != other.step or set(self.settings) & set(other.settings):
+            raise ValueError(
+                f"groups join at one step and under different numbers, but are at {self.step} and "
+                f"{other.step} with {list(self.settings)} and {list(other.settings)}"
+            )
+        self.settings |= other.settings
+        self.diverged |= other.diverged
+        self.members += other.members
+        self.model.join(other.model)
+        self.optimizer.join(other.optimizer)
+        self.loss.join(other.loss)
 
     def scores(self) -> dict[int, dict[str, float]]:
         """Evaluate on every split but train; return each classifier's metrics by name."""
@@ -292,6 +259,26 @@ class FusedTraining:
         optimizer = {f"optimizer.{k}": v for k, v in moments.items()}
         save_checkpoint(path, weights | optimizer, self.step)
 
+    def restore(self, number: int, path: Path) -> None:
+        """Take up a classifier's checkpoint, written by `save` or by `Training.save`.
+
+        All classifiers of a group are at one step: restore each of them, or groups of one, which
+        then `join`. One that was trained alone goes on with the group's texts and dropout.
+
+        Raises:
+            BundleError: The checkpoint is missing, damaged or of another configuration.
+        """
+        about, tensors = read_checkpoint(path)
+        place = self.members.index(number)
+        try:
+            self.model.load(place, tensors)
+            self.optimizer.load(place, tensors)
+        except (KeyError, RuntimeError) as error:
+            raise BundleError(
+                f"{path}: the checkpoint does not fit this configuration: {error}"
+            ) from error
+        self.step = int(about["step"])
+
     def _state(self, place: int) -> dict[str, Tensor]:
         """Return the `state_dict` of the classifier at a place."""
         found = {name: each[place].detach() for name, each in self.model.weights().items()}
@@ -301,15 +288,12 @@ class FusedTraining:
                 found[name] = torch.tensor(self.step)
         return {**found, "embeddings": self.model.words[place]}
 
-    def _step_at(self, rung: float) -> int:
-        return min(self.total_steps, max(1, round(rung * self.steps_per_epoch)))
-
     def _batches(self) -> Iterator[Batch]:
         """Yield every batch from here to the end of the run."""
         while self.step < self.total_steps:
             epoch, done = divmod(self.step, self.steps_per_epoch)
             order, bounds = batching.training_order(
-                self.lengths, self.batch_size, self.order_seed, epoch
+                self.lengths, self.batch_size, self.order_seed, epoch, self.loss.draws
             )
             left = self.total_steps - epoch * self.steps_per_epoch
             yield from self._packed(self.splits["train"], order, bounds[: left + 1], done)
@@ -326,15 +310,6 @@ class FusedTraining:
             first=first,
             layout=self.model.template.layout,
         )
-
-    def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return each classifier's mean cross-entropy: (k, batch, classes) -> (k,)."""
-        logs = logits.log_softmax(dim=2)
-        chosen = labels[None, :, None].expand(len(logits), -1, 1)
-        losses = -logs.gather(2, chosen).mean(dim=(1, 2))
-        if not self._smooth:
-            return losses
-        return losses + self._smoothing * (-logs.mean(dim=(1, 2)) - losses)
 
     def _no_losses(self) -> Tensor:
         return torch.zeros(len(self.members), device=self.device)

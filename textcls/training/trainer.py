@@ -25,6 +25,7 @@ from textcls.text import batching
 from textcls.text.batching import Batch
 from textcls.text.encoding import EncodedSplit
 from textcls.training import _optimizer, metrics, tensor_files
+from textcls.training._run_length import RunLength
 from textcls.training.step_log import StepLog
 
 CHECKPOINT_VERSION = 1
@@ -113,10 +114,10 @@ class Training:
         self.num_classes = num_classes
         self.order_seed = train.seed if order_seed is None else order_seed
         self.lengths = np.diff(splits["train"].offsets)
-        self._weights, self._draws = _balance(splits["train"], num_classes, train, device)
-        self.steps_per_epoch = -(-len(self.lengths) // train.batch_size)
-        epochs = train.epochs_on(len(self.lengths))
-        self.total_steps = max(1, round(epochs * self.steps_per_epoch))
+        self._weights, self._draws = balance_of(splits["train"], num_classes, train, device)
+        length = RunLength.of(train, len(self.lengths))
+        self.steps_per_epoch, self.total_steps = length.steps_per_epoch, length.total_steps
+        self._step_at = length.step_at
         self.frozen_steps = train.frozen_steps(self.total_steps)
         self.classifier = classifier.create_classifier(
             embeddings, num_classes, model, seed=train.seed, device=device, compiled=compiled
@@ -176,9 +177,6 @@ class Training:
                 self.classifier.train()
                 tally = self._tally()
                 mark = time.perf_counter()
-
-    def _step_at(self, rung: float) -> int:
-        return min(self.total_steps, max(1, round(rung * self.steps_per_epoch)))
 
     def _batches(self) -> Iterator[Batch]:
         """Yield every batch from here to the end of the run."""
@@ -311,7 +309,7 @@ class Training:
         self.step = int(about["step"])
 
 
-def _balance(
+def balance_of(
     split: EncodedSplit, num_classes: int, train: TrainConfig, device: str
 ) -> tuple[torch.Tensor | None, np.ndarray[Any, Any] | None]:
     """Return the classes' weights (classes,) and how often each text is drawn (texts,).

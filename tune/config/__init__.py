@@ -14,5 +14,6 @@ __all__ = [
     "parameters",
     "reference",
     "search_file",
+    "shapes",
     "spaces",
 ]

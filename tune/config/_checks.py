@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from textcls.config.messages import KeyPath, Problem, did_you_mean
+from textcls.config.fusion import ALONE
+from textcls.config.messages import KeyPath, Problem, did_you_mean, shown
 from textcls.config.models import ENCODERS_WITH, ModelConfig
 from tune.config._point_checks import configuration_problems, point_problems
 from tune.config._valid_sections import ValidSections
@@ -50,9 +51,35 @@ def objective_problems(parts: ValidSections, data: Mapping[str, Any]) -> Iterato
     confirm = asked.get("confirm")
     if asked.get("ensemble"):
         yield Problem(("search", "ensemble"), "averages text classifiers; take it out")
+    if _fuses_trials(data):
+        yield Problem(("resources", "fuse"), "trains text classifiers as one; take it out")
     for key in ("retrain", "folds"):
         if isinstance(confirm, Mapping) and confirm.get(key):
             yield Problem(("search", "confirm", key), "trains a text classifier; take it out")
+
+
+def fusion_problems(parts: ValidSections, data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what only trials that are trained alone can have, for a search that fuses trials."""
+    if not _fuses_trials(data):
+        return
+    for setting, needed in ALONE.items():
+        section, _, field = setting.partition(".")
+        message = (
+            f"must be {shown(needed)} where resources.fuse trains several trials as one; "
+            "change it, or set resources.fuse: 1"
+        )
+        if getattr(getattr(parts, section), field) != needed:
+            yield Problem((section, field), message)
+        if field in parts.names:
+            yield Problem(("space", field), message)
+        for name, params in parts.configurations.items():
+            if params.get(field, needed) != needed:
+                yield Problem(("configurations", name, "params", field), message)
+
+
+def _fuses_trials(data: Mapping[str, Any]) -> bool:
+    resources = data.get("resources")
+    return isinstance(resources, Mapping) and resources.get("fuse", 1) != 1
 
 
 def _own_point(space: Space, path: KeyPath, point: Mapping[str, Value]) -> Iterator[Problem]:

@@ -44,6 +44,9 @@ SamplerName = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"]
 _SMALLEST_SHARE = 0.001  # Ray counts in steps of 0.0001
 _WASTED_SHARE = 0.03  # so that 0.33 passes for a third
 
+MOST_FUSED = 64
+"""Trials in a group, at most: as many as `benchmarks/gpu.py` measures."""
+
 
 def _cores(value: float) -> float:
     if value > 1 and not value.is_integer():
@@ -186,6 +189,9 @@ class ResourceConfig(Section):
     gpu: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = 0.0
     """GPUs: 0, a share 1/k (0.25: four trials a card), a whole number, or auto: as many trials a
     card as its memory and the cores hold."""
+    fuse: Annotated[int, Field(ge=1, le=MOST_FUSED)] | Literal["auto"] = 1
+    """Trials of one shape that are trained as one, in one process and one set of operations: 1
+    trains each alone, auto as many as a card's memory holds and on a CPU each alone."""
 
 
 class NamedConfiguration(Section):
@@ -240,7 +246,9 @@ class SearchFile(Section):
     @classmethod
     def _misfits(cls, data: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield what does not fit together in the data of a search file."""
-        return _checks.search_problems(keep_valid(data))
+        parts = keep_valid(data)
+        yield from _checks.search_problems(parts)
+        yield from _checks.fusion_problems(parts, data)
 
     def configuration(
         self, params: Mapping[str, Any]

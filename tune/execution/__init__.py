@@ -8,6 +8,7 @@ __all__ = [
     "controller",
     "data",
     "gpu_share",
+    "groups",
     "kernels",
     "objective",
     "ray_cluster",

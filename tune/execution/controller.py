@@ -5,7 +5,9 @@ here knows of Ray, so a simulation, a replay and a test use the same code.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
+from tune.config.shapes import TrialShapes
 from tune.run_folder.paths import RunFolder
 from tune.schedulers import Scheduler
 from tune.study.callback import TrialCallback
@@ -100,12 +102,41 @@ class SearchController:
 
     def propose(self) -> Proposal | None:
         """Return the next trial to run; None when all have been started, or no more is worth it."""
+        return self._begin(self._study.ask(self._suggest)) if self._wants_more() else None
+
+    def propose_alike(
+        self, shapes: TrialShapes, params: Mapping[str, Any], most: int
+    ) -> list[Proposal]:
+        """Return further trials that can be trained as one with a trial that has these parameters.
+
+        Trials that wait come first, interrupted and enqueued ones; then the sampler proposes what
+        the shape leaves open.
+
+        Args:
+            shapes: Tells which trials are of one shape.
+            params: Parameters that were proposed before.
+            most: How many trials, at most.
+        """
+        found: list[Proposal] = []
+        while len(found) < most and self._wants_more():
+            proposal = self._study.ask_alike(
+                self._suggest,
+                lambda stored: shapes.are_alike(params, shapes.decoded(stored)),
+                shapes.shared(params),
+                self._remaining,
+            )
+            if proposal is None:
+                break
+            found.append(self._begin(proposal))
+        return found
+
+    def _wants_more(self) -> bool:
         if self._remaining <= 0 or self.given_up is not None:
-            return None
-        if self._to_continue == 0 and self.ended_by is not None:
-            return None
+            return False
+        return self._to_continue > 0 or self.ended_by is None
+
+    def _begin(self, proposal: Proposal) -> Proposal:
         self._remaining -= 1
-        proposal = self._study.ask(self._suggest)
         self._turns.setdefault(proposal.origin, len(self._turns))
         if proposal.continues is not None:
             self._to_continue = max(0, self._to_continue - 1)

@@ -1,4 +1,4 @@
-"""`resources.gpu: auto`: how many trials share a card, by the memory that the largest needs.
+"""`gpu: auto` and `fuse: auto`: how many trials share a card or a process, by their memory.
 
 The estimate adds up what a trial holds on the card: the embedding matrix with its two moments, the
 encoder's weights, gradients and moments, the activations of its longest batch, and what CUDA keeps
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tune.config.search_file import ObjectiveSearchFile, SearchFile
+from tune.config.search_file import MOST_FUSED, ObjectiveSearchFile, SearchFile
 from tune.execution.data import Corpora
 from tune.execution.resources import Node, ResourcePlan, plan_resources
 
@@ -43,6 +43,43 @@ def asks_for_cards(config: SearchFile) -> bool:
     return gpu == "auto" or gpu > 0
 
 
+def planned(config: SearchFile, corpora: Corpora, nodes: Sequence[Node]) -> ResourcePlan:
+    """Plan a search's processes: their resources, the trials in each, how many run side by side.
+
+    Args:
+        config: The search.
+        corpora: The corpora of its trials.
+        nodes: The machines of the cluster, with the cards that their torch can use.
+
+    Raises:
+        ClusterError: Not even one trial fits.
+    """
+    asked, most = config.resources, config.search.max_concurrent
+    if asked.gpu == "auto":
+        return automatic_plan(config, corpora, nodes)
+    fuse, notice = (asked.fuse, None) if asked.fuse != "auto" else (1, _NOT_FUSED)
+    cards = [card for node in nodes for card in node.cards]
+    if asked.fuse == "auto" and asked.gpu > 0 and cards:
+        free = min(card.free for card in cards) * min(1.0, asked.gpu)
+        fuse, notice = _fused_trials(config, corpora, free)
+    made = plan_resources(asked.cpu, asked.gpu, nodes, most, fuse=fuse)
+    return replace(made, notice=" ".join(filter(None, [made.notice, notice])) or None)
+
+
+_NOT_FUSED = "fuse: auto trains each trial alone: there is no GPU, and processes do as well there."
+
+
+def _fused_trials(config: SearchFile, corpora: Corpora, free: float) -> tuple[int, str]:
+    """Return how many fused trials so many bytes of a card hold, and the sentence that says so."""
+    need = trial_bytes(config, corpora)
+    fuse = max(1, min(MOST_FUSED, int((free - CONTEXT_BYTES) // need)))
+    notice = (
+        f"fuse: auto trains up to {fuse} trials of one shape as one: the largest needs about "
+        f"{need / _MIB:,.0f} MiB, and a process has {free / _MIB:,.0f} MiB of the fullest card."
+    )
+    return fuse, notice
+
+
 def automatic_plan(config: SearchFile, corpora: Corpora, nodes: Sequence[Node]) -> ResourcePlan:
     """Plan a search with `gpu: auto`; the plan's notice says what was decided.
 
@@ -60,15 +97,24 @@ def automatic_plan(config: SearchFile, corpora: Corpora, nodes: Sequence[Node]) 
     cpu, most = config.resources.cpu, config.search.max_concurrent
     with_cards = [node for node in nodes if node.gpus >= 1]
     if not with_cards:
-        made = plan_resources(cpu, 0.0, nodes, most)
-        return replace(made, notice="No GPU in the cluster: gpu: auto gives trials their cores.")
-    need = trial_bytes(config, corpora)
+        fuse = config.resources.fuse
+        made = plan_resources(cpu, 0.0, nodes, most, fuse=1 if fuse == "auto" else fuse)
+        notice = "No GPU in the cluster: gpu: auto gives trials their cores."
+        return replace(made, notice=f"{notice} {_NOT_FUSED}" if fuse == "auto" else notice)
     card = min(card.free for node in with_cards for card in node.cards)
+    if config.resources.fuse == "auto":
+        fuse, notice = _fused_trials(config, corpora, card)
+        return replace(plan_resources(cpu, 1.0, nodes, most, fuse=fuse), notice=notice)
+    fuse = config.resources.fuse
+    need = fuse * trial_bytes(config, corpora)
     held = [_held(need, node, cpu) for node in with_cards]
-    by_wish = math.ceil(most / sum(node.gpus for node in with_cards)) if most else MOST
+    wished = math.ceil(most / fuse) if most else 0
+    by_wish = math.ceil(wished / sum(node.gpus for node in with_cards)) if most else MOST
     shared = max(1, min(*held, by_wish, MOST))
-    made = plan_resources(cpu, gpu_share_of(shared), nodes, most)
+    made = plan_resources(cpu, gpu_share_of(shared), nodes, most, fuse=fuse)
     trials = "1 trial" if shared == 1 else f"{shared} trials"
+    if fuse > 1:
+        trials = f"{shared} group{'' if shared == 1 else 's'} of {fuse} trials"
     notice = (
         f"gpu: auto lets {trials} share a card: the largest needs about {need / _MIB:,.0f} MiB and "
         f"{CONTEXT_BYTES / _MIB:,.0f} for CUDA, the fullest card has {card / _MIB:,.0f} free."

@@ -1,7 +1,7 @@
 """The objective of a search: train a classifier, rung by rung, each with its checkpoint."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textcls.exceptions import BundleError, DivergedError
@@ -58,7 +58,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
     before_s = curve[-1]["seconds"] if curve else 0.0
     yield from list(curve)
     if curve:  # a worker that died had no time to
-        task.folder.keep({len(curve) - 1, _best(curve, task.metric)})
+        task.folder.keep({len(curve) - 1, best_rung(curve, task.metric)})
     _log.info("ready: step %d of %d", training.step, training.total_steps)
     results = training.fit(task.milestones, _ticker(task, training.steps_per_epoch))
     for rung in range(len(curve), len(task.milestones)):
@@ -83,7 +83,7 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
         training.save(task.folder.checkpoint(rung))
         task.folder.publish(rung)
         yield curve[-1]
-        task.folder.keep({rung, _best(curve, task.metric)})
+        task.folder.keep({rung, best_rung(curve, task.metric)})
 
 
 def _leave_unfinished(training: "Training", task: Task) -> None:
@@ -139,6 +139,7 @@ def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
     return []
 
 
-def _best(curve: list[dict[str, Any]], metric: str) -> int:
+def best_rung(curve: Sequence[Mapping[str, Any]], metric: str) -> int:
+    """Return the rung with the highest value of a metric, the earliest of equals."""
     # What is trained on the validation texts as well has no metric of theirs.
     return max(range(len(curve)), key=lambda rung: (curve[rung].get(metric, 0.0), -rung))

@@ -7,9 +7,12 @@ from typing import Any
 
 from ray import tune as ray_tune
 
+from tune.config.shapes import TrialShapes
 from tune.execution import _ray_private
 from tune.execution._ray_adapters import RayScheduler, RaySearcher
 from tune.execution.controller import SearchController
+from tune.execution.groups.ray_groups import GroupScheduler, GroupSearcher, RayGroups, run_group
+from tune.execution.groups.recorder import GroupRecorder
 from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal
 from tune.execution.worker import Workload, run_trial
@@ -28,6 +31,7 @@ def run_trials(
     workload: Workload,
     plan: ResourcePlan,
     trial_timeout_s: float | None = None,
+    shapes: TrialShapes | None = None,
 ) -> None:
     """Run trials until the controller has no more or is told to stop.
 
@@ -39,29 +43,31 @@ def run_trials(
         workload: What all trials share.
         plan: The resources of a trial and how many run at a time.
         trial_timeout_s: Seconds without a report after which a trial ends as failed; its worker is
-            killed.
+            killed. Of a group: without a report of any of its trials, and all of them end.
+        shapes: Which trials can be trained as one; needed where the plan fuses trials.
 
     Raises:
         BaseException: An error of the search's own bookkeeping, such as a full disk, as it was.
     """
     workload.folder.go_on()
-    last_rung = len(workload.milestones) - 1
-    trainable = ray_tune.with_resources(
-        ray_tune.with_parameters(run_trial, workload=workload),
-        {"cpu": plan.cpu, "gpu": plan.gpu},
-    )
+    if plan.fuse > 1 and shapes is not None:
+        runner: _TrialRunner | _GroupRunner = _GroupRunner(
+            controller, stop, workload, plan.fuse, shapes
+        )
+    else:
+        runner = _TrialRunner(controller, stop, workload)
     try:
         # `Tuner` would pickle searcher and scheduler for a resume that is not ours.
         ray_tune.run(
-            trainable,
+            ray_tune.with_resources(runner.trainable, {"cpu": plan.cpu, "gpu": plan.gpu}),
             name="ray",
             storage_path=str(workload.folder.scratch),
-            search_alg=RaySearcher(controller, stop, last_rung),
-            scheduler=RayScheduler(controller, stop, last_rung),
+            search_alg=runner.searcher,
+            scheduler=runner.scheduler,
             stop=_SignalStopper(stop, workload.folder, controller),
-            callbacks=[_CrashRecorder(controller, stop, trial_timeout_s)],
+            callbacks=[_CrashRecorder(runner, stop, trial_timeout_s)],
             num_samples=-1,  # the searcher says when there are no more
-            max_concurrent_trials=plan.concurrent,
+            max_concurrent_trials=plan.processes,
             max_failures=LOST_WORKERS,
             raise_on_failed_trial=False,
             reuse_actors=True,
@@ -71,6 +77,7 @@ def run_trials(
             verbose=0,
         )
     finally:
+        runner.close()
         workload.folder.go_on()
         if stop.fault is not None:
             raise stop.fault
@@ -78,6 +85,63 @@ def run_trials(
 
 def _name(trial: Any) -> str:
     return f"trial-{trial.config['number']}"
+
+
+class _TrialRunner:
+    """What Ray Tune runs where each trial has a worker of its own."""
+
+    def __init__(self, controller: SearchController, stop: StopSignal, workload: Workload) -> None:
+        last_rung = len(workload.milestones) - 1
+        self._controller = controller
+        self.searcher = RaySearcher(controller, stop, last_rung)
+        self.scheduler = RayScheduler(controller, stop, last_rung)
+        self.trainable = ray_tune.with_parameters(run_trial, workload=workload)
+
+    def label(self, config: dict[str, Any]) -> str:
+        """Return what Ray's dashboard shows of a worker."""
+        return f"trial {config['number']}: {format_params(config['params'])}"
+
+    def fail(self, config: dict[str, Any], message: str) -> str | None:
+        """Record the end of a trial whose worker died; return why the search ends, if it does."""
+        self._controller.end(config["number"], State.FAILED, message)
+        return self._controller.given_up
+
+    def close(self) -> None:
+        """Do nothing: no process runs beside the trials."""
+
+
+class _GroupRunner:
+    """What Ray Tune runs where a worker trains several trials as one."""
+
+    def __init__(
+        self,
+        controller: SearchController,
+        stop: StopSignal,
+        workload: Workload,
+        size: int,
+        shapes: TrialShapes,
+    ) -> None:
+        last_rung = len(workload.milestones) - 1
+        self._groups = RayGroups(GroupRecorder(controller, shapes, size, last_rung))
+        self.searcher = GroupSearcher(self._groups, stop)
+        self.scheduler = GroupScheduler(self._groups, stop)
+        self.trainable = ray_tune.with_parameters(
+            run_group, workload=workload, mailbox=self._groups.mailbox
+        )
+
+    def label(self, config: dict[str, Any]) -> str:
+        """Return what Ray's dashboard shows of a worker."""
+        numbers = [each.number for each in self._groups.recorder.members(config["number"])]
+        return f"group of trials {', '.join(map(str, numbers))}"
+
+    def fail(self, config: dict[str, Any], message: str) -> str | None:
+        """Record the end of a group whose worker died; return why the search ends, if it does."""
+        self._groups.recorder.fail(config["number"], message)
+        return self._groups.recorder.given_up
+
+    def close(self) -> None:
+        """End what runs beside the trials."""
+        self._groups.close()
 
 
 class _NoReporter(ray_tune.ProgressReporter):  # type: ignore[misc]  # ray has no types
@@ -125,9 +189,9 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
     """
 
     def __init__(
-        self, controller: SearchController, stop: StopSignal, timeout_s: float | None
+        self, runner: _TrialRunner | _GroupRunner, stop: StopSignal, timeout_s: float | None
     ) -> None:
-        self._controller = controller
+        self._runner = runner
         self._stop = stop
         self._timeout_s = timeout_s
         self._heard_at: dict[Any, float] = {}
@@ -136,8 +200,7 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
     def on_trial_start(self, *, trial: Any, **_info: Any) -> None:
         """Start the trial's timeout: a worker has taken it."""
         self._heard_at[trial] = time.monotonic()
-        label = f"trial {trial.config['number']}: {format_params(trial.config['params'])}"
-        _ray_private.name_tasks(trial, label)
+        _ray_private.name_tasks(trial, self._runner.label(trial.config))
 
     def on_trial_result(self, *, trial: Any, **_info: Any) -> None:
         """Restart the trial's timeout."""
@@ -166,7 +229,6 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
         if trial in self._timed_out:
             message = f"timed out: no report for {self._timeout_s:g} s"
         try:
-            self._controller.end(trial.config["number"], State.FAILED, message)
-            self._stop.given_up = self._controller.given_up
+            self._stop.given_up = self._runner.fail(trial.config, message)
         except Exception as fault:
             self._stop.fault = fault

@@ -75,13 +75,21 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan:
-    """The resources of each trial and the number of trials that run side by side."""
+    """The resources of each process, the trials in it, and how many run side by side."""
 
     cpu: float
     gpu: float
     concurrent: int
+    """Trials at a time, in all processes."""
     notice: str | None = None
     """Sentence about a difference to the request; None without one."""
+    fuse: int = 1
+    """Trials of one shape that a process trains as one, at most."""
+
+    @property
+    def processes(self) -> int:
+        """Processes at a time."""
+        return max(1, self.concurrent // self.fuse)
 
     def capacity(self, nodes: Sequence[Node]) -> Capacity:
         """Return the resources of a cluster, for trials of this plan.
@@ -90,7 +98,7 @@ class ResourcePlan:
             nodes: All nodes, also those on which no trial fits.
         """
         cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
-        return Capacity(len(nodes), cpus, gpus, self.cpu, self.gpu)
+        return Capacity(len(nodes), cpus, gpus, self.cpu / self.fuse, self.gpu / self.fuse)
 
     @property
     def threads(self) -> int:
@@ -104,17 +112,23 @@ class ResourcePlan:
 
 
 def plan_resources(
-    cpu: float, gpu: float, nodes: Sequence[Node], max_concurrent: int | None = None
+    cpu: float,
+    gpu: float,
+    nodes: Sequence[Node],
+    max_concurrent: int | None = None,
+    *,
+    fuse: int = 1,
 ) -> ResourcePlan:
     """Fit trials onto the nodes.
 
     Without a GPU in the cluster, trials run on their cores alone and the plan says so.
 
     Args:
-        cpu: Cores of a trial.
-        gpu: GPUs of a trial, or a share of one.
+        cpu: Cores of a process.
+        gpu: GPUs of a process, or a share of one.
         nodes: The machines of the cluster.
         max_concurrent: Trials at a time, at most; by default as many as fit.
+        fuse: Trials of one shape that a process trains as one; fewer where `max_concurrent` is.
 
     Returns:
         What each trial asks for, and how many run at a time.
@@ -134,7 +148,9 @@ def plan_resources(
             f"a trial asks for {wanted}, but no node has that much ({offers or 'no nodes'}): "
             "lower resources.cpu or resources.gpu"
         )
-    return ResourcePlan(cpu, gpu, min(slots, max_concurrent or slots), notice)
+    most = max_concurrent or slots * fuse
+    fuse = min(fuse, most)
+    return ResourcePlan(cpu, gpu, min(slots, most // fuse) * fuse, notice, fuse)
 
 
 def with_cards(nodes: Sequence[Node], answers: Mapping[str, SeenCards]) -> list[Node]:

@@ -65,6 +65,11 @@ class Workload:
         made = self._task(number, params, train.seed + origin, folder.trial(number))
         return replace(made, heartbeat=folder.heartbeat(number))
 
+    def order_seed(self) -> int:
+        """Return the seed of the texts' order in groups of trials: one for all of them."""
+        _, _, train = self.configure({})
+        return train.seed
+
     def here(self) -> RunFolder:
         """Return the run folder on the machine that asks, with nothing of another run in it."""
         folder = self.folder.here()
@@ -174,7 +179,7 @@ def run_trial(config: dict[str, Any], workload: Workload) -> None:
         ray_tune.report({"outcome": State.INTERRUPTED.value, **asdict(told)})
     except Exception as error:  # of the same kind in every worker, so another would not help
         _log.exception("the trial failed outside of its objective")
-        message = _message(error, workload.gpu).partition("\n")[0]
+        message = error_message(error, workload.gpu).partition("\n")[0]
         ray_tune.report({"outcome": State.FAILED.value, "message": message})
 
 
@@ -202,9 +207,9 @@ def take_up(trial: TrialFolder, folder: RunFolder, predecessors: Sequence[int]) 
 
 
 def _run_logged(task: Task, workload: Workload) -> None:
-    with _logged_to(task.folder):
+    with log_to(task.folder):
         _log.info("trial %d: %s", task.number, dict(task.params))
-        _hold_to(workload.gpu)
+        hold_to_share(workload.gpu)
         outcome = run_objective(workload.objective, task, ray_tune.report, workload.gpu)
         if outcome is not None:
             state, message = outcome
@@ -249,13 +254,13 @@ def run_objective(
         if isinstance(error, OSError) and forbids_writing(error, root):
             raise
         _log.exception("the trial failed")
-        return State.FAILED, _message(error, gpu)
+        return State.FAILED, error_message(error, gpu)
     if rungs == len(task.milestones):
         return None
     return State.FAILED, f"ended after {rungs} of {len(task.milestones)} rungs"
 
 
-def _hold_to(share: float) -> None:
+def hold_to_share(share: float) -> None:
     """Limit this process to its share of a card's memory."""
     if 0 < share < 1:
         import torch  # late: a trial without a card may not need it
@@ -266,24 +271,46 @@ def _hold_to(share: float) -> None:
         torch.cuda.set_per_process_memory_fraction(allocator_fraction(share, card))
 
 
-def _message(error: Exception, gpu: float) -> str:
+def error_message(error: Exception, gpu: float) -> str:
+    """Return what an exception of a trial means, as one message.
+
+    Args:
+        error: The exception.
+        gpu: The trial's share of a card, for the message when its memory runs out.
+    """
     text = f"{type(error).__name__}: {error}".strip()
     # torch has an error of its own on a GPU and a mere RuntimeError on the CPU.
     on_card = type(error).__name__ == "OutOfMemoryError"
     if on_card and 0 < gpu < 1:
         return f"{OUT_OF_MEMORY}: it had {gpu:.3g} of a card; raise resources.gpu ({text})"
-    if on_card or isinstance(error, MemoryError) or "can't allocate memory" in text:
+    if is_out_of_memory(error):
         return f"{OUT_OF_MEMORY} ({text})"
     return text
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an exception says that there is no memory left, on a card or beside it."""
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return True
+    return "can't allocate memory" in str(error)
+
+
 @contextmanager
-def _logged_to(folder: TrialFolder) -> Iterator[None]:
+def log_to(folder: TrialFolder, only_of: int | None = None) -> Iterator[None]:
+    """Write what this process logs into a trial's log.
+
+    Args:
+        folder: The trial's.
+        only_of: The trial's number, in a process with several: what is logged with the number of
+            another one (`extra={"trial": NUMBER}`) is left out.
+    """
     folder.root.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(folder.log, encoding="utf-8")
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
+    if only_of is not None:
+        handler.addFilter(lambda record: getattr(record, "trial", only_of) == only_of)
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)

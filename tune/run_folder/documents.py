@@ -110,6 +110,7 @@ class _Resources(_Part):
     gpu: Number | None = None
     concurrent: Count | None = None
     notice: Text | None = None
+    fuse: Count | None = None
 
 
 class _VectorsPart(_Part):

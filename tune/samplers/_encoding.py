@@ -60,6 +60,14 @@ class SpaceEncoder:
             ]
         )
 
+    def fixed(self, points: Array, given: Mapping[str, Value]) -> Array:
+        """Return points, (..., parameters), moved to where some parameters have given values."""
+        moved = points.copy()
+        for column, (name, known) in enumerate(self._space.items()):
+            if name in given:
+                moved[..., column] = _share(known, given[name])
+        return moved
+
     def draw(self, point: Array) -> Params:
         """Return the trial at a point, (parameters,) from 0 to 1."""
         params: Params = {}

@@ -23,7 +23,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from tune.config import optuna_space as spaces
-from tune.config.conditions import Params, Space
+from tune.config.conditions import Params, Space, holds
 from tune.samplers import _encoding
 from tune.samplers._curve_gp import Array, CurveProcess, log_expected_improvement, on_one_thread
 from tune.samplers._encoding import SpaceEncoder
@@ -73,6 +73,7 @@ class CurveGPSampler(WindowedSampler):
         self._positions = SpaceEncoder(space)
         self._process = CurveProcess(self._positions.parameter_of)
         self._ended: list[FrozenTrial] = []
+        self._given: Params = {}
         self._first = _latin_hypercubes(len(self._positions), self._generator)
 
     def infer_relative_search_space(
@@ -89,8 +90,14 @@ class CurveGPSampler(WindowedSampler):
         trial: FrozenTrial,
         search_space: dict[str, BaseDistribution],  # noqa: ARG002
     ) -> dict[str, Any]:
-        """Propose values for the parameters that the trial has."""
-        if "fixed_params" in trial.system_attrs:  # enqueued: nothing is to be proposed
+        """Propose values for the parameters that the trial has.
+
+        A trial that is given some of them, such as the shape of its group, gets the best values of
+        the others beside them.
+        """
+        asked = trial.system_attrs.get("fixed_params", {})
+        self._given = spaces.decode_params(self._space, asked)
+        if self._given and not _leaves_open(self._space, self._given):
             return {}
         window, self._asked = self._seen(study), trial.number
         self._ended = self._worth_learning([*self._ended, *window.fresh(), *window.diverged()])
@@ -112,16 +119,16 @@ class CurveGPSampler(WindowedSampler):
         known = [trial for trial in [*self._ended, *running] if self._curve(trial)]
         learnt = sum(trial.state != TrialState.FAIL for trial in known)
         if len(self._ended) + len(running) < _RANDOM_TRIALS or learnt < _FEWEST:
-            return self._positions.draw(next(self._first))
+            return self._drawn(next(self._first))
         at_random, beside = _shares(self._without_gain(known))
         kind = self._generator.random()
         if kind < at_random:
-            return self._positions.draw(next(self._first))
+            return self._drawn(next(self._first))
         rows = {trial.number: self._row(trial) for trial in [*known, *running]}
         self._learn(known, rows)
         if running:
             self._process.condition_on_running(np.array([rows[trial.number] for trial in running]))
-        expected, _ = self._process.predict(np.array([rows[trial.number] for trial in known]))
+        expected, _ = self._process.predict(self._with_given(known, rows))
         order = np.argsort(-expected, kind="stable")[:_TOPS]
         is_beside = kind < at_random + beside * (1 - at_random)
         points = self._candidates([known[at] for at in order] if is_beside else [])
@@ -130,6 +137,19 @@ class CurveGPSampler(WindowedSampler):
         )
         top = np.argsort(-promise, kind="stable")[: _PRICED if self._cost else 1]
         return self._worth_its_cost([self._positions.draw(points[at]) for at in top], promise[top])
+
+    def _drawn(self, point: Array) -> Params:
+        return self._positions.draw(self._positions.fixed(point, self._given))
+
+    def _with_given(self, known: list[FrozenTrial], rows: dict[int, Array]) -> Array:
+        """Return the trials' rows as they would be with the given values, (trials, columns).
+
+        The best trials of another shape say little of where the best of the given one lies.
+        """
+        if not self._given:
+            return np.array([rows[trial.number] for trial in known])
+        points = np.array([self._point(trial) for trial in known])
+        return self._positions.rows(self._positions.fixed(points, self._given))
 
     def _worth_its_cost(self, candidates: list[Params], promise: Array) -> Params:
         """Return the candidate with the highest gain per cost, less and less by cost."""
@@ -172,11 +192,14 @@ class CurveGPSampler(WindowedSampler):
         """Return points (candidates, parameters): anywhere, and beside the best trials."""
         found = [self._generator.random((_ANYWHERE, len(self._positions)))]
         for trial in best:
-            point = self._positions.point(spaces.decode_params(self._space, trial.params))
             found += [
-                self._positions.near(point, reach, _BESIDE, self._generator) for reach in _REACHES
+                self._positions.near(self._point(trial), reach, _BESIDE, self._generator)
+                for reach in _REACHES
             ]
-        return np.concatenate(found)
+        return self._positions.fixed(np.concatenate(found), self._given)
+
+    def _point(self, trial: FrozenTrial) -> Array:
+        return self._positions.point(spaces.decode_params(self._space, trial.params))
 
     def _row(self, trial: FrozenTrial) -> Array:
         return self._positions.row(spaces.decode_params(self._space, trial.params))
@@ -198,6 +221,11 @@ class CurveGPSampler(WindowedSampler):
             milestones = study.user_attrs.get("milestones")
             self._last_step = max(1, step_of(milestones[-1])) if milestones else None
         return super()._seen(study)
+
+
+def _leaves_open(space: Space, given: Params) -> bool:
+    """Tell whether a trial with these parameters lacks any that it should have."""
+    return any(name not in given and holds(known, given) for name, known in space.items())
 
 
 def _latin_hypercubes(parameters: int, generator: np.random.Generator) -> Iterator[Array]:

@@ -8,7 +8,7 @@ in `tune.samplers`), so these few parts are used directly.
 `tests/tune/study/test_optuna_private.py` says which version of Optuna no longer has one of them.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -72,17 +72,21 @@ def read_trial_by_id(study: optuna.Study, trial_id: int) -> FrozenTrial:
     return study._storage.get_trial(trial_id)
 
 
-def start_trial(study: optuna.Study) -> optuna.Trial:
+def start_trial(study: optuna.Study, given: Mapping[str, Any] | None = None) -> optuna.Trial:
     """Start a trial as `Study.ask` does, without looking for one that waits among all trials.
 
     Args:
         study: The study.
+        given: Parameters that the trial has in any case, as those of a trial that was enqueued.
 
     Returns:
-        The new trial, without parameters.
+        The new trial, without other parameters.
     """
     study._thread_local.cached_all_trials = None  # as in `Study.ask`
-    return optuna.Trial(study, study._storage.create_new_trial(study._study_id))
+    trial_id = study._storage.create_new_trial(study._study_id)
+    if given:
+        study._storage.set_trial_system_attr(trial_id, "fixed_params", dict(given))
+    return optuna.Trial(study, trial_id)
 
 
 def start_waiting_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:

@@ -111,7 +111,37 @@ class SearchStudy:
             killed
             afterwards knows of it.
         """
-        trial = self._next()
+        return self._proposal(self._next(), suggest)
+
+    def ask_alike(
+        self,
+        suggest: Suggest,
+        is_alike: Callable[[Mapping[str, Any]], bool],
+        given: Mapping[str, Any],
+        most: int,
+    ) -> Proposal | None:
+        """Take the next enqueued parameters of one kind, or have the sampler complete some.
+
+        Args:
+            suggest: Asks an Optuna trial for each parameter of the space.
+            is_alike: Tells whether enqueued parameters, as Optuna stores them, are of the kind.
+            given: Parameters of the kind, as Optuna stores them; the sampler proposes the others.
+            most: Trials that are still to come: those that are enqueued are among them.
+
+        Returns:
+            The trial to run; None where no such one is enqueued and all that come are.
+        """
+        waiting = self._all_waiting()
+        for trial in waiting:
+            if is_alike(_asked_of(trial)):
+                waiting.remove(trial)
+                started = optuna_private.start_waiting_trial(self._study, trial)
+                return self._proposal(started, suggest)
+        if most <= len(waiting):
+            return None
+        return self._proposal(optuna_private.start_trial(self._study, given), suggest)
+
+    def _proposal(self, trial: optuna.Trial, suggest: Suggest) -> Proposal:
         params = suggest(trial)
         self._secure()  # or a loss of power leaves a checkpoint of parameters that nobody knows
         self._live[trial.number] = trial
@@ -209,7 +239,7 @@ class SearchStudy:
                 checkpoint.
         """
         trial = self._study.get_trials(deepcopy=False)[number]
-        asked = trial.system_attrs.get("fixed_params", {})  # a kill may have come amid the asking
+        asked = _asked_of(trial)  # a kill may have come amid the asking
         attrs = {
             "name": trial.user_attrs.get("name"),
             "continues": number,
@@ -255,13 +285,17 @@ class SearchStudy:
         Those that continue an interrupted one come first: a grid may have more points than there
         are trials to come. Optuna itself would look for the next among all trials each time.
         """
+        waiting = self._all_waiting()
+        if waiting:
+            return optuna_private.start_waiting_trial(self._study, waiting.popleft())
+        return optuna_private.start_trial(self._study)
+
+    def _all_waiting(self) -> deque[FrozenTrial]:
         if self._waiting is None:
             waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
             waiting.sort(key=_turn)
             self._waiting = deque(waiting)
-        if self._waiting:
-            return optuna_private.start_waiting_trial(self._study, self._waiting.popleft())
-        return optuna_private.start_trial(self._study)
+        return self._waiting
 
     def _chain_up_to(self, number: int | None) -> Iterator[int]:
         """Yield a trial's number and those of the trials that it continues."""
@@ -451,6 +485,11 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         started=trial.datetime_start,
         ended=trial.datetime_complete,
     )
+
+
+def _asked_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the parameters that a trial was enqueued with."""
+    return dict(trial.system_attrs.get("fixed_params", {}))
 
 
 def _turn(trial: FrozenTrial) -> tuple[float, int]:

@@ -9,9 +9,10 @@ import torch
 from classifier_parts import EMBEDDINGS, SPLITS
 from operation_count import counted_operations
 
+from textcls.config.fusion import Settings
 from textcls.config.models import ModelConfig, TrainConfig
-from textcls.exceptions import ConfigError
-from textcls.training.fused import FusedTraining, Settings
+from textcls.exceptions import BundleError, ConfigError
+from textcls.training.fused import FusedTraining
 from textcls.training.trainer import Training
 
 STEPS = 50
@@ -139,6 +140,61 @@ def test_rungs_have_the_metrics_of_each_alone(name: str) -> None:
             assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-5)
 
 
+def test_class_weights_may_differ_and_class_sampling_is_shared() -> None:
+    plain, weighted = {"seed": 1}, {"seed": 2, "class_weights": "balanced", "label_smoothing": 0.1}
+    for sampling in ("none", "sqrt"):
+        of = members(*[{**each, "class_sampling": sampling} for each in (plain, weighted)])
+        together = losses_together(group(of), 30)
+        for number, member in enumerate(of):
+            np.testing.assert_allclose(together[number], losses_alone(member, 30), **EQUAL)
+
+
+@pytest.mark.parametrize("encoder", [ENCODERS[1], ENCODERS[6]], ids=str)
+def test_groups_join_at_a_step_and_change_nothing(encoder: dict[str, Any], tmp_path: Path) -> None:
+    of = members(*TRAININGS, **encoder)
+    untouched = losses_together(group(of))
+    run = FusedTraining(SPLITS, EMBEDDINGS, 3, {1: of[1], 3: of[3]}, order_seed=ORDER_SEED)
+    losses_together(run, 30)
+    alone_until_now = group(of)
+    losses_together(alone_until_now, 30)
+    for number in (0, 2):
+        path = tmp_path / f"{number}.safetensors"
+        alone_until_now.save(number, path)
+        other = FusedTraining(SPLITS, EMBEDDINGS, 3, {number: of[number]}, order_seed=ORDER_SEED)
+        with pytest.raises(ValueError, match="groups join at one step"):
+            run.join(other)
+        other.restore(number, path)
+        run.join(other)
+    assert run.members == [1, 3, 0, 2]
+    for number, losses in losses_together(run, STEPS - 30).items():
+        np.testing.assert_allclose(losses, untouched[number][30:], **EQUAL)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_checkpoint_of_one_that_was_trained_alone_goes_on_in_a_group(
+    compiled: bool, tmp_path: Path
+) -> None:
+    member = members(TRAININGS[2])[0]
+    model, train = member
+    path = tmp_path / "checkpoint.safetensors"
+    run = Training(SPLITS, EMBEDDINGS, 3, model, train, compiled=compiled, order_seed=ORDER_SEED)
+    next(run.fit([30 / run.steps_per_epoch]))
+    run.save(path)
+    taken_up = group([member])
+    taken_up.restore(0, path)
+    assert taken_up.step == 30
+    np.testing.assert_allclose(
+        losses_together(taken_up, 20)[0], losses_alone(member)[30:], rtol=1e-4, atol=1e-4
+    )
+
+
+def test_a_checkpoint_of_another_shape_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    group(members({}, layers=2)).save(0, path)
+    with pytest.raises(BundleError, match="does not fit this configuration"):
+        FusedTraining(SPLITS, EMBEDDINGS, 3, [(ModelConfig(hidden_size=5), TRAIN)]).restore(0, path)
+
+
 @pytest.mark.parametrize("encoder", [ENCODERS[2], ENCODERS[7]], ids=str)
 def test_a_checkpoint_goes_on_alone(encoder: dict[str, Any], tmp_path: Path) -> None:
     of = members(*TRAININGS, **encoder)
@@ -193,12 +249,7 @@ def test_dropout_keeps_its_share_and_draws_anew_for_each_step_and_seed() -> None
         ([{}, {"hidden_size": 8}], [{}, {}], r"classifier 1: model.hidden_size is 8, but .* is 50"),
         ([{}, {}], [{}, {"batch_size": 8}], r"classifier 1: train.batch_size is 8"),
         ([{"ngrams": 2}], [{}], r"classifier 0: model.ngrams is 2, but must be 0 in a group"),
-        (
-            [{}],
-            [{"class_weights": "balanced"}],
-            "class_weights is the text .balanced., but must be the text .none",
-        ),
-        ([{}], [{"class_sampling": "sqrt"}], "class_sampling is the text .sqrt., but must"),
+        ([{}, {}], [{}, {"class_sampling": "sqrt"}], "class_sampling is sqrt, but that of"),
         ([{}], [{"log_every": 5}], "train.log_every is 5, but must be null"),
     ],
 )

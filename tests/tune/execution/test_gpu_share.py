@@ -15,6 +15,7 @@ from tune.execution.gpu_share import (
     automatic_plan,
     gpu_share_of,
     nodes_without_trials,
+    planned,
     trial_bytes,
 )
 from tune.execution.resources import Card, Node
@@ -119,6 +120,42 @@ def test_without_a_card_trials_get_their_cores(corpora: Corpora) -> None:
     made = automatic_plan(search(), corpora, [Node(2, 0)])
     assert (made.gpu, made.concurrent, made.device) == (0, 2, "cpu")
     assert made.notice == "No GPU in the cluster: gpu: auto gives trials their cores."
+
+
+def fusing(fuse: object, gpu: object = "auto", **search_keys: Any) -> SearchFile:
+    return search(resources={"cpu": 1, "gpu": gpu, "fuse": fuse}, search=search_keys)
+
+
+def test_as_many_fused_trials_as_the_memory_holds(corpora: Corpora) -> None:
+    need, spare = trial_bytes(search(), corpora), gpu_share.CONTEXT_BYTES
+    holds_five = with_card(8, 1, spare + 5 * need + need // 2)
+    plan = planned(fusing("auto"), corpora, [holds_five, with_card(8, 2)])
+    assert (plan.fuse, plan.gpu, plan.processes, plan.concurrent) == (5, 1.0, 3, 15)
+    assert "fuse: auto trains up to 5 trials of one shape as one" in str(plan.notice)
+    most = planned(fusing("auto"), corpora, [with_card(8, 1)])
+    assert (most.fuse, most.concurrent) == (64, 64)
+    share = planned(fusing("auto", 0.5), corpora, [with_card(8, 1, 2 * (spare + 3 * need))])
+    assert (share.fuse, share.processes) == (3, 2)
+    nearly_full = planned(fusing("auto"), corpora, [with_card(8, 1, need // 2)])
+    assert nearly_full.fuse == 1  # it may still fit, and is let try
+
+
+def test_groups_share_a_card_by_the_memory_of_all_their_trials(corpora: Corpora) -> None:
+    need, spare = trial_bytes(search(), corpora), gpu_share.CONTEXT_BYTES
+    plan = planned(fusing(4), corpora, [with_card(64, 1, 3 * (spare + 4 * need))])
+    assert (plan.gpu, plan.fuse, plan.processes, plan.concurrent) == (0.3333, 4, 3, 12)
+    assert "3 groups of 4 trials share a card" in str(plan.notice)
+    wished = planned(fusing(4, max_concurrent=8), corpora, [with_card(64, 1)])
+    assert (wished.processes, wished.concurrent) == (2, 8)
+
+
+def test_without_a_card_auto_fuses_nothing_and_says_so(corpora: Corpora) -> None:
+    for gpu in ("auto", 0):
+        plan = planned(fusing("auto", gpu), corpora, [Node(2, 0)])
+        assert (plan.fuse, plan.concurrent) == (1, 2)
+        assert "fuse: auto trains each trial alone" in str(plan.notice)
+    asked = planned(fusing(4, 0), corpora, [Node(2, 0)])
+    assert (asked.fuse, asked.processes, asked.concurrent, asked.notice) == (4, 2, 8, None)
 
 
 @pytest.mark.parametrize("trials", range(1, 33))

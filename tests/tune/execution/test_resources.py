@@ -52,3 +52,13 @@ def test_a_trial_that_fits_nowhere(cpu: float, gpu: float) -> None:
 def test_no_nodes() -> None:
     with pytest.raises(ClusterError, match="no nodes"):
         plan_resources(1, 0, [])
+
+
+def test_a_process_may_train_several_trials_as_one():
+    made = plan_resources(1, 0, [LAPTOP], fuse=8)
+    assert (made.fuse, made.processes, made.concurrent) == (8, 2, 16)
+    assert made.capacity([LAPTOP]).taken(16) == "1 node, trials take 2 of 2 cores"
+    fewer = plan_resources(1, 0, [LAPTOP], max_concurrent=12, fuse=8)
+    assert (fewer.fuse, fewer.processes, fewer.concurrent) == (8, 1, 8)
+    few = plan_resources(1, 0, [LAPTOP], max_concurrent=3, fuse=8)
+    assert (few.fuse, few.processes, few.concurrent) == (3, 1, 3)

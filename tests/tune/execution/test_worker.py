@@ -91,5 +91,5 @@ def test_a_share_of_a_card_is_held_to(monkeypatch: pytest.MonkeyPatch) -> None:
     card = SimpleNamespace(total_memory=8 * CONTEXT_BYTES)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda _index: card)
     for share in (0.0, 0.25, 1.0, 2.0):
-        worker._hold_to(share)
+        worker.hold_to_share(share)
     assert held == [0.125]  # the other half is what CUDA keeps for each process

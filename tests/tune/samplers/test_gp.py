@@ -13,6 +13,7 @@ from tune.config.distributions import CategoricalDistribution, FloatDistribution
 from tune.config.search_file import SamplerName
 from tune.samplers import factory
 from tune.samplers._encoding import SpaceEncoder
+from tune.study.optuna_private import start_trial
 from tune.study.study import WORST
 
 SPACE: Space = {
@@ -185,3 +186,30 @@ def test_a_space_without_parameters() -> None:
     for number in range(8):
         study.tell(study.ask(), number / 10)
     assert [trial.params for trial in study.trials] == [{}] * 8
+
+
+def test_a_trial_that_is_given_a_shape_gets_what_suits_that_shape() -> None:
+    """The best rate depends on the model, so what is proposed beside a model must as well."""
+    space: Space = {
+        "model": CategoricalDistribution(type="categorical", choices=("narrow", "wide")),
+        "rate": FloatDistribution(type="float", low=0.0, high=1.0),
+    }
+    best = {"narrow": 0.2, "wide": 0.8}
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler("gp", space, seed=1)
+    )
+    study.set_user_attr("milestones", [1.0])
+    for number in range(30):
+        given = {"model": "wide", "rate": (number + 0.5) / 8} if number < 8 else None
+        trial = start_trial(study, given)
+        params = optuna_space.suggest(trial, space)
+        study.tell(trial, 0.9 - 0.5 * (params["rate"] - best[str(params["model"])]) ** 2)
+    for model, place in best.items():
+        rates = []
+        for _ in range(15):
+            trial = start_trial(study, {"model": model})
+            params = optuna_space.suggest(trial, space)
+            assert params["model"] == model
+            rates.append(params["rate"])
+            study.tell(trial, state=TrialState.FAIL)
+        assert abs(float(np.median(rates)) - place) < 0.15  # a tenth and more are random
