@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textcls.command_line import CommandParser
 from textcls.config.models import DataConfig, Section
 from textcls.exceptions import TextclsError
-from textcls.output import printable
+from textcls.output import printable, run_command
 
 if TYPE_CHECKING:
     from textcls.data.dataset import TextDataset
@@ -43,8 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TextclsError as error:
         print(printable(str(error)), file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        return 0  # `head` has seen enough
     return 0
 
 
@@ -129,4 +127,4 @@ def _tokens(dataset: "TextDataset", data: DataConfig) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

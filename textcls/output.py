@@ -1,8 +1,10 @@
 """Write to the terminal: nothing that it would obey, and no end where nobody reads any more."""
 
 import contextlib
+import os
 import re
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -95,3 +97,28 @@ def flush_all() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
+
+
+def run_command(main: Callable[[], int]) -> int:
+    """Run a command to its end; say nothing where whoever reads its output has gone.
+
+    Args:
+        main: The command, which takes the arguments of this process.
+
+    Returns:
+        The exit code that it returned; 130 after Ctrl-C. Where nobody reads standard output any
+        more, as with `| head`, the command ends there, with 0.
+    """
+    code = 0
+    try:
+        try:
+            code = main()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

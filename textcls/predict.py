@@ -4,7 +4,6 @@ Texts are arguments, lines of standard input, or the rows of a file, which keeps
 """
 
 import argparse
-import os
 import re
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from textcls.command_line import CommandParser, typed
 from textcls.exceptions import TextclsError
-from textcls.output import one_line, printable
+from textcls.output import one_line, printable, run_command
 
 if TYPE_CHECKING:
     from textcls.analysis.explanation import Explanation
@@ -65,10 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except ValueError as error:
         parser.error(str(error))
-    except BrokenPipeError:
-        # `head` has seen enough; Python would complain when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def make_parser() -> CommandParser:
@@ -361,4 +356,4 @@ class _ProgressLine:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -16,7 +16,7 @@ from textcls.command_line import CommandParser, typed
 from textcls.config import loader
 from textcls.config.models import TrainFile
 from textcls.exceptions import TextclsError
-from textcls.output import make_console, printable
+from textcls.output import make_console, printable, run_command
 
 _PLAIN_WIDTH = 240  # a log file has no margin
 _LOG_EVERY = 10
@@ -213,4 +213,4 @@ def _line(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

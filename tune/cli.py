@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from textcls.command_line import DISTRIBUTION, CommandParser
+from textcls.output import run_command
 
 COMMANDS = {
     "search": ("tune.search", "search for a good text classifier"),
@@ -44,15 +45,11 @@ def entry_point() -> int:
 
     A search ends the process by itself: see `tune.search.run_and_exit`.
     """
-    try:
-        if sys.argv[1:2] == ["search"]:
-            from tune.search import run_and_exit
+    if sys.argv[1:2] == ["search"]:
+        from tune.search import run_and_exit
 
-            run_and_exit(sys.argv[2:])
-        return main()
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+        run_and_exit(sys.argv[2:])
+    return run_command(main)
 
 
 def make_parser() -> CommandParser:

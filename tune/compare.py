@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textcls.command_line import CommandParser
-from textcls.output import make_console, printable
+from textcls.output import make_console, printable, run_command
 
 if TYPE_CHECKING:
     from tune.analysis.comparison import Contender
@@ -97,4 +97,4 @@ def make_parser() -> CommandParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from textcls.command_line import DISTRIBUTION, CommandParser
+from textcls.output import run_command
 from tune import cli
 from tune.config import spaces
 
@@ -320,4 +321,4 @@ _WRITERS = {"bash": _bash, "zsh": _zsh, "fish": _fish}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

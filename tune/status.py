@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textcls.command_line import CommandParser, typed
-from textcls.output import make_console, printable
+from textcls.output import make_console, printable, run_command
 
 if TYPE_CHECKING:
     from tune.analysis.run_data import RunData
@@ -200,4 +200,4 @@ def make_parser() -> CommandParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from textcls.command_line import CommandParser
 from textcls.exceptions import ConfigError
-from textcls.output import printable
+from textcls.output import printable, run_command
 from tune.config import json_schema, reference
 from tune.config.search_file import load_search, summarise_search
 from tune.config.spaces import find_space
@@ -65,4 +65,4 @@ def _is_good(space: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

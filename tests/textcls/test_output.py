@@ -48,3 +48,36 @@ def test_a_reader_that_goes_away_does_not_end_the_work() -> None:
         teller.stdout.close()
         assert teller.stderr.read() == "went on\n"
     assert teller.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ("return 3", 3, ""),
+        ("print('verdict'); return 3", 3, ""),
+        ("raise BrokenPipeError", 0, ""),
+        ("raise KeyboardInterrupt", 130, "stopped\n"),
+        ("sys.exit(2)", 2, ""),
+    ],
+)
+def test_a_commands_exit_code_survives_a_reader_that_has_gone(
+    body: str, code: int, said: str
+) -> None:
+    script = (
+        "import sys; from textcls.output import run_command\n"
+        f"def main():\n    {body}\n"
+        "sys.exit(run_command(main))"
+    )
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == said
+    assert running.returncode == code

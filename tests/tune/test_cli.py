@@ -1,5 +1,6 @@
 """`textcls-tune COMMAND`: one name for every command."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,21 @@ def test_a_shipped_name_begins_a_run_from_any_folder(
     assert request.folder.name.startswith(run)
     assert request.command == ("python", "-m", "tune.search", *given)
     assert not request.resumed
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "argv",
+    [["validate", "--keys"], ["validate", "gru"], ["completion", "bash"], ["status", "--help"]],
+)
+def test_a_command_ends_quietly_where_nobody_reads_on(argv: list[str], unbuffered: str) -> None:
+    command = [sys.executable, "-m", "tune.cli", *argv]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()  # before it has begun, so that each of its writes fails
+        assert running.stderr.read() == ""
+    assert running.returncode == 0

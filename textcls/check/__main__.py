@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from textcls.command_line import CommandParser
 from textcls.exceptions import DataError, TextclsError
-from textcls.output import one_line, printable
+from textcls.output import one_line, printable, run_command
 
 if TYPE_CHECKING:
     from textcls.check._new_texts import NewTexts
@@ -226,4 +226,4 @@ def _recorded(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

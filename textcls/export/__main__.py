@@ -8,7 +8,7 @@ import numpy as np
 
 from textcls.command_line import CommandParser
 from textcls.exceptions import BundleError, DataError, TextclsError
-from textcls.output import printable
+from textcls.output import printable, run_command
 
 _TEXTS = 500
 
@@ -95,4 +95,4 @@ def _read_texts(path: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

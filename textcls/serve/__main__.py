@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from textcls.command_line import DISTRIBUTION, CommandParser
 from textcls.exceptions import TextclsError
-from textcls.output import printable
+from textcls.output import printable, run_command
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -218,4 +218,4 @@ def _run(app: "ASGIApp", listener: socket.socket, timeout_s: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))
