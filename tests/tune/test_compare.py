@@ -109,6 +109,10 @@ def test_the_command_prints_a_table_and_writes_a_page(
 ) -> None:
     page = tmp_path / "page.html"
     arguments = [str(folder.root) for folder in folders]
+    lost = tmp_path / "no" / "page.html"
+    assert compare.main([*arguments, "--html", str(lost)]) == 1
+    told = capsys.readouterr().err
+    assert told == f"{lost}: cannot be written: No such file or directory\n"
     assert compare.main([*arguments, "--html", str(page)]) == 0
     printed = capsys.readouterr().out
     assert "32 to 512, log" in printed

@@ -28,7 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TextclsError as error:
         print(printable(str(error)), file=sys.stderr)
     except OSError as error:
-        print(printable(f"{options.onnx}: cannot be written: {error}"), file=sys.stderr)
+        print(
+            printable(f"{options.onnx}: cannot be written: {error.strerror or error}"),
+            file=sys.stderr,
+        )
     return 1
 
 

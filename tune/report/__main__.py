@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(printable(str(error)), file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{error.filename}: cannot be written ({error.strerror})", file=sys.stderr)
+        print(printable(f"{error.filename}: cannot be written: {error.strerror}"), file=sys.stderr)
         return 1
     if examined is not None:
         if isinstance(examined, str):

@@ -54,7 +54,17 @@ def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
         path: The file; its folder must exist.
         content: All that it is to hold.
         sync: Whether to wait for the disk. Without it, a loss of power may lose the file.
+
+    Raises:
+        OSError: As `write_text`; its file is `path`, not the temporary one.
     """
+    try:
+        _write(path, content, sync=sync)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _write(path: Path, content: bytes, *, sync: bool) -> None:
     with _temporary(path.parent) as (temporary, file):
         file.write(content)
         file.flush()

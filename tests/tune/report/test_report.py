@@ -321,8 +321,9 @@ def test_bad_input_is_one_message(
     broken.journal.write_text("no journal\n{}\n")
     assert report_command.main([str(broken.root)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
-    assert report_command.main([str(usual.root), "--out", str(tmp_path / "no" / "page.html")]) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    page = tmp_path / "no" / "page.html"
+    assert report_command.main([str(usual.root), "--out", str(page)]) == 1
+    assert capsys.readouterr().err == f"{page}: cannot be written: No such file or directory\n"
 
 
 def test_help_and_a_page_without_texts_need_neither_ray_nor_torch(usual: RunFolder) -> None:

@@ -98,8 +98,9 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         atomic.write_json(path, 2)
+    assert caught.value.filename == str(path)
     assert path.read_text(encoding="utf-8") == "1\n"
     assert list(tmp_path.iterdir()) == [tmp_path / "result.json"]
 
