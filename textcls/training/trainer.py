@@ -312,9 +312,16 @@ class Training:
 def balance_of(
     split: EncodedSplit, num_classes: int, train: TrainConfig, device: str
 ) -> tuple[torch.Tensor | None, np.ndarray[Any, Any] | None]:
-    """Return the classes' weights (classes,) and how often each text is drawn (texts,).
+    """Return the classes' weights and how often each text is drawn.
 
-    Either is None where all are alike.
+    Args:
+        split: The train split.
+        num_classes: Number of classes.
+        train: Says how classes are weighed and drawn.
+        device: Where the weights go.
+
+    Returns:
+        Weights (classes,) and draws an epoch (texts,); either is None where all are alike.
     """
     labels = np.asarray(split.labels)
     weights = draws = None

@@ -35,18 +35,34 @@ class TrialShapes:
         self._deciding = {*deciding, *depended_on}
 
     def are_alike(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-        """Tell whether trials with such parameters can be trained as one."""
+        """Tell whether two trials can be trained as one.
+
+        Args:
+            one: The parameters of a trial, as a configuration means them.
+            other: Those of another one.
+        """
         return self._shape(one) == self._shape(other)
 
     def shared(self, params: Mapping[str, Any]) -> dict[str, Scalar]:
-        """Return what others take over from a trial to be of its shape, as Optuna stores it."""
+        """Return what others take over from a trial to be of its shape.
+
+        Args:
+            params: The trial's parameters, as a configuration means them.
+
+        Returns:
+            Values by parameter, as Optuna stores them.
+        """
         present: Params = {name: params[name] for name in active(self._space, params)}
         return optuna_space.encode_params(
             {name: value for name, value in present.items() if name in self._deciding}
         )
 
     def decoded(self, stored: Mapping[str, Any]) -> Params:
-        """Return parameters as the configuration means them, of what Optuna stores."""
+        """Return parameters as the configuration means them.
+
+        Args:
+            stored: The same as Optuna stores them.
+        """
         return optuna_space.decode_params(self._space, stored)
 
     def _shape(self, params: Mapping[str, Any]) -> tuple[object, ...]:

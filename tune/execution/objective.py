@@ -140,6 +140,14 @@ def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
 
 
 def best_rung(curve: Sequence[Mapping[str, Any]], metric: str) -> int:
-    """Return the rung with the highest value of a metric, the earliest of equals."""
+    """Return the rung with the highest value of a metric, the earliest of equals.
+
+    Args:
+        curve: The metrics of each rung, at least one.
+        metric: Counts as 0 where a rung lacks it.
+
+    Returns:
+        The rung, from 0.
+    """
     # What is trained on the validation texts as well has no metric of theirs.
     return max(range(len(curve)), key=lambda rung: (curve[rung].get(metric, 0.0), -rung))

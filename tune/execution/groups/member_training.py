@@ -45,22 +45,48 @@ class Members(Protocol):
     def fit(
         self, rungs: Sequence[float], progress: Callable[[int, int], None]
     ) -> "Iterator[dict[int, RungResult]]":
-        """Train on and yield at each rung."""
+        """Train on and yield at each rung.
+
+        Args:
+            rungs: Epochs, ascending.
+            progress: Called every few steps with the steps made and their total.
+
+        Yields:
+            The results by trial.
+        """
 
     def leave(self, numbers: Sequence[int]) -> None:
-        """Take trials out."""
+        """Take trials out.
+
+        Args:
+            numbers: Those that leave; the others go on as they would have.
+        """
 
     def join(self, other: Self) -> None:
-        """Take in other trials at the same step."""
+        """Take in other trials at the same step.
+
+        Args:
+            other: The training of those trials, which is used up.
+        """
 
     def scores(self) -> dict[int, dict[str, float]]:
         """Evaluate."""
 
     def save(self, number: int, path: Path) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint.
+
+        Args:
+            number: One of the trials.
+            path: The file.
+        """
 
     def restore(self, number: int, path: Path) -> None:
-        """Take up a checkpoint."""
+        """Take up a checkpoint.
+
+        Args:
+            number: One of the trials.
+            path: The file.
+        """
 
 
 Create = Callable[[Mapping[int, Task]], Members]
