@@ -43,6 +43,13 @@ def decides_shape(section: str, field: str) -> bool:
 def shape_of(model: ModelConfig, train: TrainConfig) -> dict[str, Any]:
     """Return the settings in which classifiers must agree to be trained as one.
 
+    Args:
+        model: The settings of one of them.
+        train: The settings of its training.
+
+    Returns:
+        Values by dotted key, such as "model.hidden_size".
+
     Example:
         >>> a, b = ModelConfig(hidden_size=50), ModelConfig(hidden_size=50, dropout=0.3)
         >>> shape_of(a, TrainConfig()) == shape_of(b, TrainConfig(learning_rate=0.1))
@@ -60,9 +67,12 @@ def shape_of(model: ModelConfig, train: TrainConfig) -> dict[str, Any]:
 def check_shapes(members: Sequence[Settings]) -> None:
     """Check that classifiers can be trained as one.
 
+    Args:
+        members: The settings of each classifier and of its training.
+
     Raises:
         ConfigError: There are none, two differ in shape, or one has n-gram scores or a log of its
-            steps.
+            steps; the message names the classifier by its place, from 0.
     """
     if not members:
         raise ConfigError("a group needs at least one classifier, but there are none")

@@ -265,6 +265,10 @@ class FusedTraining:
         All classifiers of a group are at one step: restore each of them, or groups of one, which
         then `join`. One that was trained alone goes on with the group's texts and dropout.
 
+        Args:
+            number: The classifier's.
+            path: The checkpoint, of a training with the same settings.
+
         Raises:
             BundleError: The checkpoint is missing, damaged or of another configuration.
         """

@@ -312,9 +312,16 @@ class Training:
 def balance_of(
     split: EncodedSplit, num_classes: int, train: TrainConfig, device: str
 ) -> tuple[torch.Tensor | None, np.ndarray[Any, Any] | None]:
-    """Return the classes' weights (classes,) and how often each text is drawn (texts,).
+    """Return the classes' weights and how often each text is drawn.
 
-    Either is None where all are alike.
+    Args:
+        split: The train split.
+        num_classes: Number of classes.
+        train: Its `class_weights` and `class_sampling` say how rare classes are made up for.
+        device: Where the weights are needed.
+
+    Returns:
+        A tensor (classes,) and an array (texts,); either is None where all are alike.
     """
     labels = np.asarray(split.labels)
     weights = draws = None

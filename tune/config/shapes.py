@@ -12,10 +12,13 @@ from tune.config.search_file import SearchFile
 
 
 class TrialShapes:
-    """The shapes of a search's trials.
+    """Tell the shapes of a search's trials.
 
     Trials of one shape have the same word vectors and agree in everything that decides the shape
     of a tensor; other parameters are free to differ.
+
+    Args:
+        config: The search.
 
     Example:
         >>> space = {"hidden_size": {"type": "int", "low": 8, "high": 64},
@@ -35,18 +38,31 @@ class TrialShapes:
         self._deciding = {*deciding, *depended_on}
 
     def are_alike(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-        """Tell whether trials with such parameters can be trained as one."""
+        """Tell whether trials with such parameters can be trained as one.
+
+        Args:
+            one: Parameters as the configuration means them.
+            other: Others.
+        """
         return self._shape(one) == self._shape(other)
 
     def shared(self, params: Mapping[str, Any]) -> dict[str, Scalar]:
-        """Return what others take over from a trial to be of its shape, as Optuna stores it."""
+        """Return what others take over from a trial to be of its shape, as Optuna stores it.
+
+        Args:
+            params: The trial's parameters, as the configuration means them.
+        """
         present: Params = {name: params[name] for name in active(self._space, params)}
         return optuna_space.encode_params(
             {name: value for name, value in present.items() if name in self._deciding}
         )
 
     def decoded(self, stored: Mapping[str, Any]) -> Params:
-        """Return parameters as the configuration means them, of what Optuna stores."""
+        """Return parameters as the configuration means them.
+
+        Args:
+            stored: The same as Optuna stores them.
+        """
         return optuna_space.decode_params(self._space, stored)
 
     def _shape(self, params: Mapping[str, Any]) -> tuple[object, ...]:

@@ -140,6 +140,11 @@ def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
 
 
 def best_rung(curve: Sequence[Mapping[str, Any]], metric: str) -> int:
-    """Return the rung with the highest value of a metric, the earliest of equals."""
+    """Return the rung with the highest value of a metric, the earliest of equals.
+
+    Args:
+        curve: The metrics at rungs 0, 1, ...; at least one.
+        metric: The name of the metric.
+    """
     # What is trained on the validation texts as well has no metric of theirs.
     return max(range(len(curve)), key=lambda rung: (curve[rung].get(metric, 0.0), -rung))

@@ -261,7 +261,11 @@ def run_objective(
 
 
 def hold_to_share(share: float) -> None:
-    """Limit this process to its share of a card's memory."""
+    """Limit this process to its share of a card's memory.
+
+    Args:
+        share: 1 or more is all of it; 0 is a process without a card.
+    """
     if 0 < share < 1:
         import torch  # late: a trial without a card may not need it
 
@@ -289,7 +293,11 @@ def error_message(error: Exception, gpu: float) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an exception says that there is no memory left, on a card or beside it."""
+    """Tell whether an exception says that there is no memory left, on a card or beside it.
+
+    Args:
+        error: The exception.
+    """
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         return True
     return "can't allocate memory" in str(error)

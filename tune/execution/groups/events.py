@@ -18,10 +18,22 @@ class TrialEvent(TypedDict):
 
 
 def rung_event(number: int, rung: int, metrics: Mapping[str, float]) -> TrialEvent:
-    """Return the event of a trial at a rung, counted from 0."""
+    """Return the event of a trial at a rung.
+
+    Args:
+        number: The trial's.
+        rung: Counted from 0.
+        metrics: What it has reached there, by name.
+    """
     return {"number": number, "rung": rung, "metrics": dict(metrics)}
 
 
 def end_event(number: int, state: State, message: str) -> TrialEvent:
-    """Return the event of a trial that has gone wrong."""
+    """Return the event of a trial that has gone wrong.
+
+    Args:
+        number: The trial's.
+        state: How it ended.
+        message: Why, for people.
+    """
     return {"number": number, "outcome": state.value, "message": message}

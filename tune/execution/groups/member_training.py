@@ -45,22 +45,45 @@ class Members(Protocol):
     def fit(
         self, rungs: Sequence[float], progress: Callable[[int, int], None]
     ) -> "Iterator[dict[int, RungResult]]":
-        """Train on and yield at each rung."""
+        """Train on and yield at each rung what each trial has reached.
+
+        Args:
+            rungs: Epochs, ascending.
+            progress: Called every few steps with the steps made and their total.
+        """
 
     def leave(self, numbers: Sequence[int]) -> None:
-        """Take trials out."""
+        """Take trials out.
+
+        Args:
+            numbers: Their numbers.
+        """
 
     def join(self, other: Self) -> None:
-        """Take in other trials at the same step."""
+        """Take in other trials.
+
+        Args:
+            other: Trials at the same step.
+        """
 
     def scores(self) -> dict[int, dict[str, float]]:
-        """Evaluate."""
+        """Return each trial's metrics as it is now."""
 
     def save(self, number: int, path: Path) -> None:
-        """Write a checkpoint."""
+        """Write a trial's checkpoint.
+
+        Args:
+            number: The trial's.
+            path: Where.
+        """
 
     def restore(self, number: int, path: Path) -> None:
-        """Take up a checkpoint."""
+        """Take up a trial's checkpoint.
+
+        Args:
+            number: The trial's.
+            path: The checkpoint.
+        """
 
 
 Create = Callable[[Mapping[int, Task]], Members]

@@ -75,7 +75,12 @@ class RayGroups:
         return group
 
     def record(self, group: int, events: Iterable[TrialEvent]) -> bool:
-        """Record a group's events; return whether any of its trials goes on."""
+        """Record a group's events; return whether any of its trials goes on.
+
+        Args:
+            group: The group's number.
+            events: What its worker reported.
+        """
         members = self.recorder.record(group, events)
         self._hand_over(group, members)
         return bool(members)
@@ -100,7 +105,11 @@ class GroupSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._stop = stop
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # noqa: ARG002
-        """Return the next group, or Ray's mark that there is none."""
+        """Return the next group, or Ray's mark that there is none.
+
+        Args:
+            trial_id: Ray's name of the trial that runs it; the group has its own.
+        """
         try:
             group = self._groups.begin()
         except Exception as error:
@@ -111,10 +120,20 @@ class GroupSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Take no notice: trials end as their group reports."""
+        """Take no notice: trials end as their group reports.
+
+        Args:
+            trial_id: Ray's name of the trial that ran the group.
+            result: Its last report.
+            error: Whether its worker died.
+        """
 
     def save(self, checkpoint_path: str) -> None:
-        """Save nothing: the study is the record."""
+        """Save nothing: the study is the record.
+
+        Args:
+            checkpoint_path: Where Ray would have it.
+        """
 
 
 class GroupScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
@@ -126,11 +145,21 @@ class GroupScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         self._stop = stop
 
     def choose_trial_to_run(self, _controller: Any) -> Trial | None:
-        """Return None: Ray starts waiting groups in their order."""
+        """Return None: Ray starts waiting groups in their order.
+
+        Args:
+            _controller: Ray's.
+        """
         return None
 
     def on_trial_result(self, _controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Record the events; stop after the last trial, and after a fault of the search."""
+        """Record the events; stop after the last trial, and after a fault of the search.
+
+        Args:
+            _controller: Ray's.
+            trial: Ray's trial, which runs the group.
+            result: What the worker reported.
+        """
         if self._stop.fault is not None:
             return str(self.STOP)
         try:

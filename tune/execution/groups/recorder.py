@@ -57,7 +57,11 @@ class GroupRecorder:
         return first.number
 
     def members(self, group: int) -> list[Proposal]:
-        """Return the trials that a group trains now, by number."""
+        """Return the trials that a group trains now, by number.
+
+        Args:
+            group: The group's number.
+        """
         return [proposal for _, proposal in sorted(self._members[group].items())]
 
     def record(self, group: int, events: Iterable[TrialEvent]) -> list[Proposal]:
@@ -81,7 +85,12 @@ class GroupRecorder:
         return self.members(group)
 
     def fail(self, group: int, message: str) -> None:
-        """Record that all trials of a group failed: its worker was lost once too often."""
+        """Record that all trials of a group failed: its worker was lost once too often.
+
+        Args:
+            group: The group's number.
+            message: Why, for people.
+        """
         for number in sorted(self._members.pop(group)):
             self._controller.end(number, State.FAILED, message)
             del self._reached[number]
