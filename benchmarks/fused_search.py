@@ -184,13 +184,16 @@ class GroupSearch:
     arrays: Arrays
     study: SearchStudy
     size: int
+    refilled: bool = True
     reports: int = 0
 
     def run(self, create: Create, stop_after: int | None = None) -> list[TrialRecord]:
         """Play to the end, or be cut off after so many reports of groups; return the trials."""
         controller = setup.create_controller(self.config, self.study, self.folder, Nobody())
-        shapes = TrialShapes(self.config)
-        recorder = GroupRecorder(controller, shapes, self.size, len(self.study.milestones) - 1)
+        recorder = GroupRecorder(
+            controller, TrialShapes(self.config), self.size, len(self.study.milestones) - 1,
+            refilled=self.refilled,
+        )  # fmt: skip
         while (group := recorder.begin()) is not None:
             tasks: dict[int, Task] = {}
 

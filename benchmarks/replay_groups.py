@@ -37,19 +37,14 @@ SHOWN_S = (5, 10, 15, 20)
 """Of simulated time: a rung of a group takes as long as that of its slowest trial."""
 
 
-class _Unrefilled(GroupRecorder):
-    def _has_room(self, members: Any) -> bool:  # noqa: ARG002
-        return False
-
-
 class Grouped(Ours):
     """A search whose trials come in groups of one shape."""
 
     def __init__(self, config: SearchFile, seed: int, size: int, *, refilled: bool = True) -> None:
         super().__init__(config, seed)
-        kind = GroupRecorder if refilled else _Unrefilled
-        last = len(self.milestones) - 1
-        self.recorder = kind(self._controller, TrialShapes(config), size, last)
+        self.recorder = GroupRecorder(
+            self._controller, TrialShapes(config), size, len(self.milestones) - 1, refilled=refilled
+        )
 
 
 def play_groups(

@@ -12,10 +12,13 @@ from tune.config.search_file import SearchFile
 
 
 class TrialShapes:
-    """The shapes of a search's trials.
+    """Tell the shapes of a search's trials.
 
     Trials of one shape have the same word vectors and agree in everything that decides the shape
     of a tensor; other parameters are free to differ.
+
+    Args:
+        config: The search.
 
     Example:
         >>> space = {"hidden_size": {"type": "int", "low": 8, "high": 64},

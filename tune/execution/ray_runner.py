@@ -122,7 +122,10 @@ class _GroupRunner:
         shapes: TrialShapes,
     ) -> None:
         last_rung = len(workload.milestones) - 1
-        self._groups = RayGroups(GroupRecorder(controller, shapes, size, last_rung))
+        refilled = workload.device != "cpu"
+        self._groups = RayGroups(
+            GroupRecorder(controller, shapes, size, last_rung, refilled=refilled)
+        )
         self.searcher = GroupSearcher(self._groups, stop)
         self.scheduler = GroupScheduler(self._groups, stop)
         self.trainable = ray_tune.with_parameters(

@@ -105,7 +105,9 @@ def _facts(run: RunData) -> Iterator[tuple[str, str]]:
         yield "machine", f"{machine.get('host')}, {size}, {machine.get('platform')}"
     if plan := known.get("resources"):
         share = f"{_amount(plan.get('cpu'))} CPU, {_amount(plan.get('gpu'))} GPU"
-        yield "each trial", f"{share}, {plan.get('concurrent')} at a time"
+        fused = plan.get("fuse") or 1
+        whose = "each trial" if fused == 1 else f"every {fused} trials, trained as one"
+        yield whose, f"{share}, {plan.get('concurrent')} trials at a time"
     if known.get("git"):
         commit = str(known["git"])
         yield "git", commit.rstrip("+") + (" with changes" if commit.endswith("+") else "")

@@ -70,7 +70,7 @@ class Members(Protocol):
         """
 
     def scores(self) -> dict[int, dict[str, float]]:
-        """Evaluate."""
+        """Return each trial's metrics as it is now."""
 
     def save(self, number: int, path: Path) -> None:
         """Write a checkpoint.

@@ -5,9 +5,10 @@ small actor beside it (`_Mailbox`) before it lets the worker go on from a report
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import ray
@@ -200,7 +201,7 @@ def run_group(config: dict[str, Any], workload: Workload, mailbox: Any) -> None:
                 members.fail_all(error)
                 return
             told = CannotWrite.of(error, workload.folder)
-            members.end_all(State.INTERRUPTED, "", **asdict(told))
+            members.end_all(State.INTERRUPTED, told.message, asdict(told))
         except Exception as error:
             members.fail_all(error)
 
@@ -259,8 +260,10 @@ class _WorkerMembers:
             )
         self.end_all(State.FAILED, message.partition("\n")[0])
 
-    def end_all(self, state: State, message: str, **told: Any) -> None:
-        """Tell the search that all trials ended alike."""
+    def end_all(
+        self, state: State, message: str, told: Mapping[str, object] = MappingProxyType({})
+    ) -> None:
+        """Tell the search that all trials ended alike, and what else it has to know."""
         events = [end_event(number, state, message) for number in self._numbers]
         ray_tune.report({"events": events, **told})
 

@@ -15,25 +15,37 @@ class GroupRecorder:
     """The running groups of a search.
 
     A group begins with a trial that the search proposes and others of its shape. Where trials end
-    at a rung, the group goes on without them. It is refilled with new trials of its shape when at
-    least half of its places are empty and all that are left have come equally far: these wait until
-    the new ones have caught up (`tune.execution.groups.member_training`), so nobody waits twice
-    between two rungs. A group ends with its last trial, and the search begins another.
+    at a rung, the group goes on without them; it ends with its last trial, and the search begins
+    another.
+
+    On a card, where a step takes as long for few trials as for many, a group is refilled with new
+    trials of its shape when at least half of its places are empty and all that are left have come
+    equally far: these wait until the new ones have caught up
+    (`tune.execution.groups.member_training`), so nobody waits twice between two rungs. On a CPU it
+    would only put off what the others reach (docs/fusion.md has the figures).
 
     Args:
         controller: The search.
         shapes: Tells which trials are of one shape.
         size: Trials in a group, at most.
         last_rung: The rung at which a trial is complete.
+        refilled: Whether half-empty groups are refilled.
     """
 
     def __init__(
-        self, controller: SearchController, shapes: TrialShapes, size: int, last_rung: int
+        self,
+        controller: SearchController,
+        shapes: TrialShapes,
+        size: int,
+        last_rung: int,
+        *,
+        refilled: bool = True,
     ) -> None:
         self._controller = controller
         self._shapes = shapes
         self._size = size
         self._last_rung = last_rung
+        self._refilled = refilled
         self._members: dict[int, dict[int, Proposal]] = {}
         self._reached: dict[int, int] = {}
 
@@ -65,7 +77,7 @@ class GroupRecorder:
         return [proposal for _, proposal in sorted(self._members[group].items())]
 
     def record(self, group: int, events: Iterable[TrialEvent]) -> list[Proposal]:
-        """Record what a group's trials have reached and how some have ended; refill the group.
+        """Record what a group's trials have reached and how some have ended; refill it if need be.
 
         Args:
             group: The group.
@@ -80,7 +92,7 @@ class GroupRecorder:
         for event in events:
             if event["number"] in members:
                 self._record_one(group, event)
-        if members and self._has_room(members):
+        if self._refilled and members and self._has_room(members):
             self._fill(group, next(iter(members.values())))
         return self.members(group)
 

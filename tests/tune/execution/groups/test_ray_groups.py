@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,16 @@ def run(
     return made.records(), folder
 
 
+def without_ray(root: Path, config: SearchFile) -> list[TrialRecord]:
+    """Run the same search in this process; on a CPU groups are not refilled."""
+    search = fused_search.begin(root, config, SIZE, ARRAYS)
+    return replace(search, refilled=False).run(fused(0))
+
+
 def test_a_search_with_ray_is_the_search_without(tmp_path: Path) -> None:
     config = fused_search.search_file(9)
     records, folder = run(tmp_path / "ray", config, Witness())
-    alone = fused_search.begin(tmp_path / "here", config, SIZE, ARRAYS).run(fused(0))
+    alone = without_ray(tmp_path / "here", config)
     assert fused_search.differences(records, alone) == []
     assert {State.COMPLETE, State.PRUNED, State.DIVERGED} <= {each.state for each in records}
     complete = next(each for each in records if each.state == State.COMPLETE)
@@ -84,7 +91,7 @@ def test_a_lost_worker_costs_its_trials_nothing_that_is_on_the_disk(tmp_path: Pa
     witness = Killer()
     killed, folder = run(tmp_path / "killed", config, witness)
     assert witness.killed
-    alone = fused_search.begin(tmp_path / "here", config, SIZE, ARRAYS).run(fused(0))
+    alone = without_ray(tmp_path / "here", config)
     assert fused_search.differences(killed, alone) == []
     told = [seen for seen in witness.seen if str(seen[0]).startswith("rung")]
     assert len(told) == len(set(told))  # what was told again was not counted again

@@ -106,6 +106,17 @@ def test_a_half_empty_group_is_refilled_when_nobody_waits(tmp_path: Path) -> Non
     assert search.report(0, 1, {0: 0.5, 2: 0.4, 5: 0.95}) == [0, 5, 6, 7]
 
 
+def test_a_group_that_is_not_refilled_ends_with_its_last_trial(tmp_path: Path) -> None:
+    search = Search(tmp_path)
+    shapes = TrialShapes(search.config)
+    search.recorder = GroupRecorder(search.controller, shapes, SIZE, 2, refilled=False)
+    search.recorder.begin()
+    assert search.report(0, 0, {0: 0.5, 1: 0.1, 2: 0.6, 3: 0.2}) == [0, 2]
+    assert search.report(0, 1, {0: 0.5, 2: 0.4}) == [0]
+    assert search.report(0, 2, {0: 0.5}) == []
+    assert search.recorder.begin() == SIZE
+
+
 def test_a_group_whose_trials_have_all_ended_ends(tmp_path: Path) -> None:
     search = Search(tmp_path)
     search.recorder.begin()
