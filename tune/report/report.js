@@ -4,11 +4,18 @@
   "use strict";
   const REACH = 26; // pixels between the pointer and what it means
   const NS = "http://www.w3.org/2000/svg";
-  const known = JSON.parse(document.getElementById("trials").textContent);
+  let known = {};
   const tip = document.getElementById("tip");
   const drawings = new Map();
   let shown = null;
   let waiting = null;
+
+  // Called again by live.js where it has replaced parts of the page.
+  function begin() {
+    hide();
+    known = JSON.parse(document.getElementById("trials").textContent);
+    drawings.clear();
+  }
 
   const shapesOf = (path) =>
     path.getAttribute("d").split("M").slice(1).map((text) =>
@@ -151,7 +158,10 @@
   addEventListener("scroll", hide, { passive: true, capture: true });
   document.addEventListener("pointerleave", hide);
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-  document.querySelectorAll("button.copy").forEach((button) => {
-    button.addEventListener("click", () => copy(button));
+  addEventListener("click", (event) => {
+    const button = event.target.closest && event.target.closest("button.copy");
+    if (button) copy(button);
   });
+  document.addEventListener("report:replaced", begin);
+  begin();
 })();

@@ -28,7 +28,8 @@ from tune.analysis import run_data
 from tune.analysis.timeline import build_timeline
 from tune.analysis.winner_score import score_winner
 from tune.report import __main__ as report_command
-from tune.report import _page, writer
+from tune.report import page as report_page
+from tune.report import writer
 from tune.report._overview import searched_yaml, sentences, whole_yaml
 from tune.report._plots import path_data
 from tune.run_folder.paths import RunFolder
@@ -267,7 +268,7 @@ def test_named_configurations_stand_beside_what_they_should_reach(tmp_path: Path
 def test_a_thousand_trials_make_a_small_page_of_few_elements(tmp_path: Path) -> None:
     search = make_search(search={"samples": 1_000})
     told = run_data.load_run(write_run(tmp_path / "run", search, many_trials(search, 1_000)))
-    page = _page.render_report(told, "left out")
+    page = report_page.render_report(told, "left out")
     assert len(page.encode()) < 2_000_000  # the promise is 6 MB, with texts and longer spaces
     # A browser opened 34,000 within three seconds; nearly all are the cells of the table.
     assert len(Seen(page).elements) < 40_000
@@ -360,7 +361,7 @@ def test_a_running_search_shows_how_far_it_is(tmp_path: Path) -> None:
     running = replace(told.records[1], state=State.RUNNING)
     read_at = BEGAN.astimezone() + timedelta(seconds=100)
     live = replace(told, state="running", records=(told.records[0], running), read_at=read_at)
-    found = sections(_page.render_report(live, "not yet"))
+    found = sections(report_page.render_report(live, "not yet"))
     assert "2 of 9" in found["result"]
     assert "1 complete, 1 running" in found["result"]
     assert "still running" in found["advice"]
