@@ -24,7 +24,7 @@ SPACE = """
 model: {name: gru, hidden_size: 8}
 data: {name: synthetic, train_size: 1500, test_size: 400}
 embeddings: {name: random, dim: 16}
-train: {epochs: 1, batch_size: 32}
+train: {epochs: 4, batch_size: 32}
 space:
   learning_rate: {type: float, low: 1.0e-4, high: 3.0e-2, log: true}
 search: {samples: 4}
@@ -176,8 +176,9 @@ def test_a_real_search_is_watched_to_its_end(
     with subprocess.Popen(begun, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as it:
         command = [sys.executable, "-m", "tune.watch", "run", *where, "--interval", "0.2"]
         journal = tmp_path / "runs" / "run" / "study.journal"
-        while it.poll() is None and not (journal.exists() and b"rung 0" in journal.read_bytes()):
+        while it.poll() is None and not (journal.exists() and b'"format"' in journal.read_bytes()):
             threading.Event().wait(0.1)
+        assert it.poll() is None, it.stdout and it.stdout.read()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
             assert watching.stdout is not None
             visit = Visit(browser, watching.stdout.readline().split()[0])
