@@ -27,6 +27,10 @@ def is_loopback(host: str) -> bool:
 def loopback_names(host: str, further: Sequence[str] = ()) -> set[str]:
     """Return the names by which a service that listens on a loopback address may be addressed.
 
+    Args:
+        host: The address that the service listens on.
+        further: Names that are added.
+
     A page of another site may have its own name resolve to this machine (DNS rebinding); the
     browser then takes the service for a part of that site and lets the page read its answers. The
     Host header has the page's name then, which is none of these.
@@ -43,6 +47,14 @@ def allowed_hosts(host: str, further: Sequence[str], *, has_token: bool) -> set[
 
     A token keeps out whoever does not know it, and beyond this machine `--no-token` lets everybody
     in; so the name counts only where being on this machine is what lets a caller in.
+
+    Args:
+        host: The address that the service listens on.
+        further: Names that `--allow-host` adds, such as a proxy's.
+        has_token: Whether callers must send a token.
+
+    Returns:
+        Names in lower case, without ports; None for any.
 
     Example:
         >>> sorted(allowed_hosts("127.0.0.1", ["texts.example"], has_token=False))
@@ -82,6 +94,10 @@ def token_refusal(token: str) -> str | None:
 
 def same_secret(shown: bytes, expected: bytes) -> bool:
     """Compare two secrets in a time that tells nothing of where they differ.
+
+    Args:
+        shown: What a caller shows.
+        expected: What is expected.
 
     Example:
         >>> same_secret(b"one", b"one"), same_secret(b"one", b"other")

@@ -315,7 +315,11 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
 
 
 def is_running(folder: RunFolder) -> bool:
-    """Tell whether another process searches here, by taking the lock for a moment."""
+    """Tell whether another process searches here, by taking the lock for a moment.
+
+    Args:
+        folder: The run folder.
+    """
     if folder.store.held_by_another():
         return True
     try:

@@ -21,6 +21,7 @@ from tune.study.records import TrialRecord
 _SPREAD = 0.5  # of a choice's room: trials lie side by side in it
 _GOLDEN = 0.618034  # steps of this share of 1 never fall on each other
 _COLUMN_PX = 112
+_SMALL_PX = 185  # least width of the drawing of one parameter
 _FLUSH = (False, True, True, True)
 _FLOOR = 0.1  # of the parallel axes: where trials pass that do not have a parameter
 
@@ -86,6 +87,7 @@ def _parameter(
         note=note,
         guides=[] if places else [(0.0, ""), (1.0, "")],
         height=210,
+        room=[_SMALL_PX] * 3,
         below=[_html.details("Table", table)],
     )
 

@@ -30,8 +30,13 @@ _LIVE = "; connect-src 'self'; img-src data:"
 
 
 def render_report(run: RunData, examined: ErrorAnalysis | str) -> str:
-    """Return the whole page."""
-    return html_page(page_title(run), report_body(run, examined), trial_cards(run))
+    """Return the whole page.
+
+    Args:
+        run: The search.
+        examined: The winner's predictions, or a sentence that says why there are none.
+    """
+    return html_page(_page_title(run), report_body(run, examined), trial_cards(run))
 
 
 def render_live_page(
@@ -55,17 +60,21 @@ def render_live_page(
     )
     body = report_body(run, examined, live=live)
     return html_page(
-        page_title(run), body, trial_cards(run), more_scripts=["live.js"], may_load=_LIVE
+        _page_title(run), body, trial_cards(run), more_scripts=["live.js"], may_load=_LIVE
     )
 
 
 def live_facts(facts: Iterable[tuple[str, str]]) -> Html:
-    """Return the lines that change most often as a list."""
+    """Return the lines that change most often as a list.
+
+    Args:
+        facts: Label and text of each.
+    """
     rows = [tag("div", tag("dt", label), tag("dd", text)) for label, text in facts]
     return tag("dl", *rows, id="live-facts")
 
 
-def page_title(run: RunData) -> str:
+def _page_title(run: RunData) -> str:
     """Return the title of the page, which the browser shows on its tab."""
     return f"{run.folder.name}: search report"
 

@@ -32,7 +32,11 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Answer the browser until the search has ended or Ctrl-C; return the exit code."""
+    """Answer the browser until the search has ended or Ctrl-C; return the exit code.
+
+    Args:
+        argv: The arguments, by default those of this process.
+    """
     parser = make_parser()
     options = parser.parse(argv)
     token = _token(parser)

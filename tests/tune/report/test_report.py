@@ -15,6 +15,7 @@ from report_runs import (
     NASTY,
     SECTIONS,
     SPACE,
+    about,
     make_search,
     many_trials,
     trial,
@@ -287,7 +288,7 @@ def test_the_page_asks_for_nothing(usual: RunFolder) -> None:
     seen = Seen(page).elements
     assert not [attributes for _, attributes in seen if "src" in attributes]
     links = {attributes["href"] for name, attributes in seen if name == "a"}
-    assert links == {f"#{name}" for name in SECTIONS}
+    assert links == {f"#{name}" for name in (*SECTIONS, "learning-curves")}
     assert not {"link", "img", "iframe", "object", "base"} & {name for name, _ in seen}
 
 
@@ -386,3 +387,37 @@ def test_a_table_of_classes_without_a_classifier_is_one_message(
 ) -> None:
     assert report_command.main([str(usual.root), "--classes"]) == 1
     assert "no table of the classes: The winner's classifier" in capsys.readouterr().err
+
+
+def test_a_plot_of_one_point_for_each_trial_is_a_sentence(tmp_path: Path) -> None:
+    search = make_search()
+    made = [trial(search, State.PRUNED, [0.5 + 0.1 * at], PARAMS) for at in range(3)]
+    page = written(write_run(tmp_path / "run", search, made))
+    text = sections(page)["curves"]
+    assert "No trial has reached a second rung, at epoch 0.75, so there are no curves." in text
+    assert "the best so far, has a train loss of" in text
+    assert 'id="learning-curves"' in page  # where the numbers of the trials lead
+    alone = sections(written(write_run(tmp_path / "one", search, made[:1])))["progress"]
+    assert "There is one report: 0.5000 by trial 0 at epoch 0.25, after 11.0 s" in alone
+
+
+@pytest.mark.parametrize(
+    ("counts", "told", "macro"),
+    [
+        ({"a": 500, "b": 480}, "2, about 50% of the test texts each", False),
+        ({"a": 500, "b": 200, "c": 300}, "3, from 20.0% (b) to 50% (a) of the test texts", False),
+        ({"a": 500, "b": 90, "c": 410}, "3, from 9.0% (b) to 50% (a) of the test texts", True),
+    ],
+)
+def test_classes_stand_in_the_headline_and_macro_f1_where_they_are_uneven(
+    tmp_path: Path, counts: dict[str, int], told: str, macro: bool
+) -> None:
+    search = make_search()
+    described = about()
+    described["corpora"][0]["texts_per_class"] = {"test": counts}
+    made = [trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS)]
+    best = {"number": 0, "test_macro_f1": 0.71}
+    folder = write_run(tmp_path / "run", search, made, environment=described, best=best)
+    text = " ".join(sections(written(folder))["result"].split())
+    assert told in text
+    assert ("macro F1: 0.7100" in text) == macro
