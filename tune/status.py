@@ -98,11 +98,10 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
 
 def _left(search_state: "SearchState") -> str:
     """Say how long the search may still take."""
-    from tune.monitor.terminal import budget_spent, time_left
+    from tune.monitor.terminal import BUDGET_SPENT, time_left
 
-    budget_s = search_state.plan.budget_s
-    if budget_s is not None and search_state.budget_left_s == 0.0:
-        return budget_spent(budget_s)
+    if search_state.budget_left_s == 0.0:
+        return BUDGET_SPENT
     return "".join(time_left(search_state))
 
 

@@ -30,6 +30,9 @@ _FAULTS = 3
 _BAR_WIDTH = 40
 _NARROWEST = 20  # columns of text; below that wrapping helps nobody
 _COMMANDS = ("python ", f"{DISTRIBUTION} ")  # as `typed` begins them
+BUDGET_SPENT = "the time budget is spent: ending"
+"""What is said in place of the time left, without a figure: the display knows the part of the
+budget that preparing the data left to the trials, which may be nothing."""
 _NEAR = 0.3
 _GIB = 2**30
 
@@ -184,21 +187,11 @@ def _bar(state: SearchState, room: int) -> Table:
 
 def _time(state: SearchState) -> str:
     budget, elapsed = state.plan.budget_s, rounded_duration(state.elapsed_s)
-    if state.budget_left_s == 0.0 and budget is not None:
-        return f"{elapsed}, {budget_spent(budget)}"
+    if state.budget_left_s == 0.0:
+        return f"{elapsed}, {BUDGET_SPENT}"
     text = elapsed + (f" of {rounded_duration(budget)}" if budget is not None else "")
     estimate, held = time_left(state)
     return f"{text}, {estimate} left{held}"
-
-
-def budget_spent(budget_s: float) -> str:
-    """Say that a search ends because its time budget is spent.
-
-    Example:
-        >>> budget_spent(7.0)
-        'the time budget of 7 s is spent: ending'
-    """
-    return f"the time budget of {rounded_duration(budget_s)} is spent: ending"
 
 
 def _trials(

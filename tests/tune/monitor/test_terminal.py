@@ -142,7 +142,7 @@ def test_parameters_stand_below_their_names_and_fit_into_eighty_columns() -> Non
     [
         (2.0, "0/9 trials, 1 running, 2 s of 7 s, at most 5 s left"),
         (6.8, "0/9 trials, 1 running, 7 s of 7 s, at most 1 s left"),
-        (10.0, "0/9 trials, 1 running, 10 s, the time budget of 7 s is spent: ending"),
+        (10.0, "0/9 trials, 1 running, 10 s, the time budget is spent: ending"),
     ],
 )
 def test_a_small_budget_that_is_spent_is_said_in_words(elapsed_s: float, told: str) -> None:
