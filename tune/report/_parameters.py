@@ -30,6 +30,7 @@ _FIRST = ("learning_rate", "max_grad_norm")
 _SHADES = ("shade-1", "shade-2", "shade-3", "shade-4")
 _LEAST = 8
 """Trials; fewer show no pattern."""
+_LEAST_VALUES = 3  # of a number: with fewer, a plane of it is rows of dots in an empty field
 
 
 def parameters_section(run: RunData) -> list[Html]:
@@ -206,8 +207,8 @@ def plane_section(run: RunData) -> Html | None:
         run: The run.
 
     Returns:
-        The figure; None where fewer than two numbers were searched in all trials, or too few trials
-        reached the first rung.
+        The figure; None where fewer than two numbers took three values in trials that all have
+        them, or too few trials reached the first rung.
     """
     names = _two_names(run)
     records = [record for record in run.records if record.values]
@@ -252,13 +253,14 @@ def plane_section(run: RunData) -> Html | None:
 
 
 def _two_names(run: RunData) -> tuple[str, str] | None:
-    """Return the numbers that matter most, of those that every trial has."""
+    """Return the numbers that matter most, of those that every trial has and that differ."""
     numbers = [
         name
         for name, known in run.space.items()
         if known.type != "categorical"
         and not known.when
         and all(name in record.params for record in run.records)
+        and len({record.params[name] for record in run.records}) >= _LEAST_VALUES
     ]
     found = compute_importance(run)
     order = list(found.shares) if isinstance(found, Importance) else list(_FIRST)

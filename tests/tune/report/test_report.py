@@ -72,7 +72,10 @@ def test_two_parameters_are_drawn_against_each_other(tmp_path: Path, usual: RunF
         for at in range(12)
     ]
     one = write_run(tmp_path / "one", choices, made)
-    assert all("parameter-plane" not in written(folder) for folder in (few, one))
+    rates = [0.001 * (1 + at) for at in range(12)]
+    same = [trial(search, State.PRUNED, [0.5], PARAMS | {"learning_rate": each}) for each in rates]
+    alike = write_run(tmp_path / "alike", search, same)
+    assert all("parameter-plane" not in written(folder) for folder in (few, one, alike))
 
 
 def test_curves_within_the_epochs_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
