@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textcls.command_line import CommandParser
@@ -141,7 +142,7 @@ def _serve(service: "WatchService", *, opens: bool) -> int:
     with service:
         threading.Thread(target=service.serve_forever, daemon=True).start()
         try:
-            print(f"{service.address} ({_until(service.live.run)})", flush=True)
+            _say(f"{service.address} ({_until(service.live.run)})")
             if opens:
                 import webbrowser
 
@@ -178,7 +179,16 @@ def _wait_for_the_end(service: "WatchService") -> None:
     _tell_every_page(service)
     report = live.run.folder.report
     written = f" Report: {paths.shown(report)}" if report.exists() else ""
-    print(f"The search has ended: {live.run.state}.{written}", flush=True)
+    _say(f"The search has ended: {live.run.state}.{written}")
+
+
+def _say(text: str) -> None:
+    """Print a line, unless nobody reads any more."""
+    try:
+        print(printable(text), flush=True)
+    except BrokenPipeError:
+        # Python itself flushes the stream at the end, and would complain about a closed one.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def _tell_every_page(service: "WatchService") -> None:

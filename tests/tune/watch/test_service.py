@@ -160,6 +160,20 @@ def test_the_command_ends_with_the_search(tmp_path: Path) -> None:
     assert (command.returncode, out, err) == (0, "The search has ended: complete.\n", "")
 
 
+def test_the_command_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+    run = GrowingRun(tmp_path / "run", trials=3, first=2)
+    with run.searching():
+        command = started(str(run.folder.root), "--interval", "0.1")
+        assert command.stdout is not None
+        assert command.stderr is not None
+        command.stdout.readline()
+        command.stdout.close()
+        run.end()
+    told = command.stderr.read()
+    assert (command.wait(timeout=60), told) == (0, "")
+    command.stderr.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_ends_when_it_is_told_to(tmp_path: Path, number: signal.Signals) -> None:
     run = GrowingRun(tmp_path / "run", trials=3, first=3)

@@ -52,7 +52,7 @@ class Visit:
         self.page.goto(address)
 
     def wait_for(self, script: str) -> None:
-        for _ in range(600):  # wait_for_function needs eval, which the page's policy refuses
+        for _ in range(3000):  # wait_for_function needs eval, which the page's policy refuses
             if self.page.evaluate(script):
                 return
             self.page.wait_for_timeout(50)
