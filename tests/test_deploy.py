@@ -15,6 +15,7 @@ import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from textcls.serve import __main__ as serve_command
+from textcls.serve.access import is_loopback
 from tune import search
 from tune.config import search_file
 
@@ -191,7 +192,7 @@ def test_the_image_of_the_service_starts_it_with_what_it_needs() -> None:
     python, module, name, *arguments = json.loads(dict(found)["CMD"])
     assert (python, module, name) == ("python", "-m", "textcls.serve")
     options = serve_command.make_parser().parse_args(arguments)
-    assert not serve_command.is_loopback(options.host)  # else nothing from outside comes in
+    assert not is_loopback(options.host)  # else nothing from outside comes in
     assert f"127.0.0.1:{options.port}/health" in dict(found)["HEALTHCHECK"]
     installed = " ".join(rest for each, rest in found if each == "RUN" and "pip" in rest)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

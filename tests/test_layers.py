@@ -52,6 +52,7 @@ FLOORS = {
         ["tune.run_search", "tune.own_data"],
         ["tune.api"],
         ["tune.search", "tune.status", "tune.compare", "tune.validate"],
+        ["tune.watch"],
         ["tune.cli"],
         ["tune.completion"],
     ],
@@ -89,6 +90,7 @@ LIGHT = (
     "tune.search",
     "tune.status",
     "tune.validate",
+    "tune.watch.__main__",
 )
 HEAVY = ("ray", "torch", "optuna", "datasets", "gensim")
 MOST_FILES = 15

@@ -11,6 +11,7 @@ from textcls.output import run_command
 COMMANDS = {
     "search": ("tune.search", "search for a good text classifier"),
     "status": ("tune.status", "show how a running, finished or killed search stands"),
+    "watch": ("tune.watch.__main__", "show a running search in the browser"),
     "report": ("tune.report.__main__", "write the report of a search"),
     "compare": ("tune.compare", "show searches side by side"),
     "validate": ("tune.validate", "check search spaces without running them"),

@@ -451,7 +451,9 @@ def _facts(
     each = "each" if plan.fuse == 1 else f"for {plan.fuse} trained as one"
     yield "Trials", f"{plan.concurrent} at a time, {share} {each}"
     yield "Folder", request.folder.store.describe(paths.shown(request.folder.root))
-    if dashboard_url is not None:
+    if dashboard_url == "":
+        yield "Dashboard", "none: it did not start in time, and the search does without"
+    elif dashboard_url is not None:
         open_to_all = request.without_token and request.address is None
         token = "without a token" if open_to_all else "its token: ray get-auth-token"
         yield "Dashboard", f"{dashboard_url} ({token})"

@@ -87,15 +87,22 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     seconds = _elapsed_s(found)
     yield "Elapsed", "no trial yet" if seconds is None else rounded_duration(seconds)
     if running:
-        from tune.monitor.terminal import time_left
-
         search_state = _state(found, asked, now)
         yield "Running", _running(search_state)
-        yield "Left", "".join(time_left(search_state))
+        yield "Left", _left(search_state)
         if search_state.further_gain is not None:
             yield "Gain", search_state.further_gain.estimate
     elif found.state in (run_data.CUT_OFF, "interrupted"):
         yield "Go on with", f"{typed('tune.search')} --resume {paths.shown(found.folder.root)}"
+
+
+def _left(search_state: "SearchState") -> str:
+    """Say how long the search may still take."""
+    from tune.monitor.terminal import BUDGET_SPENT, time_left
+
+    if search_state.budget_left_s == 0.0:
+        return BUDGET_SPENT
+    return "".join(time_left(search_state))
 
 
 def _holder(found: "RunData") -> str:

@@ -128,3 +128,12 @@ KEYS = {
 def test_a_key_that_a_page_names_exists(page: Path) -> None:
     named = page_parts.keys(page, {section.partition(".")[0] for section in reference.SECTIONS})
     assert named - KEYS - set(reference.SECTIONS) == set()
+
+
+@pytest.mark.parametrize("page", page_parts.PAGES, ids=lambda page: page.name)
+def test_a_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", page.read_text(encoding="utf-8"))
+    generated = {"configuration.md"}  # of the site
+    assert [each for each in targets if not (page.parent / each).exists()] == [
+        each for each in targets if each in generated
+    ]

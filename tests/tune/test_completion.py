@@ -23,6 +23,7 @@ LINES = [
     (["search", "--samples", ""], set()),
     (["train", "--model", ""], {"cnn", "rnn", "gru"}),
     (["status", "first"], {"first-gru"}),
+    (["watch", "first"], {"first-gru"}),
     (["compare", "first-gru", "second"], {"second-cnn"}),
     (["validate", "gru", "c"], {"cnn"}),
     (["report", "first-gru", "--out", "no"], {"notes.txt"}),

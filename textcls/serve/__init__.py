@@ -8,6 +8,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "access",
     "application",
     "limits",
 ]

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.util
-import ipaddress
 import logging
 import os
 import signal
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING
 from textcls.command_line import DISTRIBUTION, CommandParser
 from textcls.exceptions import TextclsError
 from textcls.output import printable, run_command
+from textcls.serve.access import allowed_hosts, is_loopback, token_refusal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 TOKEN_VARIABLE = "TEXTCLS_SERVE_TOKEN"  # noqa: S105 - the name of a variable
 _CONNECTIONS = 1_000  # open at once; more are answered with 503
-_SHORTEST_TOKEN = 16
 
 EPILOG = f"""\
 examples:
@@ -104,49 +103,9 @@ def _checked_token(parser: CommandParser, options: argparse.Namespace) -> str | 
                 "or say --no-token where everybody may ask"
             )
         return None
-    token: str = given
-    if len(token) < _SHORTEST_TOKEN or not all("!" <= each <= "~" for each in token):
-        parser.error(
-            f"the token must have at least {_SHORTEST_TOKEN} characters, of ASCII and without "
-            f"blanks, but has {len(token)}; openssl rand -hex 32 makes one"
-        )
-    return token
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address is reached from this machine only.
-
-    Example:
-        >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
-        (True, True, False)
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def allowed_hosts(host: str, further: Sequence[str], *, has_token: bool) -> set[str] | None:
-    """Return the names that callers may address the service by.
-
-    A token keeps out whoever does not know it, and beyond this machine `--no-token` lets everybody
-    in; so the name counts only where being on this machine is what lets a caller in.
-
-    Args:
-        host: The address that the service listens on.
-        further: Names that `--allow-host` adds, such as a proxy's.
-        has_token: Whether callers must send a token.
-
-    Returns:
-        Names in lower case, without ports; None for any.
-
-    Example:
-        >>> sorted(allowed_hosts("127.0.0.1", ["texts.example"], has_token=False))
-        ['127.0.0.1', '::1', 'localhost', 'texts.example']
-    """
-    if has_token or not is_loopback(host):
-        return None
-    return {"localhost", "127.0.0.1", "::1", host.lower(), *(each.lower() for each in further)}
+    if refusal := token_refusal(given):
+        parser.error(refusal)
+    return str(given)
 
 
 def _serve(options: argparse.Namespace, token: str | None) -> None:

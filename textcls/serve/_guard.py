@@ -1,8 +1,6 @@
 """What every request passes before it is answered: token, size and time."""
 
 import asyncio
-import hashlib
-import hmac
 import logging
 import time
 from collections.abc import Collection, Mapping
@@ -11,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from textcls.serve._errors import ErrorResponse, RequestError, internal_error, too_large
 from textcls.serve._metrics import ServeMetrics
+from textcls.serve.access import host_name, same_secret
 from textcls.serve.limits import ServeLimits
 
 OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
@@ -48,7 +47,7 @@ class Guard:
         self._app = app
         self._hosts = hosts
         self._paths = paths
-        self._expected = None if token is None else _digest(f"Bearer {token}".encode())
+        self._expected = None if token is None else f"Bearer {token}".encode()
         self._limits = limits
         self._metrics = metrics
 
@@ -100,11 +99,7 @@ class Guard:
             ) from None
 
     def _check_host(self, headers: Mapping[bytes, bytes]) -> None:
-        """Refuse names that are not this service's.
-
-        A page of another site may have its own name resolve to this machine (DNS rebinding); the
-        browser then takes the service for a part of that site and lets the page read its answers.
-        """
+        """Refuse names that are not this service's: see `loopback_names`."""
         shown = headers.get(b"host", b"").decode("latin-1")
         if host_name(shown) not in (self._hosts or ()):
             raise RequestError(
@@ -116,9 +111,8 @@ class Guard:
             )
 
     def _check_token(self, headers: Mapping[bytes, bytes]) -> None:
-        """Compare digests in a time that tells nothing of where they differ."""
-        shown = _digest(headers.get(b"authorization", b""))
-        if not hmac.compare_digest(shown, self._expected or b""):
+        """Refuse whoever does not show the token."""
+        if not same_secret(headers.get(b"authorization", b""), self._expected or b""):
             raise RequestError(
                 401,
                 "unauthorized",
@@ -164,18 +158,6 @@ class _Answer:
             await ErrorResponse(error)(scope, receive, self)
 
 
-def host_name(header: str) -> str:
-    """Return the name in a Host header, in lower case and without the port.
-
-    Example:
-        >>> host_name("LocalHost:8000"), host_name("[::1]:8000")
-        ('localhost', '::1')
-    """
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    return header.partition(":")[0].lower()
-
-
 def _received(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that gives a body that was read already, then what comes after it."""
     waiting = True
@@ -188,7 +170,3 @@ def _received(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return give
-
-
-def _digest(text: bytes) -> bytes:
-    return hashlib.sha256(text).digest()

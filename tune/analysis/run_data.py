@@ -29,7 +29,10 @@ from tune.study.records import (
     chains_of,
     ranked,
 )
+from tune.study.study import SearchStudy
 
+_DAMAGES = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
+"""What a study raises that holds something else than this program writes."""
 _MOST_EPOCHS, _MOST_RUNGS, _MOST = 1e9, 1000, 1e15
 RUNNING, CUT_OFF = "running", "cut off"
 """States of a search beside those that `result.json` knows: complete, interrupted, failed."""
@@ -205,42 +208,78 @@ def load_run(folder: RunFolder) -> RunData:
     Raises:
         TextclsError: Its search file or its study cannot be read.
     """
-    search = search_file.load_search(folder.space)
-    milestones, records = _read_trials(folder, search)
-    result = _readable(documents.read_result, folder.result)
-    environment = _readable(documents.read_environment, folder.environment)
-    state = _state(folder, records, result)
-    if state != RUNNING:
-        records = [_closed(record) for record in records]
-    ended = state not in (RUNNING, CUT_OFF)
-    return RunData(
-        folder=folder,
-        config=search,
-        state=state,
-        milestones=milestones,
-        records=tuple(records),
-        result=(result or {}) if ended else {},
-        environment=environment or {},
-        missing=tuple(_missing(folder, result, environment, ended=ended)),
-    )
+    return RunReader(folder).read()
 
 
-def _read_trials(
-    folder: RunFolder, config: SearchFile
-) -> tuple[tuple[float, ...], list[TrialRecord]]:
-    """Read a study, which may be anybody's, and check every value that is used later."""
-    where = folder.study
-    try:
-        made = study.read_study(where, folder.study_name)
-        milestones, records = made.milestones, made.records()
-        _check_milestones(milestones)
-        for record in records:
-            documents.check_points(list(record.curve), where)
-            _check_trial(record, spaces.searched(config))
-    except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise SearchError(f"{where}: damaged, or incomplete ({reason:.300})") from error
-    return milestones, records
+class RunReader:
+    """Read a run folder time and again: of a journal only what was added since.
+
+    Args:
+        folder: The run folder, as `tune.run_folder.paths.find` returns it.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._opened: SearchStudy | None = None
+        self._journal = (0, 0)
+        """Inode and size of the journal when it was read last."""
+
+    def read(self) -> RunData:
+        """Read what the folder holds at this moment; nothing in it is changed.
+
+        Raises:
+            TextclsError: Its search file or its study cannot be read.
+        """
+        folder = self._folder
+        search = search_file.load_search(folder.space)
+        milestones, records = self._trials(search)
+        result = _readable(documents.read_result, folder.result)
+        environment = _readable(documents.read_environment, folder.environment)
+        state = _state(folder, records, result)
+        if state != RUNNING:
+            records = [_closed(record) for record in records]
+        ended = state not in (RUNNING, CUT_OFF)
+        return RunData(
+            folder=folder,
+            config=search,
+            state=state,
+            milestones=milestones,
+            records=tuple(records),
+            result=(result or {}) if ended else {},
+            environment=environment or {},
+            missing=tuple(_missing(folder, result, environment, ended=ended)),
+        )
+
+    def _trials(self, config: SearchFile) -> tuple[tuple[float, ...], list[TrialRecord]]:
+        """Read a study, which may be anybody's, and check every value that is used later."""
+        where = self._folder.study
+        try:
+            made = self._study(where)
+            milestones, records = made.milestones, made.records()
+            _check_milestones(milestones)
+            for record in records:
+                documents.check_points(list(record.curve), where)
+                _check_trial(record, spaces.searched(config))
+        except _DAMAGES as error:
+            self._opened = None
+            reason = f"{type(error).__name__}: {error}"
+            raise SearchError(f"{where}: damaged, or incomplete ({reason:.300})") from error
+        return milestones, records
+
+    def _study(self, where: Path | str) -> SearchStudy:
+        """Return the study as it was opened, or anew where its journal is no longer the same."""
+        if isinstance(where, Path):
+            try:
+                status = where.stat()
+            except FileNotFoundError:
+                raise SearchError(f"{where}: the journal was deleted or moved") from None
+            inode, size = self._journal
+            if status.st_ino != inode or status.st_size < size:
+                self._opened = None  # another journal, or one whose cut-off end was removed
+            self._journal = (status.st_ino, status.st_size)
+        if self._opened is None:
+            self._opened = study.read_study(where, self._folder.study_name)
+        return self._opened
 
 
 def _check_milestones(milestones: tuple[float, ...]) -> None:
@@ -266,7 +305,7 @@ def _check_trial(record: TrialRecord, known: Space) -> None:
 
 
 def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, Any] | None) -> str:
-    if _held_by_another(folder):
+    if is_running(folder):
         return RUNNING
     # A search that was resumed and killed leaves the result of the time before.
     whole = all(record.state != State.RUNNING for record in records)
@@ -275,8 +314,12 @@ def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, A
     return str(result["state"]) if result and whole and counted == len(records) else CUT_OFF
 
 
-def _held_by_another(folder: RunFolder) -> bool:
-    """Tell whether another process searches here, by taking the lock for a moment."""
+def is_running(folder: RunFolder) -> bool:
+    """Tell whether another process searches here, by taking the lock for a moment.
+
+    Args:
+        folder: The run folder.
+    """
     if folder.store.held_by_another():
         return True
     try:

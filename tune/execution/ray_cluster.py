@@ -28,6 +28,7 @@ class Cluster:
 
     nodes: tuple[Node, ...]
     dashboard_url: str | None
+    """None where there is none to tell of; empty where our own did not start in time."""
     address: str | None
     """Where it was joined; None for one of our own."""
 
@@ -162,13 +163,16 @@ def _start(cpus: int | None, dashboard: bool, dashboard_host: str | None) -> str
         context = ray.init(
             address="local",
             num_cpus=cpus,
-            include_dashboard=dashboard,
+            # True would end the search where a busy machine starts the dashboard too slowly.
+            include_dashboard=None if dashboard else False,
             dashboard_host=dashboard_host or _THIS_MACHINE,
             **_quiet(),
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(f"Ray could not be started: {error}{_remedy(error)}") from error
-    return _url(context)
+    except Exception as error:  # Ray raises it as such where one of its processes does not start
+        raise ClusterError(f"Ray could not be started: {_one_line(error)}") from error
+    return _url(context) or ("" if dashboard else None)
 
 
 def _remedy(error: Exception) -> str:
@@ -210,4 +214,4 @@ def _describe(dashboard_url: str | None, address: str | None) -> Cluster:
         for node in ray.nodes()
         if node["Alive"]
     )
-    return Cluster(nodes, f"http://{dashboard_url}" if dashboard_url else None, address)
+    return Cluster(nodes, f"http://{dashboard_url}" if dashboard_url else dashboard_url, address)

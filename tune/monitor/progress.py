@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -164,9 +165,17 @@ class Progress:
             columns: The head of each column.
             rows: As many cells as there are columns, for each row.
         """
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-        for row in rows:
-            table.add_row(*(Text(one_line(cell)) for cell in row))
+        cells = [[one_line(cell) for cell in row] for row in (columns, *rows)]
+        wide = sum(max(map(cell_len, column)) + 2 for column in zip(*cells, strict=True)) - 2
+        table = Table(  # a class's intervals fit into 80 columns with a blank between, not with two
+            *columns,
+            box=None,
+            header_style="bold",
+            pad_edge=False,
+            collapse_padding=wide > self._console.width,
+        )
+        for row in cells[1:]:
+            table.add_row(*map(Text, row))
         self._console.print()
         self._console.print(table)
 

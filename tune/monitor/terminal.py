@@ -30,6 +30,9 @@ _FAULTS = 3
 _BAR_WIDTH = 40
 _NARROWEST = 20  # columns of text; below that wrapping helps nobody
 _COMMANDS = ("python ", f"{DISTRIBUTION} ")  # as `typed` begins them
+BUDGET_SPENT = "the time budget is spent: ending"
+"""What is said in place of the time left, without a figure: the display knows the part of the
+budget that preparing the data left to the trials, which may be nothing."""
 _NEAR = 0.3
 _GIB = 2**30
 
@@ -157,15 +160,16 @@ def time_left(state: SearchState) -> tuple[str, str]:
 
     Returns:
         The estimate, or the rest of the time budget while there is none; and, where it may well be
-        wrong by 30 %, the range that chance leaves, else "".
+        wrong by 30 %, the range that chance leaves, else "". A second is the least that is said.
     """
+    budget_s = state.budget_left_s
     if (left := state.left) is None:
-        budget_s = state.budget_left_s
-        return ("unknown time" if budget_s is None else f"at most {rounded_duration(budget_s)}"), ""
+        most = None if budget_s is None else rounded_duration(max(1.0, budget_s))
+        return ("unknown time" if most is None else f"at most {most}"), ""
     near = _NEAR * left.expected_s
     sure = max(left.high_s - left.expected_s, left.expected_s - left.low_s) <= near
     return (
-        f"~{rounded_duration(left.expected_s)}",
+        f"~{rounded_duration(max(1.0, left.expected_s))}",
         "" if sure else f" ({duration_range(left.low_s, left.high_s)})",
     )
 
@@ -182,10 +186,10 @@ def _bar(state: SearchState, room: int) -> Table:
 
 
 def _time(state: SearchState) -> str:
-    budget = state.plan.budget_s
-    text = rounded_duration(state.elapsed_s) + (
-        f" of {rounded_duration(budget)}" if budget is not None else ""
-    )
+    budget, elapsed = state.plan.budget_s, rounded_duration(state.elapsed_s)
+    if state.budget_left_s == 0.0:
+        return f"{elapsed}, {BUDGET_SPENT}"
+    text = elapsed + (f" of {rounded_duration(budget)}" if budget is not None else "")
     estimate, held = time_left(state)
     return f"{text}, {estimate} left{held}"
 

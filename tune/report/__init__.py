@@ -6,6 +6,7 @@ underscore is this package's own.
 
 __all__ = [
     "comparison_page",
+    "page",
     "summary",
     "writer",
 ]

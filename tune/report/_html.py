@@ -82,6 +82,13 @@ def table(
     return tag("div", inner, class_="scroll", tabindex="0")
 
 
+def trial_link(number: int, *, has_curve: bool = True) -> Child:
+    """Return a trial's number, as a link that shows its curve among all others."""
+    if not has_curve:
+        return str(number)
+    return tag("a", str(number), href="#learning-curves", data_trial=number)
+
+
 def details(summary: str, *children: Child) -> Html:
     """Return children that are folded away below their summary until somebody opens it."""
     return tag("details", tag("summary", summary), *children)

@@ -8,7 +8,7 @@ from tune.analysis.timeline import Report, Span, Timeline
 from tune.config.metrics import metric_words
 from tune.formatting import counted, duration
 from tune.report import _axes, _html
-from tune.report._html import Html
+from tune.report._html import Html, tag
 from tune.report._plots import Layer, Place, legend, look, plot
 from tune.study.records import State
 
@@ -19,6 +19,11 @@ _GAP = 0.0012  # between neighbours, so that they do not run into one
 
 def progress_section(run: RunData, line: Timeline) -> list[Html]:
     """Plot the best value so far, over seconds and over texts trained."""
+    if len(line.reports) == 1:
+        _, trained, trial, epoch, value = _row(run, only := line.reports[0])
+        what = "texts" if run.texts("train") else "epochs"
+        return [tag("p", f"There is one report: {value} by trial {trial} at epoch {epoch}, after "
+                         f"{duration(only.seconds)} and {trained} {what}.")]  # fmt: skip
     texts = run.texts("train")
     unit = f"texts trained, in epochs of {texts:,}" if texts else "epochs trained"
     seconds = _axes.time_axis("time since the first trial", line.seconds)

@@ -16,13 +16,16 @@ from tune.config.parameters import all_parameters
 from tune.config.search_file import summarise_search
 from tune.formatting import NONE, counted, duration
 from tune.report import _html
-from tune.report._html import Html, tag
+from tune.report._html import Child, Html, tag
 from tune.report._trials import leaderboard_section as standings
 from tune.run_folder import leaderboard
 
 _SURE = 0.05
 _LARGE = 0.6
 """Of the texts: with a larger class than that, accuracy alone says little."""
+_UNEVEN = 5.0
+"""Texts of the commonest class for one of the rarest: from there on macro F1 is told as well."""
+_EVEN = 1.2  # as above; below that the classes are called even
 _NOTHING = 0.00005  # what rounds to 0.0000
 
 _STATES = {
@@ -106,10 +109,10 @@ def _confirmed_sentence(confirmation: Mapping[str, Any]) -> str:
     return text + ("." if p_value < _SURE else ", so which of the two is better may be chance.")
 
 
-def _standing(standing: Mapping[str, Any], *, share: bool) -> list[str]:
+def _standing(standing: Mapping[str, Any], *, share: bool) -> list[Child]:
     interval = interval_of_mean(standing["values"], share=share)
     return [
-        str(standing["number"]),
+        _html.trial_link(standing["number"]),
         f"{standing['mean']:.4f}",
         f"{standing['deviation']:.4f}",
         f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else NONE,
@@ -318,16 +321,21 @@ def _other_measures(run: RunData, judged: WinnerScore, headline: Score) -> Itera
 
 
 def _macro_f1(run: RunData, headline: Score) -> Iterator[str]:
-    """Yield macro F1 where accuracy says little: one class has most of the texts."""
+    """Yield macro F1 where accuracy says little: classes differ much in their number of texts."""
     macro = Metric("macro_f1", headline.split)
     measured = (run.result.get("best") or {}).get(macro.name)
     counts = run.corpus.get("texts_per_class", {}).get(headline.split, {})
     if measured is None or not counts or headline.seeds > 1:
         return
-    share = max(counts.values()) / max(1, sum(counts.values()))
-    if share > _LARGE and parse_metric(run.metric).measure != "macro_f1":
+    if parse_metric(run.metric).measure == "macro_f1":
+        return
+    most, fewest = max(counts.values()), min(counts.values())
+    share = most / max(1, sum(counts.values()))
+    if share > _LARGE:
         name = max(counts, key=counts.__getitem__)
         yield f"macro F1: {measured:.4f} ({name} alone has {share:.0%} of the texts)"
+    elif most >= _UNEVEN * fewest:
+        yield f"macro F1: {measured:.4f} (every class counts alike, the rare ones too)"
 
 
 def _interval(value: float, low: float, high: float) -> Html:
@@ -360,11 +368,29 @@ def _numbers(run: RunData, line: Timeline) -> Html:
         ("Searching", _searching(run, line)),
         ("Trained", trained),
         ("Trial time", f"{duration(line.busy_seconds)}, up to {line.lanes} at a time"),
+        ("Classes", _classes(run)),
         ("Data", str(run.corpus.get("data", run.config.data.name))),
         ("Vectors", _vectors(run)),
     ]  # fmt: skip
     rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]
     return tag("dl", *rows, class_="facts")
+
+
+def _classes(run: RunData) -> str:
+    """Say how many classes there are, and how even they are among the texts that measure."""
+    per_split = run.corpus.get("texts_per_class", {})
+    split = next((each for each in HELD_OUT if per_split.get(each)), None)
+    if split is None:
+        return ""
+    counts = per_split[split]
+    whole = max(1, sum(counts.values()))
+    rarest, commonest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    if counts[commonest] <= _EVEN * counts[rarest]:
+        return f"{len(counts)}, about {1 / len(counts):.0%} of the {split} texts each"
+    return (
+        f"{len(counts)}, from {counts[rarest] / whole:.1%} ({rarest}) to "
+        f"{counts[commonest] / whole:.0%} ({commonest}) of the {split} texts"
+    )
 
 
 def _vectors(run: RunData) -> str:

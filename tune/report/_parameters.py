@@ -21,6 +21,7 @@ from tune.study.records import TrialRecord
 _SPREAD = 0.5  # of a choice's room: trials lie side by side in it
 _GOLDEN = 0.618034  # steps of this share of 1 never fall on each other
 _COLUMN_PX = 112
+_SMALL_PX = 185  # least width of the drawing of one parameter
 _FLUSH = (False, True, True, True)
 _FLOOR = 0.1  # of the parallel axes: where trials pass that do not have a parameter
 
@@ -29,6 +30,7 @@ _FIRST = ("learning_rate", "max_grad_norm")
 _SHADES = ("shade-1", "shade-2", "shade-3", "shade-4")
 _LEAST = 8
 """Trials; fewer show no pattern."""
+_LEAST_VALUES = 3  # of a number: with fewer, a plane of it is rows of dots in an empty field
 
 
 def parameters_section(run: RunData) -> list[Html]:
@@ -86,6 +88,7 @@ def _parameter(
         note=note,
         guides=[] if places else [(0.0, ""), (1.0, "")],
         height=210,
+        room=[_SMALL_PX] * 3,
         below=[_html.details("Table", table)],
     )
 
@@ -204,8 +207,8 @@ def plane_section(run: RunData) -> Html | None:
         run: The run.
 
     Returns:
-        The figure; None where fewer than two numbers were searched in all trials, or too few trials
-        reached the first rung.
+        The figure; None where fewer than two numbers took three values in trials that all have
+        them, or too few trials reached the first rung.
     """
     names = _two_names(run)
     records = [record for record in run.records if record.values]
@@ -250,13 +253,14 @@ def plane_section(run: RunData) -> Html | None:
 
 
 def _two_names(run: RunData) -> tuple[str, str] | None:
-    """Return the numbers that matter most, of those that every trial has."""
+    """Return the numbers that matter most, of those that every trial has and that differ."""
     numbers = [
         name
         for name, known in run.space.items()
         if known.type != "categorical"
         and not known.when
         and all(name in record.params for record in run.records)
+        and len({record.params[name] for record in run.records}) >= _LEAST_VALUES
     ]
     found = compute_importance(run)
     order = list(found.shares) if isinstance(found, Importance) else list(_FIRST)

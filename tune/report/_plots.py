@@ -19,6 +19,10 @@ Place = tuple[float, float]
 _SIZE = 1000  # of the drawing, in its own units: a tenth of one is finer than a pixel
 _DENSE = 60  # shapes: more are drawn finer, and in sheets whose overlaps darken
 _SHEETS = 12
+_ROOM_PX = (270.0, 450.0, 850.0)
+"""Least widths of a drawing: on a phone, and where the style sheet shows `_ROOMY` labels."""
+_ROOMY = (None, "roomy", "roomiest")
+_LETTER_PX, _GAP_PX = 7.2, 4.0  # of a label: a wide digit, and the least space between two
 
 WORDS = {
     "best": "best trial",
@@ -64,6 +68,7 @@ def plot(
     least: float = 0,
     inside: Sequence[tuple[Place, str]] = (),
     below: Sequence[Child] = (),
+    room: Sequence[float] = _ROOM_PX,
 ) -> Html:
     """Return a figure: caption, drawing with its labels, and what belongs underneath.
 
@@ -80,11 +85,13 @@ def plot(
         least: The least width of the drawing, in pixels: a narrower page scrolls.
         inside: Words in the drawing, each at its place.
         below: What belongs underneath: legend and table.
+        room: Least widths of the drawing, in pixels: labels along the x axis that would run into
+            each other in a drawing of that width are left out there. Without any all are shown.
     """
     widest = max((label for _, label in y.ticks), key=len, default="")
     ys = [tag("span", label, style=f"bottom:{_percent(at)}") for at, label in y.ticks]
-    xs = [_under(at, label) for at, label in x.ticks]
-    tops = [_under(at, label) for at, label in guides]
+    xs = _labels(x.ticks, room)
+    tops = _labels(guides, () if least else room)
     words = f"{title}: {y.title} against {x.title}"
     area = tag(
         "div",
@@ -175,11 +182,47 @@ def _grid(y: Axis, guides: Sequence[tuple[float, str]]) -> Html:
     )  # fmt: skip
 
 
-def _under(at: float, label: str) -> Html:
-    """Return a label below its place; at the ends it stays inside."""
+def _labels(ticks: Sequence[tuple[float, str]], room: Sequence[float]) -> list[Html]:
+    """Return the labels that have room, marked where a narrow drawing has none for them."""
+    if not room:
+        return [_under(at, label) for at, label in ticks]
+    fitting = [_fitting(ticks, width) for width in room]
+    kinds = [
+        next((kind for kind, some in zip(_ROOMY, fitting, strict=True) if index in some), "none")
+        for index in range(len(ticks))
+    ]
+    pairs = zip(ticks, kinds, strict=True)
+    return [_under(at, label, kind) for (at, label), kind in pairs if kind != "none"]
+
+
+def _fitting(ticks: Sequence[tuple[float, str]], width: float) -> set[int]:
+    """Choose the labels that do not touch each other: both ends first, then from the left."""
+    ends = {0: 0, len(ticks) - 1: 1}
+    kept: dict[int, tuple[float, float]] = {}
+    for index in sorted(range(len(ticks)), key=lambda index: (ends.get(index, 2), index)):
+        left, right = _extent(*ticks[index], width)
+        if all(right + _GAP_PX < other[0] or left > other[1] + _GAP_PX for other in kept.values()):
+            kept[index] = (left, right)
+    return set(kept)
+
+
+def _extent(at: float, label: str, width: float) -> tuple[float, float]:
+    """Return where a label begins and ends, in pixels from the left edge of the drawing."""
+    long = _LETTER_PX * len(label)
+    begin = {"first": 0.0, "last": long}.get(_side(at, label) or "", long / 2)
+    return at * width - begin, at * width - begin + long
+
+
+def _side(at: float, label: str) -> str | None:
+    """Return how a label keeps inside at the ends of an axis; None where it is centred."""
     last = at > (0.94 if len(label) > 4 else 0.98)
-    side = "first" if at < 0.02 else "last" if last else None
-    return tag("span", *breakable(label), style=f"left:{_percent(at)}", class_=side)
+    return "first" if at < 0.02 else "last" if last else None
+
+
+def _under(at: float, label: str, kind: str | None = None) -> Html:
+    """Return a label below its place; at the ends it stays inside."""
+    kinds = " ".join(filter(None, [_side(at, label), kind]))
+    return tag("span", *breakable(label), style=f"left:{_percent(at)}", class_=kinds or None)
 
 
 def _inside(place: Place, label: str) -> Html:

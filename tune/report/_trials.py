@@ -7,7 +7,7 @@ from tune.analysis.run_data import RunData
 from tune.config.metrics import HELD_OUT, loss_name, metric_words
 from tune.formatting import NONE, counted, duration, params_as_used, value_text
 from tune.report import _axes, _html
-from tune.report._html import Html
+from tune.report._html import Child, Html, tag
 from tune.report._over_time import foot_note
 from tune.report._plots import WORDS, Layer, Place, legend, look, plot
 from tune.study.records import TrialRecord
@@ -18,6 +18,8 @@ LEADERS = 10
 def curves_section(run: RunData) -> Html:
     """Plot the metric of every trial at its rungs; trials that were stopped early are faded."""
     records = [record for record in run.records if record.values]
+    if all(len(record.values) == 1 for record in records):
+        return _one_rung(run, records)
     y, below = _axes.metric_axis(
         metric_words(run.metric), [v for record in records for v in record.values]
     )
@@ -29,7 +31,6 @@ def curves_section(run: RunData) -> Html:
         for epoch, count in zip(run.milestones, reached, strict=True)
     ]
     layers, looks = _by_look(run, records, lambda record: _curve(record, x, y))
-    head = ["trial", "state", *(f"epoch {epoch:.3g}" for epoch in run.milestones)]
     return plot(
         "learning-curves", "All trials", x, y, layers,
         note=" ".join(["The vertical lines are the rungs, with the trials that reached them.",
@@ -37,13 +38,28 @@ def curves_section(run: RunData) -> Html:
         guides=guides, height=320,
         below=[
             legend(looks),
-            _html.details(
-                f"Table of {counted(len(records), 'trial')}",
-                _html.table(head, [_curve_row(run, each) for each in records],
-                             numeric=[True, False, *[True] * len(run.milestones)]),
-            ),
+            _curve_table(run, records),
         ],
     )  # fmt: skip
+
+
+def _one_rung(run: RunData, records: Sequence[TrialRecord]) -> Html:
+    """Say that there are no curves: a plot of one point for each trial would be almost empty."""
+    why = (
+        f"Every trial reports once, at epoch {run.milestones[0]:.3g}"
+        if len(run.milestones) == 1
+        else f"No trial has reached a second rung, at epoch {run.milestones[1]:.3g}"
+    )
+    text = f"{why}, so there are no curves. The figures of the parameters show the values."
+    return tag("div", tag("p", text), _curve_table(run, records), id="learning-curves")
+
+
+def _curve_table(run: RunData, records: Sequence[TrialRecord]) -> Html:
+    head = ["trial", "state", *(f"epoch {epoch:.3g}" for epoch in run.milestones)]
+    rows = [_curve_row(run, each) for each in records]
+    flush = [True, False, *[True] * len(run.milestones)]
+    name = f"Table of {counted(len(records), 'trial')}"
+    return _html.details(name, _html.table(head, rows, numeric=flush))
 
 
 def losses_section(run: RunData) -> Html | None:
@@ -52,7 +68,7 @@ def losses_section(run: RunData) -> Html | None:
     if best is None or not best.curve:
         return None
     held_out = next((s for s in HELD_OUT if loss_name(s) in best.curve[0]), HELD_OUT[-1])
-    names = {loss_name("train"): "pruned", loss_name(held_out): "complete"}
+    names = {loss_name("train"): "plain", loss_name(held_out): "complete"}
     points = {
         name: [(point["epoch"], point[name]) for point in best.curve if name in point]
         for name in names
@@ -60,6 +76,9 @@ def losses_section(run: RunData) -> Html | None:
     values = [value for line in points.values() for _, value in line]
     if not values:
         return None
+    if len(best.curve) == 1:
+        told = " and ".join(f"a {metric_words(n)} of {v[0][1]:.4f}" for n, v in points.items() if v)
+        return tag("p", f"Trial {best.number}, the best so far, has {told}.")
     x = _epochs(run, [point["epoch"] for point in best.curve])
     y = _axes.linear_axis("loss", 0.95 * min(values), 1.03 * max(values))
     layers = []
@@ -73,12 +92,12 @@ def losses_section(run: RunData) -> Html | None:
         [f"{point['epoch']:.3g}", *(_number(point.get(name)) for name in names)]
         for point in best.curve
     ]
-    spoken = {"pruned": "training loss", "complete": metric_words(loss_name(held_out))}
+    spoken = {"plain": "training loss", "complete": metric_words(loss_name(held_out))}
     return plot(
         "best-losses", f"Losses of the best trial, {best.number}", x, y, layers,
         note="A held-out loss that turns upwards while the training loss falls is overfitting.",
         height=240,
-        below=[legend(["complete", "pruned"], spoken),
+        below=[legend(["complete", "plain"], spoken),
                _html.details("Table", _html.table(head, rows, numeric=[True] * 3))],
     )  # fmt: skip
 
@@ -89,7 +108,16 @@ def leaderboard_section(run: RunData) -> Html:
     rest = [record for record in run.records if record.number not in places]
     ordered = [*run.ranked, *rest]
     names = list(run.space)
-    head = ["", "trial", metric_words(run.metric), "state", "epochs", "time", "texts/s", *names]
+    head = [
+        "place",
+        "trial",
+        metric_words(run.metric),
+        "state",
+        "epochs",
+        "time",
+        "texts/s",
+        *names,
+    ]
     numeric = [True, True, True, False, True, True, True]
     numeric += [run.space[name].type != "categorical" for name in names]
     rows = [_standing(run, record, places.get(record.number)) for record in ordered]
@@ -167,13 +195,13 @@ def _curve_row(run: RunData, record: TrialRecord) -> list[str]:
     return [str(record.number), str(record.state), *values, *empty]
 
 
-def _standing(run: RunData, record: TrialRecord, place: int | None) -> list[str]:
+def _standing(run: RunData, record: TrialRecord, place: int | None) -> list[Child]:
     last: Mapping[str, float] = record.curve[-1] if record.curve else {}
     named = [record.name or ""] if any(each.name for each in run.records) else []
     speed = last.get("texts_per_second")
     return [
         str(place or NONE),
-        str(record.number),
+        _html.trial_link(record.number, has_curve=bool(record.values)),
         *named,
         _number(record.value),
         str(record.state),

@@ -10,8 +10,8 @@ from tune.formatting import duration
 from tune.report import _axes, _html
 from tune.report._html import Html, tag
 from tune.report._over_time import foot_note, staircase
-from tune.report._page import html_page
 from tune.report._plots import Layer, legend, plot
+from tune.report.page import html_page
 
 _TIME, _TEXTS = "time since the first trial", "texts trained"
 _FAR_APART = 5.0  # times as long: then the axis is a log axis

@@ -4,11 +4,31 @@
   "use strict";
   const REACH = 26; // pixels between the pointer and what it means
   const NS = "http://www.w3.org/2000/svg";
-  const known = JSON.parse(document.getElementById("trials").textContent);
+  let known = {};
   const tip = document.getElementById("tip");
   const drawings = new Map();
   let shown = null;
   let waiting = null;
+  let pinned = null; // the trial whose curve was asked for in a table
+
+  // Called again by live.js where it has replaced parts of the page.
+  function begin() {
+    hide();
+    known = JSON.parse(document.getElementById("trials").textContent);
+    drawings.clear();
+    pin(pinned);
+  }
+
+  function pin(trial) {
+    document.querySelectorAll(".pinned").forEach((note) => note.remove());
+    pinned = trial;
+    if (trial !== null) {
+      readAll();
+      const caption = document.querySelector("#learning-curves figcaption");
+      if (caption) add(caption, "em", `Trial ${trial} is drawn in the colour of the text; Escape ends that.`, "pinned");
+    }
+    highlight(null);
+  }
 
   const shapesOf = (path) =>
     path.getAttribute("d").split("M").slice(1).map((text) =>
@@ -80,7 +100,8 @@
 
   function highlight(mark, here) {
     document.querySelectorAll("path.hot").forEach((path) => path.remove());
-    if (!mark) return;
+    if (!mark && pinned === null) return;
+    mark = mark || { trial: pinned };
     for (const [area, { svg, marks }] of drawings) {
       for (const other of marks) {
         const same = mark.trial === undefined ? other === mark : other.trial === mark.trial;
@@ -150,8 +171,13 @@
   addEventListener("pointerdown", soon, { passive: true });
   addEventListener("scroll", hide, { passive: true, capture: true });
   document.addEventListener("pointerleave", hide);
-  addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-  document.querySelectorAll("button.copy").forEach((button) => {
-    button.addEventListener("click", () => copy(button));
+  addEventListener("keydown", (event) => { if (event.key === "Escape") { hide(); pin(null); } });
+  addEventListener("click", (event) => {
+    const button = event.target.closest && event.target.closest("button.copy");
+    if (button) copy(button);
+    const link = event.target.closest && event.target.closest("a[data-trial]");
+    if (link) pin(link.dataset.trial);
   });
+  document.addEventListener("report:replaced", begin);
+  begin();
 })();

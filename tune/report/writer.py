@@ -40,7 +40,7 @@ def write_report(
     """
     from tune.analysis import next_search, run_data
     from tune.analysis.error_analysis import analyse_errors
-    from tune.report import _page
+    from tune.report import page
     from tune.run_folder import atomic
 
     told = run_data.load_run(folder)
@@ -49,7 +49,7 @@ def write_report(
     elif examined is None:
         examined = analyse_errors(told)
     target = out or folder.report
-    atomic.write_text(target, _page.render_report(told, examined))
+    atomic.write_text(target, page.render_report(told, examined))
     if out is None:
         next_search.write_next_search(told)
     return target

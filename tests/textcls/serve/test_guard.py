@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from textcls.serve.__main__ import allowed_hosts
-from textcls.serve._guard import Guard, host_name
+from textcls.serve._guard import Guard
 from textcls.serve._metrics import ServeMetrics
+from textcls.serve.access import allowed_hosts, host_name
 from textcls.serve.limits import ServeLimits
 
 LIMITS = ServeLimits(timeout_s=0.05)

@@ -119,3 +119,15 @@ def test_a_search_stops_before_its_first_trial_where_torch_cannot_use_the_cards(
     assert "search with --gpus-per-trial 0" in message
     assert "Traceback" not in done.stdout + done.stderr
     assert not (tmp_path / "runs" / "run").exists()
+
+
+def test_a_search_does_without_a_dashboard_that_starts_too_slowly() -> None:
+    code = (
+        "from tune.execution import ray_connect; ray_connect.configure_ray(None)\n"
+        "from tune.execution import ray_cluster\n"
+        "with ray_cluster.session(cpus=1) as joined:\n"
+        "    print(repr(joined.dashboard_url), joined.nodes[0].cpus)"
+    )
+    slow = os.environ | {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=slow, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "'' 1.0\n"), done.stderr

@@ -135,3 +135,20 @@ def test_parameters_stand_below_their_names_and_fit_into_eighty_columns() -> Non
     assert {line.index("0.009541") for line in rows} == {upper.index("learning_")}
     wide = [line for line in drawn(Display(made), 60).splitlines() if "0.8" in line]
     assert all("hidden_size=245" in line for line in wide)  # columns have no room
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "told"),
+    [
+        (2.0, "0/9 trials, 1 running, 2 s of 7 s, at most 5 s left"),
+        (6.8, "0/9 trials, 1 running, 7 s of 7 s, at most 1 s left"),
+        (10.0, "0/9 trials, 1 running, 10 s, the time budget is spent: ending"),
+    ],
+)
+def test_a_small_budget_that_is_spent_is_said_in_words(elapsed_s: float, told: str) -> None:
+    clock = [0.0]
+    plan = SearchPlan("test_accuracy", 9, (0.25, 1.0), slots=2, budget_s=7.0)
+    made = SearchState(plan, now=lambda: clock[0])
+    made.on_trial_start(Proposal(0, {"hidden_size": 50}, None, None, 0))
+    clock[0] = elapsed_s
+    assert summary_line(made) == told

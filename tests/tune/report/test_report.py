@@ -15,6 +15,7 @@ from report_runs import (
     NASTY,
     SECTIONS,
     SPACE,
+    about,
     make_search,
     many_trials,
     trial,
@@ -28,7 +29,8 @@ from tune.analysis import run_data
 from tune.analysis.timeline import build_timeline
 from tune.analysis.winner_score import score_winner
 from tune.report import __main__ as report_command
-from tune.report import _page, writer
+from tune.report import page as report_page
+from tune.report import writer
 from tune.report._overview import searched_yaml, sentences, whole_yaml
 from tune.report._plots import path_data
 from tune.run_folder.paths import RunFolder
@@ -70,7 +72,10 @@ def test_two_parameters_are_drawn_against_each_other(tmp_path: Path, usual: RunF
         for at in range(12)
     ]
     one = write_run(tmp_path / "one", choices, made)
-    assert all("parameter-plane" not in written(folder) for folder in (few, one))
+    rates = [0.001 * (1 + at) for at in range(12)]
+    same = [trial(search, State.PRUNED, [0.5], PARAMS | {"learning_rate": each}) for each in rates]
+    alike = write_run(tmp_path / "alike", search, same)
+    assert all("parameter-plane" not in written(folder) for folder in (few, one, alike))
 
 
 def test_curves_within_the_epochs_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
@@ -267,7 +272,7 @@ def test_named_configurations_stand_beside_what_they_should_reach(tmp_path: Path
 def test_a_thousand_trials_make_a_small_page_of_few_elements(tmp_path: Path) -> None:
     search = make_search(search={"samples": 1_000})
     told = run_data.load_run(write_run(tmp_path / "run", search, many_trials(search, 1_000)))
-    page = _page.render_report(told, "left out")
+    page = report_page.render_report(told, "left out")
     assert len(page.encode()) < 2_000_000  # the promise is 6 MB, with texts and longer spaces
     # A browser opened 34,000 within three seconds; nearly all are the cells of the table.
     assert len(Seen(page).elements) < 40_000
@@ -286,7 +291,7 @@ def test_the_page_asks_for_nothing(usual: RunFolder) -> None:
     seen = Seen(page).elements
     assert not [attributes for _, attributes in seen if "src" in attributes]
     links = {attributes["href"] for name, attributes in seen if name == "a"}
-    assert links == {f"#{name}" for name in SECTIONS}
+    assert links == {f"#{name}" for name in (*SECTIONS, "learning-curves")}
     assert not {"link", "img", "iframe", "object", "base"} & {name for name, _ in seen}
 
 
@@ -361,7 +366,7 @@ def test_a_running_search_shows_how_far_it_is(tmp_path: Path) -> None:
     running = replace(told.records[1], state=State.RUNNING)
     read_at = BEGAN.astimezone() + timedelta(seconds=100)
     live = replace(told, state="running", records=(told.records[0], running), read_at=read_at)
-    found = sections(_page.render_report(live, "not yet"))
+    found = sections(report_page.render_report(live, "not yet"))
     assert "2 of 9" in found["result"]
     assert "1 complete, 1 running" in found["result"]
     assert "still running" in found["advice"]
@@ -386,3 +391,37 @@ def test_a_table_of_classes_without_a_classifier_is_one_message(
 ) -> None:
     assert report_command.main([str(usual.root), "--classes"]) == 1
     assert "no table of the classes: The winner's classifier" in capsys.readouterr().err
+
+
+def test_a_plot_of_one_point_for_each_trial_is_a_sentence(tmp_path: Path) -> None:
+    search = make_search()
+    made = [trial(search, State.PRUNED, [0.5 + 0.1 * at], PARAMS) for at in range(3)]
+    page = written(write_run(tmp_path / "run", search, made))
+    text = sections(page)["curves"]
+    assert "No trial has reached a second rung, at epoch 0.75, so there are no curves." in text
+    assert "the best so far, has a train loss of" in text
+    assert 'id="learning-curves"' in page  # where the numbers of the trials lead
+    alone = sections(written(write_run(tmp_path / "one", search, made[:1])))["progress"]
+    assert "There is one report: 0.5000 by trial 0 at epoch 0.25, after 11.0 s" in alone
+
+
+@pytest.mark.parametrize(
+    ("counts", "told", "macro"),
+    [
+        ({"a": 500, "b": 480}, "2, about 50% of the test texts each", False),
+        ({"a": 500, "b": 200, "c": 300}, "3, from 20.0% (b) to 50% (a) of the test texts", False),
+        ({"a": 500, "b": 90, "c": 410}, "3, from 9.0% (b) to 50% (a) of the test texts", True),
+    ],
+)
+def test_classes_stand_in_the_headline_and_macro_f1_where_they_are_uneven(
+    tmp_path: Path, counts: dict[str, int], told: str, macro: bool
+) -> None:
+    search = make_search()
+    described = about()
+    described["corpora"][0]["texts_per_class"] = {"test": counts}
+    made = [trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS)]
+    best = {"number": 0, "test_macro_f1": 0.71}
+    folder = write_run(tmp_path / "run", search, made, environment=described, best=best)
+    text = " ".join(sections(written(folder))["result"].split())
+    assert told in text
+    assert ("macro F1: 0.7100" in text) == macro

@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import SECTIONS, make_search, many_trials, write_real_run, write_run
+from report_runs import (
+    SECTIONS,
+    epochs_of,
+    make_search,
+    many_trials,
+    trial,
+    write_real_run,
+    write_run,
+)
 
 from tune import compare
 from tune.report import writer
+from tune.study.records import State
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -200,4 +209,85 @@ def test_a_thousand_trials_open_and_answer_to_the_pointer(browser, pages) -> Non
     visit = Visit(browser, pages["many"])
     visit.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     assert "Trial" in visit.point_at_a_mark("parameter-learning_rate")
+    visit.page.close()
+
+
+LABELS = """() => [...document.querySelectorAll("figure .frame")].flatMap((frame) =>
+    [".xs span", ".tops span", ".ys span"].flatMap((kind) => {
+        const boxes = [...frame.querySelectorAll(kind)]
+            .map((s) => [s.innerText, s.getBoundingClientRect()])
+            .filter(([text, box]) => text.trim() && box.width);
+        return boxes.flatMap(([one, a], at) => boxes.slice(at + 1)
+            .filter(([, b]) => a.left < b.right && b.left < a.right)
+            .filter(([, b]) => a.top < b.bottom && b.top < a.bottom)
+            .map(([other]) => `${frame.closest("figure").id} ${kind}: ${one} and ${other}`));
+    }))"""
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a search with rungs close to each other, wide ranges and long choices."""
+    space = {
+        "hidden_size": {"type": "int", "low": 32, "high": 48},
+        "learning_rate": {"type": "float", "low": 1e-6, "high": 1.0, "log": True},
+        "dropout": {"type": "float", "low": 0.123456, "high": 0.123457},
+        "pooling": {"type": "categorical", "choices": ["last", "max", "mean"]},
+    }
+    scheduler = {"name": "asha", "grace_period": 0.06, "reduction_factor": 2}
+    search = make_search(
+        space=space, train={"epochs": 2.0}, search={"samples": 30, "scheduler": scheduler}
+    )
+
+    def params(at: int) -> dict[str, Any]:
+        chosen = {"hidden_size": 32 + at % 16, "learning_rate": 10.0 ** -(at % 6)}
+        return chosen | {"dropout": 0.123456, "pooling": "max"}
+
+    rungs = len(epochs_of(search))
+    made = [
+        trial(
+            search, State.COMPLETE, [0.5 + 0.001 * at * rung for rung in range(rungs)], params(at)
+        )
+        for at in range(30)
+    ]
+    return writer.write_report(write_run(tmp_path_factory.mktemp("tight") / "run", search, made))
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("name", ["real", "tight"])
+def test_no_label_of_an_axis_touches_another(
+    browser, pages, tight: Path, name: str, width: int
+) -> None:
+    visit = Visit(browser, {**pages, "tight": tight}[name], width=width)
+    assert visit.page.evaluate(LABELS) == []
+    assert visit.page.locator("figure .xs span:visible").count() > 10
+    visit.page.close()
+
+
+def test_a_trial_in_a_table_leads_to_its_curve(browser, pages) -> None:
+    visit = Visit(browser, pages["many"])
+    link = visit.page.locator(".leaders a").nth(3)
+    number = link.inner_text()
+    link.click()
+    visit.page.wait_for_timeout(100)
+    assert visit.page.url.endswith("#learning-curves")
+    caption = visit.page.locator("#learning-curves figcaption")
+    assert f"Trial {number} is drawn" in caption.inner_text()
+    assert visit.page.locator("#learning-curves path.line.hot").count() == 1
+    visit.page.mouse.move(5, 5)
+    visit.page.wait_for_timeout(60)
+    assert visit.page.locator("#learning-curves path.line.hot").count() == 1  # until Escape
+    visit.page.keyboard.press("Escape")
+    assert visit.page.locator("path.hot").count() == 0
+    assert "is drawn" not in caption.inner_text()
+    assert visit.said == []
+    visit.page.close()
+
+
+def test_every_column_of_every_table_has_a_heading(browser, pages) -> None:
+    visit = Visit(browser, pages["real"])
+    empty = visit.page.evaluate(
+        "[...document.querySelectorAll('table:not(.facts-table) thead th')]"
+        ".filter((each) => !each.textContent.trim()).map((each) => each.closest('section').id)"
+    )
+    assert empty == []
     visit.page.close()

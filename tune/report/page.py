@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from typing import Any
 
@@ -25,36 +25,103 @@ from tune.report._parameters import (
 from tune.report._trials import curves_section, losses_section, trial_cards
 from tune.report._within_epochs import steps_section
 
+_LIVE = "; connect-src 'self'; img-src data:"
+"""What a page may load that refreshes itself: its own service, and data URLs as its icon."""
+
 
 def render_report(run: RunData, examined: ErrorAnalysis | str) -> str:
-    """Return the whole page."""
+    """Return the whole page.
+
+    Args:
+        run: The search.
+        examined: The winner's predictions, or a sentence that says why there are none.
+    """
+    return html_page(_page_title(run), report_body(run, examined), trial_cards(run))
+
+
+def render_live_page(
+    run: RunData, examined: ErrorAnalysis | str, facts: Iterable[tuple[str, str]], version: str
+) -> str:
+    """Return the whole page.
+
+    Args:
+        run: The search as it stands.
+        examined: The winner's predictions, or a sentence that says why there are none yet.
+        facts: How the search stands, label by label, for the lines that change most often.
+        version: Changes whenever the page does; the script asks for the page again then.
+    """
+    live = tag(
+        "aside",
+        tag("p", id="live-state", role="status"),
+        live_facts(facts),
+        id="live",
+        data_version=version,
+        aria_label="The search at this moment",
+    )
+    body = report_body(run, examined, live=live)
+    return html_page(
+        _page_title(run), body, trial_cards(run), more_scripts=["live.js"], may_load=_LIVE
+    )
+
+
+def live_facts(facts: Iterable[tuple[str, str]]) -> Html:
+    """Return the lines that change most often as a list.
+
+    Args:
+        facts: Label and text of each.
+    """
+    rows = [tag("div", tag("dt", label), tag("dd", text)) for label, text in facts]
+    return tag("dl", *rows, id="live-facts")
+
+
+def _page_title(run: RunData) -> str:
+    """Return the title of the page, which the browser shows on its tab."""
+    return f"{run.folder.name}: search report"
+
+
+def report_body(run: RunData, examined: ErrorAnalysis | str, *, live: Child = None) -> list[Child]:
+    """Return what the page shows, from top to bottom.
+
+    Args:
+        run: The search.
+        examined: The winner's predictions, or a sentence that says why there are none.
+        live: What a page that refreshes itself shows below its heading.
+    """
     parts = list(_sections(run, examined))
-    nav = tag("nav", *(tag("a", identity, href=f"#{identity}") for identity, _, _ in parts))
-    foot = f"Written {run.read_at:%Y-%m-%d %H:%M} UTC from {run.folder.name}."
-    body = [
+    return [
         heading_section(run),
-        nav,
+        live,
+        tag("nav", *(tag("a", identity, href=f"#{identity}") for identity, _, _ in parts)),
         *(
             tag("section", tag("h2", title), *content, id=identity)
             for identity, title, content in parts
         ),
-        tag("footer", foot),
+        tag("footer", f"Written {run.read_at:%Y-%m-%d %H:%M} UTC from {run.folder.name}."),
     ]
-    return html_page(f"{run.folder.name}: search report", body, trial_cards(run))
 
 
-def html_page(title: str, body: Sequence[Child], trials: Any) -> str:
-    """Return a page that needs no other file and is not allowed to load any.
+def html_page(
+    title: str,
+    body: Sequence[Child],
+    trials: Any,
+    *,
+    more_scripts: Sequence[str] = (),
+    may_load: str = "",
+) -> str:
+    """Return a page that needs no other file.
 
     Args:
-        title: What the browser's tab shows.
-        body: The page's parts.
-        trials: What the page's script shows of each trial, as JSON can write it.
+        title: The title.
+        body: What it shows.
+        trials: What the script shows of each trial on hover.
+        more_scripts: Files of this package that run after `report.js`.
+        may_load: What the page is allowed to load, as a Content Security Policy has it; by
+            default nothing at all.
     """
-    style, script = _own("report.css"), _own("report.js")
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style, scripts = _own("report.css"), [*map(_own, ("report.js", *more_scripts))]
     # Should some text ever get past the escaping, the browser still runs no script but ours.
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}{may_load}"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -66,7 +133,8 @@ def html_page(title: str, body: Sequence[Child], trials: Any) -> str:
     )
     main = tag("main", *body)
     tooltip = tag("div", id="tip", role="status", hidden=True)
-    inner = [main, tooltip, _html.data_block("trials", trials), tag("script", _html.raw(script))]
+    run = [tag("script", _html.raw(script)) for script in scripts]
+    inner = [main, tooltip, _html.data_block("trials", trials), *run]
     page = tag("html", head, tag("body", *inner), lang="en")
     return f"<!doctype html>\n{page}\n"
 
@@ -109,6 +177,10 @@ def _sections(run: RunData, examined: ErrorAnalysis | str) -> Iterator[tuple[str
     yield "mistakes", "Mistakes of the winner", mistakes_section(run, examined)
     yield "failures", "Failures", list(failures_section(run))
     yield "environment", "Environment", list(environment_section(run))
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _own(name: str) -> str:
