@@ -106,7 +106,7 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
             f"{run.folder.best.name}/ holds trial {exported}, the winner of an earlier stop of "
             f"this search, while trial {run.best.number} leads now."
         )
-    source = source or dataset.locate(_data(run))
+    source = source or dataset.locate(data_from_here(run))
     known = run.corpus.get("data_fingerprint")
     if known is not None and known != source.fingerprint:
         return f"The texts are no longer those that the search saw: {source.name} has changed."
@@ -123,7 +123,7 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
     return summarise(name, loaded.label_names, texts, split.labels, probabilities)
 
 
-def _data(run: RunData) -> DataConfig:
+def data_from_here(run: RunData) -> DataConfig:
     """Return where the texts are: a path may be relative to where the search was started."""
     data = run.config.data
     there = Path(str(run.environment.get("directory", "."))) / data.name
