@@ -7,7 +7,7 @@ cross-validation and grid search like any classifier of its own.
 import inspect
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -382,6 +382,68 @@ class TextClassifier:
         loaded.history_ = [first.about["result"]] if "result" in first.about else []
         loaded.notices_ = ()
         return loaded
+
+    @classmethod
+    def from_hub(cls, name: str, revision: str | None = None, *, token: str | None = None) -> Self:
+        """Download a classifier from the Hugging Face hub and read it.
+
+        It may be a stranger's: nothing in it is run, and sizes, shapes and names are checked before
+        anything is loaded.
+
+        Args:
+            name: The repository, `user/name`.
+            revision: A branch, a tag or a commit, which alone stays the same for ever; by default
+                the latest commit of main.
+            token: Of an account that may read it; by default that of `hf auth login` or HF_TOKEN.
+
+        Raises:
+            HubError: Where it cannot be downloaded.
+            BundleError: Where it is no sound classifier.
+
+        Example::
+
+            TextClassifier.from_hub("ann/tickets").predict(["My parcel is two days late"])
+        """
+        from textcls.hub.repositories import SCHEME, download_repository
+
+        return cls.load(download_repository(name.removeprefix(SCHEME), revision, token=token))
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool = False,
+        token: str | None = None,
+        license: str | None = None,  # noqa: A002  # as the hub calls it
+        language: str | Sequence[str] = (),
+    ) -> str:
+        """Publish the classifier on the Hugging Face hub, with a model card.
+
+        Args:
+            name: The repository, `user/name`; it is made where there is none.
+            private: Make a new repository private; one that exists stays as it is.
+            token: Of an account that may write; by default that of `hf auth login` or HF_TOKEN.
+            license: The identifier of a licence for the card, such as "mit".
+            language: The texts' language or languages for the card, such as "en".
+
+        Returns:
+            The address of the repository's page.
+
+        Raises:
+            NotFittedError: Before `fit` or `load`.
+            BundleError: For an ensemble, whose folder `textcls-tune push` publishes.
+            HubError: Where the hub cannot be reached, or refuses.
+        """
+        from tempfile import TemporaryDirectory
+
+        from textcls.push.publication import publish_bundle
+
+        languages = [language] if isinstance(language, str) else list(language)
+        with TemporaryDirectory(prefix="textcls-", ignore_cleanup_errors=True) as scratch:
+            folder = self.save(Path(scratch) / "classifier")
+            return publish_bundle(
+                folder, name, private=private, token=token, licence=license, languages=languages
+            )
 
     def configuration(self) -> TrainFile:
         """Return the checked configuration that the parameters make.
