@@ -81,6 +81,7 @@ LIGHT = (
     "textcls.runtime.predictor",
     "textcls.serve.__main__",
     "textcls.serve.application",
+    "textcls.serve.pyfunc",
     "textcls.train",
     "tune",
     "tune.cli",

@@ -30,7 +30,7 @@ from tune.execution.stop import StopSignal, stop_on_signals
 from tune.execution.task import Arrays, Objective
 from tune.formatting import duration
 from tune.manifest import RunManifest
-from tune.monitor import log_capture
+from tune.monitor import log_capture, mlflow_model
 from tune.monitor.callback import Monitor
 from tune.monitor.progress import Progress
 from tune.monitor.search_state import SearchPlan, SearchState
@@ -183,6 +183,8 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         )  # fmt: skip
         _write_results(outcome, len(parts.study.milestones))
         examined = writer.write_report_at_end(folder, monitor.say, source)
+        if "mlflow" in request.track and winner is not None and parts.corpora:
+            mlflow_model.register_winner(folder, winner.as_dict(), monitor.say)
     return replace(outcome, examined=examined)
 
 
