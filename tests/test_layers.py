@@ -41,6 +41,7 @@ FLOORS = {
     ],
     "tune": [
         ["tune.exceptions", "tune.formatting", "tune.schedulers"],
+        ["tune.serving"],
         ["tune.config"],
         ["tune.study"],
         ["tune.run_folder"],
@@ -67,10 +68,12 @@ MAY_IMPORT_RAY = {
     "tune/execution/ray_runner.py",
     "tune/execution/worker.py",
     "tune/results/rerun.py",
+    "tune/serving/ray_serve.py",
 }
 LIGHT = (
     "textcls",
     "textcls.analysis.explanation",
+    "textcls.analysis.mistake_words",
     "textcls.check",
     "textcls.command_line",
     "textcls.config.models",

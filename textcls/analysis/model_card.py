@@ -13,6 +13,8 @@ from textcls.training.metrics import wilson_interval
 
 CARD = "README.md"
 """The card's file in a classifier's folder."""
+LINEAR_ALONE = "linear_alone"
+"""The key by which a classifier says that its encoder is empty."""
 _LABELS_SHOWN = 50
 _SPECIAL = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#|!"})
 
@@ -30,6 +32,15 @@ def card_text(description: Description, *, members: int = 1) -> str:
     front = _yaml(_metadata(description))
     note = "# license and language: to be filled in, and the licence of the data with them\n"
     return f"---\n{note}{front}---\n\n" + "\n".join(_body(description, members)) + "\n"
+
+
+def write_card(folder: Path, description: Description) -> None:
+    """Write the model card of a classifier into its folder.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    (folder / CARD).write_text(card_text(description), encoding="utf-8")
 
 
 def with_metadata(card: str, path: Path, licence: str | None, languages: Sequence[str]) -> str:
@@ -130,11 +141,13 @@ def _body(description: Description, members: int) -> Iterator[str]:
         )
         yield ""
     linear = " with a linear classifier of words beside it" if model.linear_weight else ""
-    yield (
+    what = (
         f"A {model.name.upper()} of hidden size {model.hidden_size}{linear}; it reads the first "
-        f'{description.max_length:,} tokens of a text. `textcls-tune predict FOLDER "text"` '
-        "predicts with it."
+        f"{description.max_length:,} tokens of a text."
     )
+    if (about.model_extra or {}).get(LINEAR_ALONE):
+        what = "A linear classifier of words, pairs of words and capitals; it reads whole texts."
+    yield f'{what} `textcls-tune predict FOLDER "text"` predicts with it.'
     yield from (
         "",
         "## Data",

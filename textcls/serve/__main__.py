@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "TEXTCLS_SERVE_TOKEN"  # noqa: S105 - the name of a variable
 _CONNECTIONS = 1_000  # open at once; more are answered with 503
-_SHORTEST_TOKEN = 16
+SHORTEST_TOKEN = 16
+"""Characters that a token must have at least."""
 
 EPILOG = f"""\
 examples:
@@ -105,9 +106,9 @@ def _checked_token(parser: CommandParser, options: argparse.Namespace) -> str | 
             )
         return None
     token: str = given
-    if len(token) < _SHORTEST_TOKEN or not all("!" <= each <= "~" for each in token):
+    if len(token) < SHORTEST_TOKEN or not all("!" <= each <= "~" for each in token):
         parser.error(
-            f"the token must have at least {_SHORTEST_TOKEN} characters, of ASCII and without "
+            f"the token must have at least {SHORTEST_TOKEN} characters, of ASCII and without "
             f"blanks, but has {len(token)}; openssl rand -hex 32 makes one"
         )
     return token

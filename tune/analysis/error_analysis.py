@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textcls.analysis import mistake_words
+from textcls.analysis.explanation import WordShare
 from textcls.config.models import DataConfig
 from textcls.exceptions import BundleError, TextclsError
 from textcls.training.metrics import ClassScore, accuracy, class_scores, confusion_matrix
@@ -32,6 +34,8 @@ class Mistake:
     """Probability of the predicted class."""
     for_label: float
     """Probability of the labelled class."""
+    words: tuple[WordShare, ...] = ()
+    """The words that moved the decision most, for the prediction and against the label."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,18 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
     texts = split.texts.to_pylist()
     with _one_thread():
         probabilities = loaded.probabilities(texts)
-    return summarise(name, loaded.label_names, texts, split.labels, probabilities)
+    found = summarise(name, loaded.label_names, texts, split.labels, probabilities)
+    return _explained(run.folder.best, found)
+
+
+def _explained(best: Path, found: ErrorAnalysis) -> ErrorAnalysis:
+    """Return the analysis with the words behind its mistakes, as far as five seconds go."""
+    from textcls.runtime.loading import load_predictor
+
+    cases = [(each.text, each.label) for each in found.mistakes]
+    words = mistake_words.words_behind(load_predictor(best), cases) if cases else []
+    mistakes = (replace(each, words=some) for each, some in zip(found.mistakes, words, strict=True))
+    return replace(found, mistakes=tuple(mistakes))
 
 
 def data_from_here(run: RunData) -> DataConfig:

@@ -5,7 +5,6 @@ import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,7 +143,7 @@ def test_what_goes_wrong_is_one_sentence(
 
 
 def test_a_frame_without_its_columns_is_refused(
-    found: tuple[RunFolder, str], tmp_path: Path
+    found: tuple[RunFolder, str],
 ) -> None:
     model = PyfuncClassifier(load_predictor(found[0].best))
     one = model.predict(pd.DataFrame({"anything": ["shares fell"]}))
