@@ -589,7 +589,7 @@ def _read(X: Texts, y: Texts | None, data: DataConfig) -> "tuple[TextDataset, di
 
 def _with_reference(fitted: "Predictor", held_out: tuple[Texts, Texts]) -> "BundleFiles":
     """Return a classifier's files with the statistics of texts that it has not learnt from."""
-    from textcls.analysis.held_out import measure_held_out
+    from textcls.analysis.held_out_texts import measure_held_out
     from textcls.data.in_memory import label_column, text_column
 
     texts = [text or "" for text in text_column(held_out[0]).to_pylist()]

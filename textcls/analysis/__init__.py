@@ -9,7 +9,7 @@ underscore is this package's own.
 __all__ = [
     "drift",
     "explanation",
-    "held_out",
+    "held_out_texts",
     "labelled",
     "linear_terms",
     "mistake_words",

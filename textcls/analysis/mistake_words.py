@@ -55,6 +55,11 @@ def _words(
 def tell_words(words: Sequence[WordShare], prediction: str, label: str) -> str:
     """Return the words in one line: those for the prediction, then those for the label.
 
+    Args:
+        words: The words.
+        prediction: The predicted class.
+        label: The text's label.
+
     Example:
         >>> shares = [WordShare("striker", 1, 0.8, 0.4), WordShare("bank", 1, -0.3, 0.0)]
         >>> tell_words(shares, "Sports", "Business")

@@ -37,6 +37,10 @@ def card_text(description: Description, *, members: int = 1) -> str:
 def write_card(folder: Path, description: Description) -> None:
     """Write the model card of a classifier into its folder.
 
+    Args:
+        folder: The folder.
+        description: Of the classifier.
+
     Raises:
         OSError: It cannot be written.
     """

@@ -19,7 +19,14 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Publish the classifier; return the exit code."""
+    """Publish the classifier.
+
+    Args:
+        argv: The arguments; by default those of this process.
+
+    Returns:
+        The exit code.
+    """
     options = make_parser().parse(argv)
     try:
         from textcls.push.publication import publish_bundle

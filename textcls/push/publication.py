@@ -63,6 +63,12 @@ def stage_bundle(
 ) -> None:
     """Write what `publish_bundle` uploads into an empty folder, after checking it.
 
+    Args:
+        folder: The classifier's folder.
+        out: The empty folder.
+        licence: The identifier of a licence; None to leave the card's.
+        languages: Codes of the texts' languages; none to leave the card's.
+
     Raises:
         BundleError: The folder holds no sound classifier.
     """

@@ -92,7 +92,11 @@ class PyfuncClassifier:
 
 
 def text_columns(predictor: Predictor | EnsemblePredictor) -> tuple[str, ...]:
-    """Return the columns that made a text in training, where they were named, else `text`."""
+    """Return the columns that made a text in training, where they were named, else `text`.
+
+    Args:
+        predictor: The classifier.
+    """
     data = (predictor.about.get("configuration") or {}).get("data") or {}
     named: Sequence[str] = data.get("text_columns") or ()
     return tuple(map(str, named)) or (TEXT,)

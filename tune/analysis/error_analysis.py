@@ -139,7 +139,11 @@ def _explained(best: Path, found: ErrorAnalysis) -> ErrorAnalysis:
 
 
 def data_from_here(run: RunData) -> DataConfig:
-    """Return where the texts are: a path may be relative to where the search was started."""
+    """Return where the texts are: a path may be relative to where the search was started.
+
+    Args:
+        run: The search.
+    """
     data = run.config.data
     there = Path(str(run.environment.get("directory", "."))) / data.name
     if Path(data.name).expanduser().exists() or not there.exists():

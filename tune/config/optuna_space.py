@@ -163,7 +163,12 @@ def _decode(known: AnyDistribution, kept: Any) -> Value:
 
 
 def fits_space(params: Params, config: SearchFile) -> bool:
-    """Tell whether a trial of a search could have these parameters."""
+    """Tell whether a trial of a search could have these parameters.
+
+    Args:
+        params: The parameters, as a configuration means them.
+        config: The search.
+    """
     known = searched(config)
     try:
         whole = complete(known, params, defaults={})

@@ -23,7 +23,11 @@ _LONGEST = 6_000  # characters of a parameter's value
 
 
 def client_of(folder: RunFolder) -> "MlflowClient":
-    """Return a client of the store that a search is tracked in."""
+    """Return a client of the store that a search is tracked in.
+
+    Args:
+        folder: The run folder.
+    """
     from mlflow import MlflowClient  # late: it takes a second, and most searches do without
 
     quieten()
@@ -38,7 +42,12 @@ def quieten() -> None:
 
 
 def experiment_of(client: "MlflowClient", folder: RunFolder) -> tuple[str, bool]:
-    """Return the experiment of a search, and whether it was there already."""
+    """Return the experiment of a search, and whether it was there already.
+
+    Args:
+        client: A client of the store.
+        folder: The run folder.
+    """
     found = client.get_experiment_by_name(folder.name)
     if found is not None:
         return str(found.experiment_id), True
@@ -49,7 +58,12 @@ def experiment_of(client: "MlflowClient", folder: RunFolder) -> tuple[str, bool]
 
 
 def parent_run(client: "MlflowClient", folder: RunFolder) -> str:
-    """Return the id of the search's own run, which is made where there is none."""
+    """Return the id of the search's own run, which is made where there is none.
+
+    Args:
+        client: A client of the store.
+        folder: The run folder.
+    """
     experiment, _ = experiment_of(client, folder)
     found = client.search_runs([experiment], f"tags.`{_KIND}` = 'search'")
     if found:
@@ -61,7 +75,12 @@ def parent_run(client: "MlflowClient", folder: RunFolder) -> str:
 
 
 def trial_runs(client: "MlflowClient", folder: RunFolder) -> Iterator["Run"]:
-    """Yield the runs of the search's trials."""
+    """Yield the runs of the search's trials.
+
+    Args:
+        client: A client of the store.
+        folder: The run folder.
+    """
     experiment, _ = experiment_of(client, folder)
     token = None
     while True:

@@ -101,6 +101,10 @@ class Comparison:
 def keep_previous(old: RunFolder, new: RunFolder) -> None:
     """Copy the winner of an earlier run, and what it learnt from, into a new run folder.
 
+    Args:
+        old: The earlier run.
+        new: The new one.
+
     Raises:
         BundleError: The earlier run has no classifier, or a damaged one.
         OSError: It cannot be copied.
@@ -133,6 +137,10 @@ def keep_learnt_texts(folder: RunFolder, dataset: "TextDataset") -> None:
     """Write the hashes of the texts of train and validation, sorted, each once.
 
     A later search that starts from this run leaves these texts out where it compares.
+
+    Args:
+        folder: The run folder.
+        dataset: The texts of its search.
     """
     splits = [dataset.splits[name] for name in ("train", "validation") if name in dataset.splits]
     hashes = np.unique(np.concatenate([split.hashes() for split in splits]))

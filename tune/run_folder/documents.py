@@ -305,7 +305,11 @@ def read_reruns(path: Path) -> list[RecordedRerun]:
 
 
 def read_previous(path: Path) -> PreviousRecord:
-    """Return what is recorded of the run that a search started from; raises as `read_result`."""
+    """Return what is recorded of the run that a search started from; raises as `read_result`.
+
+    Args:
+        path: The file.
+    """
     return _adapted(_PREVIOUS, read_json(path), path)
 
 

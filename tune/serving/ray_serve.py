@@ -81,7 +81,7 @@ def build(arguments: ServeArguments) -> Application:
         return _make_app(place, token, hosts)
 
     deployment = serve.deployment(
-        serve.ingress(make_app)(_Classifier),
+        serve.ingress(make_app)(_Replica),
         name="textcls",
         ray_actor_options={"num_cpus": arguments.cpus},
         max_ongoing_requests=4 * arguments.ongoing_requests,
@@ -94,7 +94,7 @@ def build(arguments: ServeArguments) -> Application:
     return deployment.bind()
 
 
-class _Classifier:
+class _Replica:
     """Stands for the replica; the application is all that it has."""
 
 
