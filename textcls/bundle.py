@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from textcls.analysis import drift
-from textcls.analysis.model_card import CARD, card_text
+from textcls.analysis.model_card import write_card
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import Classifier
@@ -188,11 +188,11 @@ def export_bundle(
     linear = corpus.linear if model.linear_weight > 0 else None
     whole = None if corpus.whole is None else corpus.whole.vocabulary
     write_bundle(_files(description, weights, corpus.vocabulary, linear, whole), out)
-    (out / CARD).write_text(card_text(description), encoding="utf-8")
+    write_card(out, description)
 
 
 def save_bundle(bundle: Bundle, model: ModelConfig, out: Path) -> None:
-    """Write a bundle to a folder; a bundle that stands there is replaced.
+    """Write a bundle and its model card to a folder; a bundle that stands there is replaced.
 
     Args:
         bundle: The classifier.
@@ -202,7 +202,9 @@ def save_bundle(bundle: Bundle, model: ModelConfig, out: Path) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    write_bundle(files_of(bundle, model), out)
+    files = files_of(bundle, model)
+    write_bundle(files, out)
+    write_card(out, files.description)
 
 
 def files_of(bundle: Bundle, model: ModelConfig) -> BundleFiles:

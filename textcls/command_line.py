@@ -48,8 +48,8 @@ class CommandParser(argparse.ArgumentParser):
         self.add_argument(
             "run",
             metavar="RUN",
-            help="a run's name below ./runs, a run folder, or a classifier's folder such as "
-            "runs/NAME/best",
+            help="a run's name below ./runs, a run folder, a classifier's folder such as "
+            "runs/NAME/best, or hf://USER/NAME on the Hugging Face hub",
         )
         self.add_argument(
             "--runs-dir", default="runs", metavar="DIR", help="where runs lie; by default runs"

@@ -7,7 +7,8 @@ cross-validation and grid search like any classifier of its own.
 import inspect
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -19,6 +20,7 @@ from textcls.exceptions import BundleError, DataError, NotFittedError
 
 if TYPE_CHECKING:
     from textcls.data.dataset import TextDataset
+    from textcls.runtime.bundle_files import BundleFiles
     from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
 _KEYS = {
@@ -329,12 +331,17 @@ class TextClassifier:
         right = [a == b for a, b in zip(predicted, expected, strict=True)]
         return float(np.mean(right)) if right else 0.0
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(
+        self, path: str | os.PathLike[str], *, held_out: tuple[Texts, Texts] | None = None
+    ) -> Path:
         """Write the classifier to a folder, as safetensors and JSON; one that is there is replaced.
 
         Args:
             path: The folder, made with its parents where it is missing. One that holds anything but
                 a classifier is refused.
+            held_out: Texts and labels that it has not learnt from. Accuracy, lengths, words and
+                predictions on them are kept with it, so that `textcls-tune check` and the model
+                card have something to go by; `fit` learns from every text that it gets.
 
         Returns:
             The folder, which `load` and `python -m textcls.predict` read.
@@ -343,7 +350,9 @@ class TextClassifier:
             NotFittedError: Before `fit` or `load`.
             BundleError: For an ensemble, whose folder is to be copied as it is, and for a folder
                 that holds something else.
+            DataError: Where `held_out` cannot be used.
         """
+        from textcls.analysis.model_card import write_card
         from textcls.runtime.bundle_files import write_bundle
         from textcls.runtime.predictor import Predictor
 
@@ -351,7 +360,9 @@ class TextClassifier:
         if not isinstance(fitted, Predictor):
             raise BundleError("an ensemble cannot be saved again; copy its folder instead")
         out = Path(path)
-        write_bundle(fitted.files, out, half=False)
+        files = fitted.files if held_out is None else _with_reference(fitted, held_out)
+        write_bundle(files, out, half=False)
+        write_card(out, files.description)
         return out
 
     @classmethod
@@ -382,6 +393,68 @@ class TextClassifier:
         loaded.history_ = [first.about["result"]] if "result" in first.about else []
         loaded.notices_ = ()
         return loaded
+
+    @classmethod
+    def from_hub(cls, name: str, revision: str | None = None, *, token: str | None = None) -> Self:
+        """Download a classifier from the Hugging Face hub and read it.
+
+        It may be a stranger's: nothing in it is run, and sizes, shapes and names are checked before
+        anything is loaded.
+
+        Args:
+            name: The repository, `user/name`.
+            revision: A branch, a tag or a commit, which alone stays the same for ever; by default
+                the latest commit of main.
+            token: Of an account that may read it; by default that of `hf auth login` or HF_TOKEN.
+
+        Raises:
+            HubError: Where it cannot be downloaded.
+            BundleError: Where it is no sound classifier.
+
+        Example::
+
+            TextClassifier.from_hub("ann/tickets").predict(["My parcel is two days late"])
+        """
+        from textcls.hub.repositories import SCHEME, download_repository
+
+        return cls.load(download_repository(name.removeprefix(SCHEME), revision, token=token))
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool = False,
+        token: str | None = None,
+        license: str | None = None,  # noqa: A002  # as the hub calls it
+        language: str | Sequence[str] = (),
+    ) -> str:
+        """Publish the classifier on the Hugging Face hub, with a model card.
+
+        Args:
+            name: The repository, `user/name`; it is made where there is none.
+            private: Make a new repository private; one that exists stays as it is.
+            token: Of an account that may write; by default that of `hf auth login` or HF_TOKEN.
+            license: The identifier of a licence for the card, such as "mit".
+            language: The texts' language or languages for the card, such as "en".
+
+        Returns:
+            The address of the repository's page.
+
+        Raises:
+            NotFittedError: Before `fit` or `load`.
+            BundleError: For an ensemble, whose folder `textcls-tune push` publishes.
+            HubError: Where the hub cannot be reached, or refuses.
+        """
+        from tempfile import TemporaryDirectory
+
+        from textcls.push.publication import publish_bundle
+
+        languages = [language] if isinstance(language, str) else list(language)
+        with TemporaryDirectory(prefix="textcls-", ignore_cleanup_errors=True) as scratch:
+            folder = self.save(Path(scratch) / "classifier")
+            return publish_bundle(
+                folder, name, private=private, token=token, licence=license, languages=languages
+            )
 
     def configuration(self) -> TrainFile:
         """Return the checked configuration that the parameters make.
@@ -512,6 +585,18 @@ def _read(X: Texts, y: Texts | None, data: DataConfig) -> "tuple[TextDataset, di
     originals = original_labels(y)
     dataset = memory_dataset((X, y), data)
     return dataset, {name: originals.get(name, name) for name in dataset.label_names}
+
+
+def _with_reference(fitted: "Predictor", held_out: tuple[Texts, Texts]) -> "BundleFiles":
+    """Return a classifier's files with the statistics of texts that it has not learnt from."""
+    from textcls.analysis.held_out_texts import measure_held_out
+    from textcls.data.in_memory import label_column, text_column
+
+    texts = [text or "" for text in text_column(held_out[0]).to_pylist()]
+    labels = [str(label) for label in label_column(held_out[1]).to_pylist()]
+    reference = measure_held_out(fitted, texts, labels)
+    description = fitted.files.description.model_copy(update={"reference": reference})
+    return replace(fitted.files, description=description)
 
 
 def _classes(kept: object, label_names: tuple[str, ...]) -> list[Any]:

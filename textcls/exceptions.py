@@ -22,6 +22,10 @@ class HubUnreachableError(DataError):
     """A data set or vectors live on a hub that cannot be reached and no substitute was named."""
 
 
+class HubError(TextclsError):
+    """A repository of a hub that cannot be read or written; the message says why."""
+
+
 class EmbeddingError(TextclsError):
     """Pre-trained vectors that cannot be used; the message names the file and the line."""
 

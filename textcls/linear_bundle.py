@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from textcls import bundle
+from textcls.analysis.model_card import LINEAR_ALONE
 from textcls.bundle import Bundle
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
@@ -87,7 +88,7 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
         nothing,
         corpus.label_names,
         data.max_length,
-        dict(about),
+        {**about, LINEAR_ALONE: True},
         corpus.linear,
         corpus.tokenizer,
         WHOLE_LENGTH,

@@ -30,6 +30,7 @@ from tune.run_folder.paths import RunFolder
 if TYPE_CHECKING:
     from textcls.data.dataset import Source
     from textcls.estimator import TextClassifier
+    from tune.analysis.earlier_run import EarlierRun
     from tune.analysis.run_data import RunData
     from tune.analysis.trials import Trials
     from tune.execution.task import Objective
@@ -141,6 +142,17 @@ class SearchResult:
         return TextClassifier.load(self.folder / "best")
 
     @property
+    def against_previous(self) -> Mapping[str, Any] | None:
+        """The winner beside that of the run that the search started from, on the same texts.
+
+        Among its keys are `sentence`, `notes`, `old`, `new`, `interval`, `p_value` and `better`
+        ("new", "old", or None where the difference may be chance). None where the search did not
+        start from another run, or has not ended.
+        """
+        found: Mapping[str, Any] | None = self.data.result.get("previous")
+        return found
+
+    @property
     def report(self) -> Path:
         """The page that tells what happened."""
         return self.folder / "report.html"
@@ -192,6 +204,7 @@ class Search:
     def __init__(self, **sections: Any) -> None:
         self.config = search_file.make_search(sections)
         self._name = "search"
+        self._earlier: EarlierRun | None = None
 
     @classmethod
     def load(
@@ -215,6 +228,41 @@ class Search:
         path = find_space(space if isinstance(space, str) else Path(space))
         given = [Override(key, value, key) for key, value in (overrides or {}).items()]
         return cls._of(search_file.load_search(path, given), path.stem)
+
+    @classmethod
+    def from_run(
+        cls,
+        run: str | os.PathLike[str],
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        runs_dir: str | os.PathLike[str] = "runs",
+    ) -> "Search":
+        """Begin with what an earlier run found: its space, its best parameters, its tokenizer.
+
+        The result of its `run` says whether the new winner is better than the earlier one
+        (`SearchResult.against_previous`).
+
+        Args:
+            run: The earlier run's folder, or its name within `runs_dir`.
+            overrides: Values by dotted key that take the place of the earlier search's.
+            runs_dir: Where its folder lies.
+
+        Raises:
+            SearchError: Where there is no such run, or it has no classifier.
+            ConfigError: Where an override cannot be used.
+
+        Example::
+
+            result = Search.from_run("tickets").run(data="new.csv", name="tickets-2")
+            result.against_previous["sentence"]
+        """
+        from tune.analysis.earlier_run import start_from
+
+        given = [Override(key, value, key) for key, value in (overrides or {}).items()]
+        earlier = start_from(paths.find(Path(runs_dir), os.fspath(run)), given)
+        made = cls._of(earlier.config, earlier.folder.name)
+        made._earlier = earlier
+        return made
 
     @classmethod
     def over(
@@ -263,7 +311,7 @@ class Search:
     @classmethod
     def _of(cls, config: SearchFile, name: str) -> "Search":
         made = cls.__new__(cls)
-        made.config, made._name = config, name
+        made.config, made._name, made._earlier = config, name, None
         return made
 
     def run(
@@ -414,6 +462,7 @@ class Search:
             database=database,
             track=tuple(dict.fromkeys(track)),
             resumed=resumed,
+            earlier=self._earlier,
             warm_start=None if warm_start is None else paths.find(runs_dir, os.fspath(warm_start)),
             source=source,
         )

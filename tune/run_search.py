@@ -16,6 +16,7 @@ from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
 from tune import setup, warm_start
 from tune.analysis import class_table
+from tune.analysis.earlier_run import EarlierRun
 from tune.analysis.error_analysis import ErrorAnalysis
 from tune.config import grid
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
@@ -29,15 +30,16 @@ from tune.execution.stop import StopSignal, stop_on_signals
 from tune.execution.task import Arrays, Objective
 from tune.formatting import duration
 from tune.manifest import RunManifest
-from tune.monitor import log_capture
+from tune.monitor import log_capture, mlflow_model
 from tune.monitor.callback import Monitor
 from tune.monitor.progress import Progress
 from tune.monitor.search_state import SearchPlan, SearchState
 from tune.monitor.trackers import Tracked
 from tune.report import writer
-from tune.results import ensembles, fallback
+from tune.results import ensembles, fallback, previous_winner
 from tune.results import winner as winners
 from tune.results.ensembles import ExportedEnsemble
+from tune.results.previous_winner import Comparison
 from tune.results.winner import Winner
 from tune.run_folder import atomic, disk_errors, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
@@ -78,6 +80,8 @@ class Request:
     """Whether a run that is resumed may go on with texts or vectors that have changed."""
     warm_start: RunFolder | None = None
     """An earlier run whose trials the sampler is to know."""
+    earlier: EarlierRun | None = None
+    """The run that a new search starts from, and whose winner its own is compared with."""
     source: "Source | None" = None
     """Texts that a program holds; None for those that the configuration names."""
 
@@ -112,6 +116,8 @@ class Outcome:
     """What said that further trials were not worth the wait, where that ended the search."""
     examined: ErrorAnalysis | None = None
     """The winner's predictions on held-out texts."""
+    compared: Comparison | None = None
+    """The winner beside that of the run that the search started from."""
 
     @property
     def exit_code(self) -> int:
@@ -166,12 +172,19 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         ensemble = _form_ensemble(request, parts, monitor)
         seconds = time.monotonic() - began
         records = parts.study.records()
+        source, compared = request.source, None
+        if winner is not None and parts.corpora:
+            source, compared = previous_winner.look_back(
+                request.config, parts.corpora, folder, request.source
+            )
         outcome = Outcome(
             request, tuple(records), winner, ensemble, stop.signal, stop.given_up, seconds,
-            ended_by=parts.controller.ended_by,
+            ended_by=parts.controller.ended_by, compared=compared,
         )  # fmt: skip
         _write_results(outcome, len(parts.study.milestones))
-        examined = writer.write_report_at_end(folder, monitor.say, request.source)
+        examined = writer.write_report_at_end(folder, monitor.say, source)
+        if "mlflow" in request.track and winner is not None and parts.corpora:
+            mlflow_model.register_winner(folder, winner.as_dict(), monitor.say)
     return replace(outcome, examined=examined)
 
 
@@ -198,6 +211,8 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
     rows = winners.winner_lines(outcome.winner, request.config, request.folder)
     if outcome.ensemble is not None:
         rows += ensembles.ensemble_lines(outcome.ensemble, request.folder)
+    if outcome.compared is not None:
+        rows += outcome.compared.lines()
     if request.folder.report.exists():
         rows.append(("Report", paths.shown(request.folder.report)))
     progress.result([("Trials", trials), *rows])
@@ -360,6 +375,9 @@ def _prepare(
     else:
         record.write(prepared, plan)
         request.folder.journal.unlink(missing_ok=True)  # of a search killed amid its start
+        if request.earlier is not None:
+            previous_winner.keep_previous(request.earlier.folder, request.folder)
+            monitor.say(str(request.earlier))
         earlier = None
         if request.warm_start is not None:
             earlier = warm_start.read_warm_start(request.warm_start, search, request.folder)
@@ -436,6 +454,8 @@ def _write_results(outcome: Outcome, rungs: int) -> None:
         result["ended_by"] = outcome.ended_by.as_dict()
     if outcome.ensemble is not None:
         result["ensemble"] = outcome.ensemble.as_dict()
+    if outcome.compared is not None:
+        result["previous"] = outcome.compared.as_dict()
     atomic.write_json(folder.result, result)
 
 

@@ -101,14 +101,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _misfit(options: argparse.Namespace) -> str | None:
     """Say which of the options that choose the run contradict each other; None where they fit."""
     if options.resume == _AUTO:
-        if options.space is None or options.name is None:
-            return "--resume auto needs --space and --name: it goes on with that run or begins it"
+        if options.name is None or (options.space is None and options.from_run is None):
+            return (
+                "--resume auto needs --name, and --space or --from: it goes on with that run or "
+                "begins it"
+            )
     elif options.resume is not None:
-        for other in ("space", "name"):
-            if getattr(options, other) is not None:
+        for other, given in (
+            ("space", options.space), ("name", options.name), ("from", options.from_run),
+        ):  # fmt: skip
+            if given is not None:
                 return f"argument --{other}: not allowed with argument --resume, but for auto"
-    elif options.space is None and options.data is None:
-        return "one of the arguments --space --data --resume is required"
+    elif options.space is None and options.data is None and options.from_run is None:
+        return "one of the arguments --space --data --from --resume is required"
+    if options.from_run is not None:
+        for other, given in (("space", options.space), ("warm-start", options.warm_start)):
+            if given is not None:
+                return (
+                    f"argument --{other}: not allowed with argument --from, which searches what "
+                    "its run searched; --set changes keys of that"
+                )
     return None
 
 
@@ -202,7 +214,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         overrides.append(Override("train.least_texts", 0, "--epochs"))
     overrides += options.set
     database = databases.allow_named(options.storage)
-    warm_start, source = None, None
+    warm_start, source, earlier = None, None, None
     if options.warm_start is not None:
         if options.resume not in (None, _AUTO):
             raise ConfigError("--warm-start is for a new search, but --resume goes on with one")
@@ -219,6 +231,15 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         space = folder.space if options.space is None else spaces.find_space(options.space)
         search = search_file.load_search(space, overrides)
         check_resumable(folder, search, database)
+    elif options.from_run is not None:
+        from tune.analysis.earlier_run import start_from
+
+        earlier = start_from(paths.find(runs_dir, options.from_run), overrides)
+        search = earlier.config
+        check_local(search.data)
+        named = Path(earlier.folder.name)
+        name = options.name or paths.default_name(named, datetime.now().astimezone())
+        folder = paths.create(runs_dir, name)
     else:
         space = spaces.find_space(options.space or own_data.SPACE)
         search = search_file.load_search(space, overrides)
@@ -242,6 +263,7 @@ def _request(options: argparse.Namespace, given: Sequence[str]) -> "Request":
         resumed=resumed,
         changed_data=options.changed_data,
         warm_start=warm_start,
+        earlier=earlier,
         source=source,
     )
 
@@ -252,6 +274,7 @@ def make_parser() -> CommandParser:
         "tune.search",
         "Search for a good text classifier; what it finds is left in RUNS/NAME.",
         usage="%(prog)s --space SPACE [OPTION ...]\n"
+        "       %(prog)s --from RUN [--data DATA] [OPTION ...]\n"
         "       %(prog)s --resume RUN [OPTION ...]\n"
         "       %(prog)s --list",
     )
@@ -274,8 +297,15 @@ def _add_search_options(group: argparse._ArgumentGroup) -> None:
     add(
         "--resume",
         metavar="RUN",
-        help="resume a run, by its name or folder; auto, with --space and --name: resume that run "
-        "if it exists, else begin it",
+        help="resume a run, by its name or folder; auto, with --name and --space or --from: resume "
+        "that run if it exists, else begin it",
+    )
+    add(
+        "--from",
+        dest="from_run",
+        metavar="RUN",
+        help="search what an earlier run searched, its best trials first, and compare the new "
+        "winner with its winner",
     )
     add("--warm-start", metavar="RUN", help="let the sampler know the trials of an earlier run")
     add(

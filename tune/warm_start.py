@@ -5,11 +5,9 @@ trials of the new search: they count for nothing else and win nothing.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from tune.analysis import run_data
 from tune.config import optuna_space
-from tune.config.conditions import complete
 from tune.config.parameters import SECTIONS
 from tune.config.search_file import SearchFile
 from tune.exceptions import RunFolderError, SearchError
@@ -70,7 +68,7 @@ def read_warm_start(folder: RunFolder, config: SearchFile, run: RunFolder) -> Wa
             f"recorded, {', '.join(now)} here), so the values cannot be compared"
         )
     worth = [record for record in told.records if record.state in _TELLING and record.values]
-    fitting = [record for record in worth if _fits(told.params(record), config)]
+    fitting = [record for record in worth if optuna_space.fits_space(told.params(record), config)]
     differing = (
         f"{section}.{key}"
         for section in SECTIONS
@@ -84,16 +82,6 @@ def read_warm_start(folder: RunFolder, config: SearchFile, run: RunFolder) -> Wa
         len(worth) - len(fitting),
         tuple(differing),
     )
-
-
-def _fits(params: dict[str, Any], config: SearchFile) -> bool:
-    """Tell whether a trial of this search could have these parameters."""
-    known = optuna_space.searched(config)
-    try:
-        whole = complete(known, params, defaults={})
-    except KeyError:  # it lacks a parameter
-        return False
-    return whole == params and not any(known[name].refusal(params[name]) for name in params)
 
 
 def _fingerprints(folder: RunFolder) -> list[str]:

@@ -66,6 +66,7 @@ HURRIED: Mapping[str, Any] = SEARCH | {
 EXPECTED = {
     ".lock", "space.yaml", "environment.json", "study.journal", "leaderboard.csv", "result.json",
     "report.html", "next.yaml", "search.log", "best", "ensemble", "trials", "confirm",
+    "learnt_texts.npy",
 }  # fmt: skip
 _ENDED = (State.COMPLETE, State.PRUNED)
 

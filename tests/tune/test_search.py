@@ -165,6 +165,7 @@ def test_the_run_folder(finished: Finished) -> None:
     assert {path.name for path in folder.root.iterdir()} == {
         "space.yaml", "environment.json", "study.journal", "trials", "leaderboard.csv",
         "result.json", "best", "report.html", "next.yaml", "search.log", ".lock",
+        "learnt_texts.npy",
     }  # fmt: skip
     winner = finished.result["best"]["number"]
     checkpoints = {number: len(folder.trial(number).checkpoints()) for number in range(6)}

@@ -9,7 +9,9 @@ underscore is this package's own.
 __all__ = [
     "drift",
     "explanation",
+    "held_out_texts",
     "labelled",
     "linear_terms",
+    "mistake_words",
     "model_card",
 ]

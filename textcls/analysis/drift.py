@@ -81,11 +81,26 @@ def measure_texts(files: BundleFiles, texts: Sequence[str], probabilities: Array
     Returns:
         Their lengths, the share of their words that train lacks, and what is predicted.
     """
-    description = files.description
-    if description.reference is None:
+    reference = files.description.reference
+    if reference is None:
         raise ValueError("the bundle has no reference")
+    return measure_words(files, texts, probabilities, reference.known_words)
+
+
+def measure_words(
+    files: BundleFiles, texts: Sequence[str], probabilities: Array, known_words: int
+) -> Measured:
+    """Measure texts with a bundle that may have no reference yet.
+
+    Args:
+        files: The bundle.
+        texts: The texts.
+        probabilities: What it predicts for them, (texts, classes).
+        known_words: The words of its vocabulary, counted from the start, that train has.
+    """
+    description = files.description
     own = files.linear_words if files.linear_words is not None else files.words
-    known = set(own[2 : description.reference.known_words])
+    known = set(own[2:known_words])
     limit = description.max_length
     if files.linear is not None:
         limit = description.linear_length or limit

@@ -1,40 +1,134 @@
 """Describe an exported classifier in a model card: Markdown with Hugging Face's front matter."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+from textcls.exceptions import BundleError
 from textcls.output import one_line
 from textcls.runtime.bundle_files import Description
 from textcls.training.metrics import wilson_interval
 
 CARD = "README.md"
 """The card's file in a classifier's folder."""
+LINEAR_ALONE = "linear_alone"
+"""The key by which a classifier says that its encoder is empty."""
 _LABELS_SHOWN = 50
 _SPECIAL = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#|!"})
 
 
-def card_text(description: Description) -> str:
-    """Write the model card of a classifier; what only a person knows is left to fill in.
+def card_text(description: Description, *, members: int = 1) -> str:
+    """Return the model card of a classifier; what only a person knows is left to fill in.
 
     Args:
-        description: Of its bundle; what it says of data, search and result becomes the card's text.
+        description: Of the classifier; of an ensemble, of its first member.
+        members: How many classifiers an ensemble averages.
 
     Returns:
         Markdown with Hugging Face's front matter.
     """
-    front = [
-        "---",
-        "# license: to be filled in, and that of the data with it",
-        "library_name: textcls-tune",
-        "pipeline_tag: text-classification",
-        "tags: [text-classification]",
-        "metrics: [accuracy, f1]",
-        "---",
+    front = _yaml(_metadata(description))
+    note = "# license and language: to be filled in, and the licence of the data with them\n"
+    return f"---\n{note}{front}---\n\n" + "\n".join(_body(description, members)) + "\n"
+
+
+def write_card(folder: Path, description: Description) -> None:
+    """Write the model card of a classifier into its folder.
+
+    Args:
+        folder: The folder.
+        description: Of the classifier.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    (folder / CARD).write_text(card_text(description), encoding="utf-8")
+
+
+def with_metadata(card: str, path: Path, licence: str | None, languages: Sequence[str]) -> str:
+    """Return a card whose front matter names a licence and languages; the rest stays as it is.
+
+    Args:
+        card: The card.
+        path: Where it came from, for the message.
+        licence: The identifier of a licence; None to leave it.
+        languages: Codes of languages; none to leave them.
+
+    Raises:
+        BundleError: Its front matter cannot be read.
+    """
+    if licence is None and not languages:
+        return card
+    given: dict[str, Any] = {}
+    if licence is not None:
+        given["license"] = licence
+    if languages:
+        given["language"] = list(languages)
+    parts = card.split("---\n", 2)
+    if len(parts) < 3 or parts[0]:
+        return f"---\n{_yaml(given)}---\n\n{card}"
+    try:
+        found = yaml.safe_load(parts[1]) or {}
+        if not isinstance(found, dict):
+            raise TypeError("it is no mapping")
+    except (yaml.YAMLError, TypeError, RecursionError) as error:
+        raise BundleError(
+            f"{path}: its front matter is no YAML ({one_line(str(error))})"
+        ) from error
+    return (
+        f"---\n{_yaml(given | {k: v for k, v in found.items() if k not in given})}---\n{parts[2]}"
+    )
+
+
+def _metadata(description: Description) -> dict[str, Any]:
+    """Return what the hub reads: library, task, tags, metrics and, where measured, results."""
+    found: dict[str, Any] = {
+        "library_name": "textcls-tune",
+        "pipeline_tag": "text-classification",
+        "tags": ["text-classification", description.model.name, "textcls-tune"],
+        "metrics": ["accuracy", "f1"],
+    }
+    reference = description.reference
+    if reference is None or reference.accuracy is None:
+        return found
+    measured = [
+        ("accuracy", "Accuracy", reference.accuracy),
+        ("f1", "Macro F1", reference.macro_f1),
     ]
-    return "\n".join([*front, "", *_body(description)]) + "\n"
+    data = (description.about.configuration or {}).get("data", {}).get("name", "not recorded")
+    found["model-index"] = [
+        {
+            "name": "text classifier",
+            "results": [
+                {
+                    "task": {"type": "text-classification", "name": "Text classification"},
+                    "dataset": {"type": "text", "name": _last(data), "split": reference.split},
+                    "metrics": [
+                        {"type": kind, "name": name, "value": round(value, 4)}
+                        for kind, name, value in measured
+                        if value is not None
+                    ],
+                }
+            ],
+        }
+    ]
+    return found
 
 
-def _body(description: Description) -> Iterator[str]:
+def _last(data: Any) -> str:
+    """Return a data set's name for people: of a path the last part."""
+    name = one_line(str(data))
+    return Path(name).name if name.startswith(("/", ".", "~")) else name
+
+
+def _yaml(content: Mapping[str, Any]) -> str:
+    text: str = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _body(description: Description, members: int) -> Iterator[str]:
     about, model = description.about, description.model
     data = (about.configuration or {}).get("data", {})
     names = description.label_names
@@ -44,13 +138,26 @@ def _body(description: Description) -> Iterator[str]:
     more = f" and {len(names) - _LABELS_SHOWN:,} more" if len(names) > _LABELS_SHOWN else ""
     yield f"It gives a text one of {len(names):,} labels: {shown}{more}."
     yield ""
+    if members > 1:
+        yield (
+            f"The probabilities of {members:,} classifiers, averaged. What follows is about the "
+            "first of them."
+        )
+        yield ""
     linear = " with a linear classifier of words beside it" if model.linear_weight else ""
-    yield (
+    what = (
         f"A {model.name.upper()} of hidden size {model.hidden_size}{linear}; it reads the first "
-        f'{description.max_length:,} tokens of a text. `textcls-tune predict FOLDER "text"` '
-        "predicts with it."
+        f"{description.max_length:,} tokens of a text."
     )
-    yield from ("", "## Data", "", f"Trained on {_plain(data.get('name', 'data not recorded'))}.")
+    if (about.model_extra or {}).get(LINEAR_ALONE):
+        what = "A linear classifier of words, pairs of words and capitals; it reads whole texts."
+    yield f'{what} `textcls-tune predict FOLDER "text"` predicts with it.'
+    yield from (
+        "",
+        "## Data",
+        "",
+        f"Trained on {_plain(_last(data.get('name', 'data not recorded')))}.",
+    )
     yield from ("", "## Accuracy", "", *_accuracy(description))
     yield from ("", "## How it was selected", "", _selection(about.search))
     yield from ("", "## Calibration", "", _calibration(description))

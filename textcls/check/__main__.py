@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PASSED, FAILED, CHANGED = 0, 1, 3
 """Exit codes: the texts suit the classifier; it could not be told; they do not."""
 _TOLERANCE = 0.01
+_SHOWN = 90  # characters of a text
 EPILOG = """\
 exit code: 0 the texts suit the classifier, 3 they do not, 1 it cannot be told, 2 wrong arguments
 
@@ -173,6 +174,8 @@ def _tell_accuracy(
     score = score_labels(found.labels, found.predictions, len(predictor.label_names))
     for line in _score_lines(found, score):
         print(line)
+    for line in _mistake_lines(predictor, found):
+        print(line)
     recorded, texts, where = _recorded(predictor)
     document: dict[str, Any] = {"score": asdict(score), "recorded_accuracy": recorded}
     if recorded is None:
@@ -189,6 +192,23 @@ def _tell_accuracy(
     worse = change.is_worse(tolerance)
     what = "accuracy has fallen" if worse else "accuracy holds"
     return worse, f"{what}, {by}", document
+
+
+def _mistake_lines(predictor: "Predictor | EnsemblePredictor", found: "NewTexts") -> Iterator[str]:
+    """Yield the most confident mistakes with the words that moved the decision."""
+    from textcls.analysis.mistake_words import tell_words, words_behind
+
+    if not found.mistakes:
+        return
+    cases = [(each.text, each.label) for each in found.mistakes]
+    yield "Most confident mistakes, with the log-odds of the words that moved the decision:"
+    for each, words in zip(found.mistakes, words_behind(predictor, cases), strict=True):
+        text = one_line(each.text)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN].rstrip()} ..."
+        prediction, label = one_line(each.prediction), one_line(each.label)
+        yield f"  {prediction} {each.probability:.4f}, labelled {label}: {shown}"
+        if words:
+            yield f"    {tell_words(words, each.prediction, each.label)}"
 
 
 def _score_lines(found: "NewTexts", score: Any) -> Iterator[str]:

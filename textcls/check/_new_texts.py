@@ -1,6 +1,6 @@
 """Read new texts, predict them and measure them, a portion at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,9 @@ from textcls.exceptions import DataError
 from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "topic")
+Array = np.ndarray[Any, Any]
+MISTAKES = 5
+"""The most confident mistakes that are shown."""
 _AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
 
 
@@ -34,6 +37,37 @@ class NewTexts:
     label_column: str | None
     unknown: tuple[str, ...]
     measured: Measured | None
+    mistakes: tuple["NewMistake", ...] = ()
+    """The most confident first, of texts with known labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMistake:
+    """A text that is labelled wrongly, and how probable the prediction was."""
+
+    probability: float
+    text: str
+    label: str
+    prediction: str
+
+
+class _Surest:
+    """The mistakes with the highest probabilities so far."""
+
+    def __init__(self, label_names: Sequence[str], numbers: Mapping[str, int]) -> None:
+        self._names, self._numbers = label_names, numbers
+        self.found: list[NewMistake] = []
+
+    def add(self, texts: Sequence[str], rows: Array, labels: Sequence[str]) -> None:
+        """Look at a portion: probabilities (texts, classes) and the labels as they are written."""
+        known = np.array([self._numbers.get(label, -1) for label in labels])
+        best = rows.argmax(axis=1)
+        wrong = np.flatnonzero((known >= 0) & (known != best))
+        sure = rows[wrong, best[wrong]]
+        for at in wrong[np.argsort(-sure, kind="stable")[:MISTAKES]].tolist():
+            label, guess = self._names[known[at]], self._names[best[at]]
+            self.found.append(NewMistake(float(rows[at, best[at]]), texts[at], label, guess))
+        self.found = sorted(self.found, key=lambda each: -each.probability)[:MISTAKES]
 
 
 def examine(
@@ -77,11 +111,14 @@ def examine(
             predictor.members[0] if isinstance(predictor, EnsemblePredictor) else predictor
         ).files
         names = _numbers(predictor)
+        surest = _Surest(predictor.label_names, names)
         guesses, values, measured = [], [], []
         for portion, rows in predicted(predictor, table, PORTION, None):
             guesses.append(rows.argmax(axis=1))
             if column is not None:
-                values += _values(portion, table, column)
+                written = _values(portion, table, column)
+                surest.add(portion.texts, rows, written)
+                values += written
             if files.description.reference is not None:
                 measured.append(drift.measure_texts(files, portion.texts, rows))
     if not guesses:
@@ -98,7 +135,7 @@ def examine(
                 "column with --label, or leave labels aside with --no-labels"
             )
     whole = drift.joined(measured) if measured else None
-    return NewTexts(np.concatenate(guesses), found, column, unknown, whole)
+    return NewTexts(np.concatenate(guesses), found, column, unknown, whole, tuple(surest.found))
 
 
 def _label_column(

@@ -46,6 +46,15 @@ class Split:
             at += len(chunk)
         return pa.chunked_array(found, self.texts.type)
 
+    def hashes(self) -> npt.NDArray[np.int64]:
+        """Return a hash of each text (texts,): equal texts have equal ones in every run.
+
+        Case and blanks at the ends do not count.
+        """
+        from textcls.data._text_hashes import hash_texts  # late: numba takes half a second
+
+        return hash_texts(self.texts)
+
 
 @dataclass(frozen=True, slots=True)
 class TextDataset:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from textcls.exceptions import BundleError
+from textcls.hub.repositories import download_repository, is_hub_address, split_address
 from textcls.runtime.bundle_files import DESCRIPTION, ENSEMBLE, read_bundle, read_members
 from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
@@ -14,13 +15,17 @@ def find_bundle(name: str | Path, runs_dir: str | Path = RUNS_DIR) -> Path:
     """Return the folder of the classifier that a name means.
 
     Args:
-        name: A classifier's folder, its `bundle.json`, a run folder (whose `best/` is taken), or
-            the name of a run below `runs_dir`.
+        name: A classifier's folder, its `bundle.json`, a run folder (whose `best/` is taken), the
+            name of a run below `runs_dir`, or the address of a repository of the Hugging Face hub,
+            `hf://user/name` or `hf://user/name@revision`, which is downloaded.
         runs_dir: Where runs lie.
 
     Raises:
         BundleError: There is none; the message says where it was looked for.
+        HubError: The repository cannot be downloaded.
     """
+    if is_hub_address(str(name)):
+        return download_repository(*split_address(str(name)))
     try:
         return _find(Path(name), Path(runs_dir))
     except (OSError, ValueError) as error:  # a name that is too long, or with a zero byte

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textcls.analysis import mistake_words
+from textcls.analysis.explanation import WordShare
 from textcls.config.models import DataConfig
 from textcls.exceptions import BundleError, TextclsError
 from textcls.training.metrics import ClassScore, accuracy, class_scores, confusion_matrix
@@ -32,6 +34,8 @@ class Mistake:
     """Probability of the predicted class."""
     for_label: float
     """Probability of the labelled class."""
+    words: tuple[WordShare, ...] = ()
+    """The words that moved the decision most, for the prediction and against the label."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
             f"{run.folder.best.name}/ holds trial {exported}, the winner of an earlier stop of "
             f"this search, while trial {run.best.number} leads now."
         )
-    source = source or dataset.locate(_data(run))
+    source = source or dataset.locate(data_from_here(run))
     known = run.corpus.get("data_fingerprint")
     if known is not None and known != source.fingerprint:
         return f"The texts are no longer those that the search saw: {source.name} has changed."
@@ -120,11 +124,26 @@ def _analyse_errors(run: RunData, source: "Source | None") -> ErrorAnalysis | st
     texts = split.texts.to_pylist()
     with _one_thread():
         probabilities = loaded.probabilities(texts)
-    return summarise(name, loaded.label_names, texts, split.labels, probabilities)
+    found = summarise(name, loaded.label_names, texts, split.labels, probabilities)
+    return _explained(run.folder.best, found)
 
 
-def _data(run: RunData) -> DataConfig:
-    """Return where the texts are: a path may be relative to where the search was started."""
+def _explained(best: Path, found: ErrorAnalysis) -> ErrorAnalysis:
+    """Return the analysis with the words behind its mistakes, as far as five seconds go."""
+    from textcls.runtime.loading import load_predictor
+
+    cases = [(each.text, each.label) for each in found.mistakes]
+    words = mistake_words.words_behind(load_predictor(best), cases) if cases else []
+    mistakes = (replace(each, words=some) for each, some in zip(found.mistakes, words, strict=True))
+    return replace(found, mistakes=tuple(mistakes))
+
+
+def data_from_here(run: RunData) -> DataConfig:
+    """Return where the texts are: a path may be relative to where the search was started.
+
+    Args:
+        run: The search.
+    """
     data = run.config.data
     there = Path(str(run.environment.get("directory", "."))) / data.name
     if Path(data.name).expanduser().exists() or not there.exists():

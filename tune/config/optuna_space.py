@@ -28,6 +28,7 @@ __all__ = [
     "decode_params",
     "embedding_choices",
     "encode_params",
+    "fits_space",
     "in_optuna",
     "initial_points",
     "optuna_distributions",
@@ -159,6 +160,21 @@ def _decode(known: AnyDistribution, kept: Any) -> Value:
     if known.type != "categorical":
         return known.normal(kept)
     return next((value for value in known.choices if encode_value(value) == kept), kept)
+
+
+def fits_space(params: Params, config: SearchFile) -> bool:
+    """Tell whether a trial of a search could have these parameters.
+
+    Args:
+        params: The parameters, as a configuration means them.
+        config: The search.
+    """
+    known = searched(config)
+    try:
+        whole = complete(known, params, defaults={})
+    except KeyError:  # it lacks a parameter
+        return False
+    return whole == params and not any(known[name].refusal(params[name]) for name in params)
 
 
 def initial_points(config: SearchFile) -> list[Params]:

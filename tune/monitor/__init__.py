@@ -8,6 +8,8 @@ __all__ = [
     "callback",
     "eta",
     "log_capture",
+    "mlflow_model",
+    "mlflow_runs",
     "notebook",
     "progress",
     "search_state",

@@ -6,13 +6,13 @@ bookkeeping as the parameters. An error in one is printed once, and the search g
 """
 
 import importlib.util
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from tune.exceptions import SearchError
+from tune.monitor import mlflow_runs
 from tune.run_folder.paths import RunFolder
 from tune.study.callback import TrialCallback
 from tune.study.records import Proposal, State, TrialRecord
@@ -155,10 +155,7 @@ class _TensorBoard:
 
 
 class _MLflow:
-    """A run per trial in an experiment of the search's name.
-
-    It lies in `track/mlflow.db`, unless MLFLOW_TRACKING_URI names a server.
-    """
+    """A run for the search, in an experiment of its name, and a run below it for each trial."""
 
     _STATUS: ClassVar = {
         State.COMPLETE: "FINISHED",
@@ -169,20 +166,14 @@ class _MLflow:
     }
 
     def __init__(self, folder: RunFolder, metric: str, _say: Say) -> None:
-        from mlflow import MlflowClient  # late, as above
-
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table it makes
-        folder.track.mkdir(exist_ok=True)
-        own = f"sqlite:///{folder.track / 'mlflow.db'}"
-        self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or own)
+        self._client = mlflow_runs.client_of(folder)
         self._metric = metric
         self._runs: dict[int, str] = {}
-        found = self._client.get_experiment_by_name(folder.name)
-        if found is not None:
-            self._experiment = found.experiment_id
+        self._experiment, is_old = mlflow_runs.experiment_of(self._client, folder)
+        if is_old:
             self._close_cut_off()
-        else:
-            self._experiment = self._client.create_experiment(folder.name)
+        self._parent = mlflow_runs.parent_run(self._client, folder)
+        self._client.update_run(self._parent, status="RUNNING")
 
     def _close_cut_off(self) -> None:
         """End the runs that a killed search left running."""
@@ -192,7 +183,8 @@ class _MLflow:
 
     def on_trial_start(self, proposal: Proposal) -> None:
         name = f"trial-{proposal.number}"
-        made = self._client.create_run(self._experiment, run_name=name)
+        tags = {mlflow_runs.PARENT: self._parent}
+        made = self._client.create_run(self._experiment, run_name=name, tags=tags)
         self._runs[proposal.number] = made.info.run_id
         for key, value in proposal.params.items():
             self._client.log_param(made.info.run_id, key, _plain(value))
@@ -212,7 +204,7 @@ class _MLflow:
         self._client.set_terminated(run, self._STATUS[record.state])
 
     def close(self) -> None:
-        pass
+        self._client.set_terminated(self._parent, "FINISHED")
 
 
 class _WandB:

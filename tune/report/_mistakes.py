@@ -1,5 +1,6 @@
 """The report's section on the winner's errors: confusion matrix, most confident mistakes."""
 
+from textcls.analysis import mistake_words
 from tune.analysis.class_table import HEAD, class_rows
 from tune.analysis.error_analysis import ErrorAnalysis, Mistake
 from tune.analysis.run_data import RunData
@@ -34,7 +35,8 @@ def mistakes_section(run: RunData, examined: ErrorAnalysis | str) -> list[Html]:
     which = "The one text" if examined.wrong == 1 else which
     lead = (
         f"{which} of which the winner is most certain. Where a label is wrong in the data, it is "
-        "often found here."
+        "often found here. The words below a text are those that moved the decision most: by the "
+        "linear classifier exactly, by the encoder through leaving them out."
     )
     return [
         *parts,
@@ -108,4 +110,13 @@ def _mistake(each: Mistake) -> Html:
         tag("p", tag("b", each.label), " taken for ", tag("b", each.prediction),
             tag("span", f"{each.probability:.1%} against {each.for_label:.1%}", class_="sure")),
         tag("blockquote", text),
+        _words(each),
     )  # fmt: skip
+
+
+def _words(each: Mistake) -> Html | None:
+    """Return the words that moved the decision, with their log-odds."""
+    if not each.words:
+        return None
+    told = mistake_words.tell_words(each.words, each.prediction, each.label)
+    return tag("p", "Log-odds by word, ", told, class_="why")

@@ -61,6 +61,7 @@ def result_section(run: RunData, judged: WinnerScore | None, line: Timeline) -> 
     parts += [tag("p", sentence) for sentence in sentences(run, judged)]
     if ended_by := run.result.get("ended_by"):
         parts.append(tag("p", f"Further trials were not worth the wait. {ended_by['reason']}."))
+    parts += _previous(run)
     if run.config.configurations:
         from tune.results import winner
 
@@ -70,6 +71,21 @@ def result_section(run: RunData, judged: WinnerScore | None, line: Timeline) -> 
     if run.records:
         parts += [tag("h3", "The best trials"), standings(run)]
     return parts
+
+
+def _previous(run: RunData) -> list[Html]:
+    """Return how the winner compares with that of the run that this one started from."""
+    found = run.result.get("previous")
+    if not found:
+        return []
+    parts = [tag("h3", "The winner before"), tag("p", found["sentence"])]
+    if found.get("texts") and "only_new" in found and "only_old" in found:
+        text = (
+            f"Of these texts, {found['only_new']:,} are labelled correctly by the new one alone "
+            f"and {found['only_old']:,} by the old one alone."
+        )
+        parts.append(tag("p", text))
+    return [*parts, *(tag("p", note) for note in found.get("notes", ()))]
 
 
 def _confirmed(run: RunData) -> list[Html]:

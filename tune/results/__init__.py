@@ -1,4 +1,4 @@
-"""Finish a search: reruns with other seeds, the winner, ensembles.
+"""Finish a search: reruns with other seeds, the winner, ensembles, the winner before.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.
@@ -7,6 +7,8 @@ underscore is this package's own.
 __all__ = [
     "ensembles",
     "fallback",
+    "paired_test",
+    "previous_winner",
     "rerun",
     "winner",
 ]

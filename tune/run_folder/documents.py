@@ -87,6 +87,33 @@ class _EndedByPart(_Part):
     reason: Text
 
 
+class _PreviousPart(_Part):
+    run: Text
+    sentence: Text
+    notes: list[Text] = Field(default_factory=list)
+    split: Text | None = None
+    measure: Text | None = None
+    texts: Count | None = None
+    left_out: Count | None = None
+    old: Share | None = None
+    new: Share | None = None
+    difference: Number | None = None
+    interval: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
+    p_value: Share | None = None
+    test: Text | None = None
+    only_old: Count | None = None
+    only_new: Count | None = None
+    better: Text | None = None
+
+
+class PreviousRecord(_Part):
+    """What a search keeps of the run that it started from, beside its winner."""
+
+    run: Text
+    data: Text | None = None
+    data_fingerprint: Text | None = None
+
+
 class _Result(_Part):
     state: Text
     metric: Text | None = None
@@ -95,6 +122,7 @@ class _Result(_Part):
     seconds: Annotated[float, Field(ge=0, le=1e12)] | None = None
     ensemble: _EnsemblePart | None = None
     ended_by: _EndedByPart | None = None
+    previous: _PreviousPart | None = None
 
 
 class _Machine(_Part):
@@ -177,6 +205,7 @@ class _StepPart(BaseModel):
 
 _RESULT = TypeAdapter(_Result)
 _ENVIRONMENT = TypeAdapter(_Environment)
+_PREVIOUS = TypeAdapter(PreviousRecord)
 _RERUNS = TypeAdapter(list[RecordedRerun])
 _CURVE = TypeAdapter(list[dict[Text, Number]], config=ConfigDict(strict=True))
 _STEPS = TypeAdapter(list[_StepPart])
@@ -273,6 +302,15 @@ def read_reruns(path: Path) -> list[RecordedRerun]:
         RunFolderError: It is damaged, as in `read_result`.
     """
     return _adapted(_RERUNS, read_json(path), path)
+
+
+def read_previous(path: Path) -> PreviousRecord:
+    """Return what is recorded of the run that a search started from; raises as `read_result`.
+
+    Args:
+        path: The file.
+    """
+    return _adapted(_PREVIOUS, read_json(path), path)
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:

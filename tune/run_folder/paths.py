@@ -37,6 +37,7 @@ _EARLY = {
     "space.yaml",
     "environment.json",
     "study.journal",
+    "previous",
 }
 """What a search leaves that is killed before its first trial, temporary files apart."""
 
@@ -223,6 +224,16 @@ class RunFolder:
         return self.root / "best"
 
     @property
+    def previous(self) -> "PreviousFolder":
+        """The winner of the earlier run that this one started from, where it did."""
+        return PreviousFolder(self.root / "previous")
+
+    @property
+    def learnt_texts(self) -> Path:
+        """Hashes of the texts that the winner was trained and chosen on."""
+        return self.root / "learnt_texts.npy"
+
+    @property
     def next(self) -> Path:
         """The search that this one suggests, as YAML."""
         return self.root / "next.yaml"
@@ -320,6 +331,28 @@ class RunFolder:
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
             yield
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousFolder:
+    """`runs/NAME/previous/`: what a search keeps of the run that it started from."""
+
+    root: Path
+
+    @property
+    def about(self) -> Path:
+        """Which run it was, and its data; exists once everything else does."""
+        return self.root / "run.json"
+
+    @property
+    def best(self) -> Path:
+        """A copy of its winner."""
+        return self.root / "best"
+
+    @property
+    def learnt_texts(self) -> Path:
+        """A copy of its file of that name; missing where it had none."""
+        return self.root / "learnt_texts.npy"
 
 
 def default_name(space: Path, now: datetime) -> str:
@@ -447,7 +480,9 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
 
 def _check_regular(folder: RunFolder) -> None:
     """Raise `RunFolderError` for a pipe or a device in a run folder: reading it might never end."""
-    for inside in (folder.root, folder.best, folder.reruns.parent, folder.ensemble):
+    previous = folder.previous
+    folders = (folder.root, folder.best, folder.reruns.parent, folder.ensemble)
+    for inside in (*folders, previous.root, previous.best):
         for path in inside.iterdir() if inside.is_dir() else ():
             if path.exists() and not path.is_file() and not path.is_dir():
                 raise RunFolderError(f"{path}: must be a file, but is a pipe or a device")
@@ -519,11 +554,15 @@ def _never_began(root: Path) -> bool:
         root.is_dir()
         and not began(RunFolder(root))
         and all(
-            (path.name in _EARLY and not (path.is_dir() and any(path.iterdir())))
+            (path.name in _EARLY and (path.name == "previous" or not _is_filled(path)))
             or atomic.is_temporary(path)
             for path in root.iterdir()
         )
     )
+
+
+def _is_filled(path: Path) -> bool:
+    return path.is_dir() and any(path.iterdir())
 
 
 def _checked(name: str) -> str:

@@ -2,14 +2,17 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bundle_parts import export_small
 
-from textcls import train
+from textcls import TextClassifier, train
 from textcls.check import __main__ as check
+from textcls.ensemble import write_ensemble
+from textcls.exceptions import DataError
 from textcls.runtime.bundle_files import read_bundle
 
 TOPICS = {"sport": "goal match team coach league", "money": "stock bank market share profit"}
@@ -98,6 +101,80 @@ def test_labels_that_changed_their_meaning_fail(
     assert check.main([str(run), str(new)]) == 3
     assert "Verdict: accuracy has fallen" in capsys.readouterr().out
     assert check.main([str(run), str(new), "--tolerance", "1"]) == 0
+
+
+def test_the_surest_mistakes_are_shown_with_their_words(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = [("goal match team coach league goal", "money"), ("the week today", "sport")]
+    assert check.main([str(run), str(write(tmp_path / "new.csv", [*texts(1, 300), *wrong]))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index(
+        "Most confident mistakes, with the log-odds of the words that moved the decision:"
+    )
+    shown = [line for line in lines[at + 1 :] if line.startswith("  ")]
+    heads, words = shown[::2], shown[1::2]
+    assert len(heads) == len(words) == 5
+    probabilities = [float(head.split()[1].rstrip(",")) for head in heads]
+    assert probabilities == sorted(probabilities, reverse=True)
+    (place,) = [n for n, head in enumerate(heads) if "coach league goal" in head]
+    assert heads[place].startswith("  sport 0.") or heads[place].startswith("  sport 1.")
+    assert ", labelled money: " in heads[place]
+    assert "    for sport: " in words[place]
+    assert any(f"{word} +" in words[place] for word in TOPICS["sport"].split())
+
+
+def ensemble(run: Path, folder: Path) -> Path:
+    folder.mkdir()
+    for name in ("one", "two"):
+        shutil.copytree(run / "best", folder / name)
+    write_ensemble(folder, ["one", "two"], {})
+    return folder
+
+
+def test_an_ensemble_is_checked_as_its_members(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ensemble(run, tmp_path / "ensemble")
+    new = write(tmp_path / "new.csv", texts(1, 300))
+    assert check.main([str(run), str(new)]) == 0
+    alone = capsys.readouterr().out
+    assert check.main([str(folder), str(new)]) == 0
+    assert capsys.readouterr().out == alone  # two equal members decide as one
+    other = write(tmp_path / "other.csv", texts(1, 100, FOREIGN), ("text",))
+    assert check.main([str(folder), str(other)]) == 3
+    flipped = {"sport": "money", "money": "sport"}
+    worse = write(tmp_path / "worse.csv", [(t, flipped[label]) for t, label in texts(1, 100)])
+    assert check.main([str(folder), str(worse)]) == 3
+
+
+def test_a_classifier_that_fit_has_made_is_checked_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, held = texts(0, 600), texts(7, 200)
+    clf = TextClassifier(embeddings="random", hidden_size=8, epochs=1, least_texts=600)
+    clf.fit([text for text, _ in train], [label for _, label in train])
+    x, y = [text for text, _ in held], [label for _, label in held]
+    folder = clf.save(tmp_path / "saved", held_out=(x, y))
+    reference = read_bundle(folder).description.reference
+    assert reference is not None
+    assert (reference.split, reference.texts) == ("held out", 200)
+    assert reference.accuracy == pytest.approx(clf.score(x, y))
+    card = (folder / "README.md").read_text()
+    assert f"| held out | 200 | {reference.accuracy:.4f} |" in card
+    same = write(tmp_path / "same.csv", texts(3, 300))
+    assert check.main([str(folder), str(same)]) == 0
+    assert check.main([str(folder), str(same), "--no-labels"]) == 0
+    foreign = write(tmp_path / "new.csv", texts(1, 100, FOREIGN), ("text",))
+    assert check.main([str(folder), str(foreign)]) == 3
+    again = TextClassifier.load(folder).save(tmp_path / "again")
+    assert read_bundle(again).description.reference == reference
+    with pytest.raises(DataError, match="the label 'weather' is none of the classifier's"):
+        clf.save(tmp_path / "no", held_out=(["rain"], ["weather"]))
+    bare = clf.save(tmp_path / "bare")
+    assert "Not recorded: there were no held-out texts." in (bare / "README.md").read_text()
+    capsys.readouterr()
+    assert check.main([str(bare), str(foreign)]) == 1
 
 
 def test_unknown_labels_are_mistakes_and_named(

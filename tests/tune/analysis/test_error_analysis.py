@@ -7,7 +7,10 @@ import pytest
 from report_runs import NASTY, make_search, many_trials, write_real_run, write_run
 
 from textcls import bundle
+from textcls.analysis.explanation import explain_text
+from textcls.analysis.mistake_words import WORDS
 from textcls.data import dataset
+from textcls.runtime.loading import load_predictor
 from tune.analysis import run_data
 from tune.analysis.error_analysis import MISTAKES, ErrorAnalysis, analyse_errors, summarise
 from tune.run_folder.paths import RunFolder
@@ -73,6 +76,17 @@ def test_without_a_bundle_the_reason_is_said(tmp_path: Path) -> None:
     assert "when the search ends" in str(analyse_errors(killed))
     empty = run_data.load_run(write_run(tmp_path / "empty", search, []))
     assert analyse_errors(empty) == "There is no winner yet."
+
+
+def test_mistakes_come_with_the_words_that_moved_the_decision(run: RunFolder) -> None:
+    found = analyse_errors(run_data.load_run(run))
+    assert isinstance(found, ErrorAnalysis)
+    assert found.mistakes
+    predictor = load_predictor(run.best)
+    for each in found.mistakes:
+        expected = explain_text(predictor, each.text, against=each.label).words[:WORDS]
+        assert each.words == tuple(word for word in expected if abs(word.total) >= 0.005)
+    assert any(each.words for each in found.mistakes)
 
 
 def test_the_surest_mistakes_come_first() -> None:

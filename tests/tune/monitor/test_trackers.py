@@ -85,11 +85,14 @@ def test_a_real_mlflow_finds_runs_with_their_ends(folder: RunFolder) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{folder.track / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("run")
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    parent = runs.pop("run")
+    assert parent.info.status == "FINISHED"
     assert len(runs) == len(ENDS)
     for number, (end, status) in enumerate(ENDS.items()):
         run = runs[f"trial-{number}"]
         assert run.info.status == status
         assert run.data.tags["state"] == end.value
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert run.data.params == {name: str(value) for name, value in PARAMS.items()}
         assert run.data.metrics["best_val_accuracy"] == 0.75
         run_history = client.get_metric_history(run.info.run_id, "val_accuracy")

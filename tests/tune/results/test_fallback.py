@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from textcls import bundle
+from textcls.check import __main__ as check
 from textcls.config.models import EmbeddingConfig
 from textcls.data.dataset import locate
+from textcls.runtime.bundle_files import read_bundle
 from textcls.training.trainer import Training
 from tune.config.search_file import SearchFile
 from tune.execution.data import Corpora, prepare_corpora
@@ -98,6 +100,24 @@ def test_the_best_of_what_was_trained_wins_and_nothing_is_left_over(
     assert said["value"] == said["test_accuracy"] == pytest.approx(accuracy(folder))
     assert said["fallback"]["epoch"] == 0.1 * best
     assert list(folder.root.rglob("unfinished*")) == []
+
+
+def test_the_linear_classifier_alone_has_a_card_and_can_be_checked(
+    tmp_path: Path, corpora: Corpora
+) -> None:
+    folder = paths.create(tmp_path, "run")
+    won = told(fallback.fallback_winner([interrupted(0)], CONFIG, corpora, folder))
+    reference = read_bundle(folder.best).description.reference
+    assert reference is not None
+    assert reference.accuracy == pytest.approx(won["test_accuracy"])
+    card = (folder.best / "README.md").read_text()
+    assert "A linear classifier of words, pairs of words and capitals" in card
+    assert "GRU" not in card
+    assert f"| test | {reference.texts:,} | {reference.accuracy:.4f} |" in card
+    test = locate(CONFIG.data).read().splits["test"]
+    new = tmp_path / "new.jsonl"
+    new.write_text("\n".join(json.dumps({"text": text}) for text in test.texts.to_pylist()))
+    assert check.main([str(folder.best), str(new)]) == 0
 
 
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, corpora: Corpora) -> None:

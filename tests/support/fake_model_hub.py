@@ -1,0 +1,167 @@
+"""A hub of models on 127.0.0.1 that takes commits and gives their files back.
+
+It answers what `huggingface_hub` asks for one repository's information, files and commits.
+"""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+TOKEN = "hf_let_me_in"  # noqa: S105 - of this hub alone
+
+
+@dataclass
+class Repository:
+    """The files of each commit, the latest last; sizes that the hub claims for some."""
+
+    private: bool | None = None
+    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    claimed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def latest(self) -> str:
+        return list(self.commits)[-1]
+
+    def commit(self, files: dict[str, bytes]) -> str:
+        name = hashlib.sha1(str(len(self.commits)).encode()).hexdigest()  # noqa: S324
+        before = self.commits[self.latest] if self.commits else {}
+        self.commits[name] = before | files
+        return name
+
+
+class ModelHub(ThreadingHTTPServer):
+    """Holds repositories by name."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.repositories: dict[str, Repository] = {}
+        self.wants_token = False
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
+        if parts[:2] == ["api", "models"]:
+            self._send_about("/".join(parts[2:4]), parts[4:])
+        elif len(parts) > 4 and parts[2] == "resolve":
+            self._send_file("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
+        else:
+            self._refuse("RepoNotFound")
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        hub = cast("ModelHub", self.server)
+        if hub.wants_token and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self._send(401, b'{"error": "Invalid token"}', {})
+            return
+        parts = urlsplit(self.path).path.strip("/").split("/")
+        if parts == ["api", "repos", "create"]:
+            asked = json.loads(body)
+            name = f"{asked['organization']}/{asked['name']}"
+            hub.repositories.setdefault(name, Repository(_privacy(asked)))
+            self._send_json({"url": f"{hub.address}/{name}", "id": name})
+        elif parts[-2] == "preupload":
+            files = [
+                {"path": each["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for each in json.loads(body)["files"]
+            ]
+            self._send_json({"files": files})
+        elif parts[-2] == "commit":
+            repository = hub.repositories["/".join(parts[2:4])]
+            lines = [json.loads(line) for line in body.splitlines()]
+            commit = repository.commit({
+                line["value"]["path"]: base64.b64decode(line["value"]["content"])
+                for line in lines
+                if line["key"] == "file"
+            })  # fmt: skip
+            url = f"{hub.address}/{'/'.join(parts[2:4])}/commit/{commit}"
+            self._send_json({"success": True, "commitOid": commit, "commitUrl": url})
+        else:
+            self._send_json({})
+
+    def _send_about(self, name: str, rest: list[str]) -> None:
+        hub = cast("ModelHub", self.server)
+        repository = hub.repositories.get(name)
+        if repository is None:
+            self._refuse("RepoNotFound")
+            return
+        revision = rest[1] if len(rest) > 1 else "main"
+        commit = repository.latest if revision == "main" else revision
+        if commit not in repository.commits:
+            self._refuse("RevisionNotFound")
+            return
+        files = repository.commits[commit]
+        if rest[:1] == ["tree"]:
+            self._send_json([_entry(path, content) for path, content in files.items()])
+            return
+        siblings = [
+            {"rfilename": path, "size": repository.claimed.get(path, len(content))}
+            for path, content in files.items()
+        ]
+        self._send_json({"id": name, "sha": commit, "siblings": siblings, "tags": []})
+
+    def _send_file(self, name: str, commit: str, path: str) -> None:
+        hub = cast("ModelHub", self.server)
+        found = hub.repositories[name].commits[commit].get(path)
+        if found is None:
+            self._refuse("EntryNotFound")
+        else:
+            digest = hashlib.sha256(found).hexdigest()
+            self._send(200, found, {"ETag": f'"{digest}"', "X-Repo-Commit": commit})
+
+    def _refuse(self, code: str) -> None:
+        self._send(404, b"{}", {"X-Error-Code": code})
+
+    def _send_json(self, value: Any) -> None:
+        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+def _privacy(asked: dict[str, Any]) -> bool | None:
+    """What a request to make a repository says of it; older clients send `private`."""
+    if asked.get("visibility") is not None:
+        return bool(asked["visibility"] == "private")
+    return asked.get("private")
+
+
+def _entry(path: str, content: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(content).hexdigest()
+    return {"type": "file", "oid": digest, "size": len(content), "path": path}
+
+
+@contextmanager
+def serving() -> Iterator[ModelHub]:
+    """Serve inside the block."""
+    with ModelHub() as hub:
+        thread = threading.Thread(target=hub.serve_forever)
+        thread.start()
+        try:
+            yield hub
+        finally:
+            hub.shutdown()
+            thread.join()
