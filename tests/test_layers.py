@@ -39,8 +39,8 @@ FLOORS = {
         ],
     ],
     "tune": [
-        ["tune.exceptions", "tune.formatting", "tune.schedulers"],
-        ["tune.config"],
+        ["tune.exceptions", "tune.formatting", "tune.pareto"],
+        ["tune.schedulers", "tune.config"],
         ["tune.study"],
         ["tune.run_folder"],
         ["tune.samplers", "tune.analysis"],
