@@ -40,8 +40,8 @@ FLOORS = {
         ],
     ],
     "tune": [
-        ["tune.exceptions", "tune.formatting", "tune.schedulers"],
-        ["tune.serving"],
+        ["tune.exceptions", "tune.formatting", "tune.pareto"],
+        ["tune.serving", "tune.schedulers"],
         ["tune.config"],
         ["tune.study"],
         ["tune.run_folder"],

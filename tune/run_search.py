@@ -200,6 +200,8 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
         progress.table(*winners.configurations_table(request.config, outcome.records))
     if outcome.examined is not None:
         _print_classes(outcome.examined, progress)
+    if request.config.search.cost is not None:
+        progress.table(*winners.front_table(request.config, outcome.records))
     if outcome.winner is None:
         return
     records = current_trials(outcome.records)
@@ -274,6 +276,7 @@ def _run_trials(
             metric,
             grid.trial_count(request.config),
             parts.study.milestones,
+            cost=request.config.search.cost,
             slots=parts.plan.concurrent,
             budget_s=None if stop.deadline is None else max(0.0, stop.deadline - time.monotonic()),
             capacity=parts.plan.capacity(joined.nodes),
@@ -368,10 +371,11 @@ def _prepare(
         if notice:
             monitor.say(notice)
     record = RunManifest(request.folder, search, request.command)
+    minimised = setup.counted_cost(search, prepared)
     if request.resumed:
         for change in record.append_resume(prepared, changed_data=request.changed_data):
             monitor.say(f"This run goes on although something has changed: {change}.")
-        study = setup.reopen_study(search, request.folder)
+        study = setup.reopen_study(search, request.folder, minimised)
     else:
         record.write(prepared, plan)
         request.folder.journal.unlink(missing_ok=True)  # of a search killed amid its start
@@ -383,10 +387,10 @@ def _prepare(
             earlier = warm_start.read_warm_start(request.warm_start, search, request.folder)
             monitor.say(str(earlier))
         texts = max((len(each.splits["train"]) for each in prepared.values()), default=1)
-        study = setup.new_study(search, request.folder, texts, earlier, request.database)
+        study = setup.new_study(search, request.folder, texts, earlier, request.database, minimised)
     watcher = Tracked(monitor, request.track, request.folder, search.search.metric, monitor.say)
     controller = setup.create_controller(
-        search, study, request.folder, watcher, slots=plan.concurrent
+        search, study, request.folder, watcher, slots=plan.concurrent, minimised=minimised
     )
     shapes = None if isinstance(search, ObjectiveSearchFile) else TrialShapes(search)
     return _Prepared(prepared, plan, study, controller, watcher, shapes)
@@ -444,11 +448,12 @@ def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> Expo
 
 
 def _write_results(outcome: Outcome, rungs: int) -> None:
-    folder, metric = outcome.request.folder, outcome.request.config.search.metric
-    leaderboard.write_leaderboard(folder.leaderboard, outcome.records, metric, rungs)
+    folder, search = outcome.request.folder, outcome.request.config.search
+    metric, cost = search.metric, search.cost
+    leaderboard.write_leaderboard(folder.leaderboard, outcome.records, metric, rungs, cost)
     best = outcome.winner.as_dict() if outcome.winner is not None else None
     result = leaderboard.result_json(
-        _state(outcome), metric, outcome.records, best, outcome.seconds
+        _state(outcome), metric, outcome.records, best, outcome.seconds, cost
     )
     if outcome.ended_by is not None:
         result["ended_by"] = outcome.ended_by.as_dict()

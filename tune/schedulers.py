@@ -9,6 +9,8 @@ import statistics
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
+from tune import pareto
+
 _GOLDEN = (math.sqrt(5) - 1) / 2  # the fractions of its multiples are spread evenly
 
 
@@ -54,8 +56,12 @@ class Scheduler(ABC):
 
     def __init__(self, count: int) -> None:
         self._values: list[dict[int, float]] = [{} for _ in range(count)]
+        self._costs: dict[int, float] = {}
+        """By trial, where a cost is minimised beside the metric."""
 
-    def should_continue(self, trial: int, rung: int, value: float) -> bool:
+    def should_continue(
+        self, trial: int, rung: int, value: float, cost: float | None = None
+    ) -> bool:
         """Record a trial's value at a rung and decide whether it goes on.
 
         Args:
@@ -64,12 +70,16 @@ class Scheduler(ABC):
                 go on to.
             value: The metric, which is maximised. A trial whose value is not a number never goes
                 on.
+            cost: What is minimised beside the metric; None where the metric alone counts. It
+                depends on the configuration alone, so it is the same at every rung.
 
         Returns:
             Whether it goes on; the same reports in the same order give the same answers.
         """
         values = self._values[rung]
         values[trial] = value
+        if cost is not None:
+            self._costs[trial] = cost
         if rung == len(self._values) - 1:
             return True
         return not math.isnan(value) and self._continues(trial, rung, value)
@@ -78,13 +88,16 @@ class Scheduler(ABC):
     def _continues(self, trial: int, rung: int, value: float) -> bool:
         """Decide at a rung that is not the last one, once the value is recorded."""
 
-    def refill(self, trial: int, values: Iterable[float]) -> None:
+    def refill(self, trial: int, values: Iterable[float], cost: float | None = None) -> None:
         """Record the values of a trial of an earlier session, without a decision.
 
         Args:
             trial: Its number.
             values: At rungs 0, 1, and so on, as far as it came.
+            cost: What is minimised beside the metric, where something is.
         """
+        if cost is not None:
+            self._costs[trial] = cost
         for recorded, value in zip(self._values, values, strict=False):
             recorded[trial] = value
 
@@ -103,6 +116,9 @@ class SuccessiveHalving(Scheduler):
     predicts one class for every text, and where half of a space does that they all have the same
     accuracy to the last digit. A trial that has had the same value as another at every rung so far,
     from the second on, stops: what the rest of that course brings is known.
+
+    Where a cost is minimised beside the metric, the best are those of `tune.pareto`: first the
+    trials that no other one dominates, spread over their front (MO-ASHA, Schmucker et al. 2021).
     """
 
     def __init__(self, count: int, reduction_factor: float) -> None:
@@ -122,8 +138,14 @@ class SuccessiveHalving(Scheduler):
         )
 
     def _is_among_best(self, trial: int, values: Mapping[int, float]) -> bool:
-        better = _count_better(trial, values)
-        return better < math.ceil(len(values) / self._reduction_factor)
+        count = math.ceil(len(values) / self._reduction_factor)
+        if not self._costs:
+            return _count_better(trial, values) < count
+        points = {
+            number: (-math.inf if math.isnan(value) else value, self._costs[number])
+            for number, value in values.items()
+        }
+        return pareto.is_among_best(trial, points, count, _lot)
 
 
 class Hyperband(SuccessiveHalving):

@@ -2,18 +2,19 @@
 
 import hashlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
+from typing import Any
 
 from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
-from textcls.models.operations import operations_per_token
+from textcls.models.operations import operations_per_token, parameter_count
 from tune import schedulers
 from tune.config import grid, optuna_space, search_file
-from tune.config.conditions import Params
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.controller import SearchController
+from tune.execution.data import Corpora
 from tune.run_folder import atomic
 from tune.run_folder.paths import RunFolder
 from tune.samplers import factory
@@ -23,6 +24,9 @@ from tune.study.callback import TrialCallback
 from tune.study.further_gain import FurtherGain
 from tune.study.study import SearchStudy, Suggest
 from tune.warm_start import WarmStart
+
+Cost = Callable[[Mapping[str, Any]], float]
+"""What a configuration costs, by its parameters."""
 
 
 def rung_epochs(config: SearchFile, texts: int) -> tuple[float, ...]:
@@ -73,6 +77,7 @@ def new_study(
     texts: int,
     earlier: WarmStart | None = None,
     database: str | None = None,
+    minimised: Cost | None = None,
 ) -> SearchStudy:
     """Create a study and enqueue what is tried first: configurations, points, a grid's points.
 
@@ -82,6 +87,7 @@ def new_study(
         texts: Number of texts in the train split.
         earlier: Trials of another search, shown to the sampler alone.
         database: The URL of a database for the study; by default a journal in the run folder.
+        minimised: What a configuration costs, where the search minimises a cost (`counted_cost`).
 
     Returns:
         The study, on disk.
@@ -91,8 +97,9 @@ def new_study(
         folder.name,
         metric=config.search.metric,
         milestones=rung_epochs(config, texts),
-        sampler=_sampler(config, 0),
+        sampler=_sampler(config, 0, minimised),
         bounded=not isinstance(config, ObjectiveSearchFile),
+        cost=config.search.cost,
         owner=_owner(folder) if database is not None else None,
         fill=lambda made: _fill(made, config, earlier),
     )
@@ -129,18 +136,21 @@ def _enqueue_grid(made: SearchStudy, config: SearchFile) -> None:
         made.enqueue(optuna_space.encode_params(params))
 
 
-def reopen_study(config: SearchFile, folder: RunFolder) -> SearchStudy:
+def reopen_study(
+    config: SearchFile, folder: RunFolder, minimised: Cost | None = None
+) -> SearchStudy:
     """Open the study of an earlier run and enqueue the trials that were cut off.
 
     Args:
         config: The search.
         folder: Its run, in which no other process searches.
+        minimised: What a configuration costs, where the search minimises a cost (`counted_cost`).
 
     Raises:
         SearchError: The study is damaged, has another format, or its database does not answer.
     """
     found = study.resume_study(
-        folder.study, folder.study_name, lambda trials: _sampler(config, trials)
+        folder.study, folder.study_name, lambda trials: _sampler(config, trials, minimised)
     )
     found.end_cut_off()
     for number in found.cut_off():
@@ -156,6 +166,7 @@ def create_controller(
     watcher: TrialCallback,
     *,
     slots: int = 1,
+    minimised: Cost | None = None,
 ) -> SearchController:
     """Create the controller, which decides what runs next; delete what a killed search left.
 
@@ -165,6 +176,7 @@ def create_controller(
         folder: Where its files are.
         watcher: Hears of every trial that starts, reports and ends.
         slots: Trials at a time.
+        minimised: What a configuration costs, where the search minimises a cost (`counted_cost`).
 
     Returns:
         The controller, which knows every trial of the study so far.
@@ -179,6 +191,7 @@ def create_controller(
         watcher,
         leaders=config.search.ensemble,
         further_gain=None if rule is None else FurtherGain(rule, slots),
+        cost=minimised,
     )
     controller.tidy_up()
     return controller
@@ -253,17 +266,18 @@ def _differences(path: str, before: object, after: object) -> list[tuple[str, ob
     return [] if before == after else [(path, before, after)]
 
 
-def _sampler(config: SearchFile, trials: int) -> BaseSampler:
+def _sampler(config: SearchFile, trials: int, minimised: Cost | None = None) -> BaseSampler:
     settings = config.search
     return factory.create_sampler(
         settings.sampler,
         optuna_space.searched(config),
         seed=settings.seed + trials,
         cost=cost_of(config),
+        minimised=minimised,
     )
 
 
-def cost_of(config: SearchFile) -> Callable[[Params], float] | None:
+def cost_of(config: SearchFile) -> Cost | None:
     """Return what a configuration costs beside others, before it runs: operations a token.
 
     It is counted, not timed, so the clock has no say in which trials come next and a seed repeats
@@ -278,8 +292,28 @@ def cost_of(config: SearchFile) -> Callable[[Params], float] | None:
     if isinstance(config, ObjectiveSearchFile):
         return None
 
-    def cost(params: Params) -> float:
+    def cost(params: Mapping[str, Any]) -> float:
         model, embeddings, _ = config.configuration(params)
         return operations_per_token(model, embeddings.dim)
+
+    return cost
+
+
+def counted_cost(config: SearchFile, corpora: Corpora) -> Cost | None:
+    """Return the cost that a search minimises beside its metric; None where it names none.
+
+    Args:
+        config: The search.
+        corpora: Its corpora, which say how many words and classes there are.
+    """
+    if config.search.cost in (None, "operations"):
+        return cost_of(config) if config.search.cost else None
+    each_takes = 4 if config.search.cost == "bytes" else 1  # a number in single precision
+
+    def cost(params: Mapping[str, Any]) -> float:
+        model, embeddings, _ = config.configuration(params)
+        words, dim = corpora[embeddings].embeddings.shape
+        classes = len(corpora[embeddings].label_names)
+        return float(each_takes * parameter_count(model, dim, words=words, classes=classes))
 
     return cost

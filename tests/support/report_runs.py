@@ -74,6 +74,7 @@ def trial(
             "tokens_per_second": 200_000.0,
             f"{split}_loss": 1.3 - value,
             config.search.metric: value,
+            **({config.search.cost: 1000.0 * params["hidden_size"]} if config.search.cost else {}),
         }
         for rung, value in enumerate(values)
     }

@@ -155,3 +155,38 @@ def test_refilled_rungs_decide_alike(kind: type[SuccessiveHalving]) -> None:
         again.refill(trial, [value])
     assert [again.should_continue(t, 0, values[t]) for t in range(20, 40)] == before[20:]
     assert not whole.should_continue(99, 0, float("nan"))
+
+
+def test_with_a_cost_the_front_goes_on() -> None:
+    """Each is less accurate than the one before and costs a tenth: none dominates another."""
+    rungs = SuccessiveHalving(2, 3)
+    for trial in range(6):  # dominated by all that follow
+        rungs.should_continue(trial, 0, 0.3, cost=10.0**9)
+    found = [rungs.should_continue(6 + n, 0, 0.9 - 0.1 * n, cost=10.0**-n) for n in range(3)]
+    assert found == [True, True, True]
+    assert rungs.should_continue(9, 0, 0.9, cost=10.0)  # the first of the second front
+    assert not rungs.should_continue(10, 0, 0.89, cost=20.0)
+    by_value = SuccessiveHalving(2, 3)
+    for trial in range(6):
+        by_value.should_continue(trial, 0, 0.85)
+    assert [by_value.should_continue(6 + n, 0, 0.9 - 0.1 * n) for n in range(3)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_costs_come_back_with_the_values() -> None:
+    draw = random.Random(3)
+    trials = [(draw.randrange(9) / 10, 1.0 + draw.randrange(9)) for _ in range(40)]
+    whole, resumed = SuccessiveHalving(2, 3), SuccessiveHalving(2, 3)
+    for trial, (value, cost) in enumerate(trials[:20]):
+        whole.should_continue(trial, 0, value, cost)
+        resumed.refill(trial, [value], cost)
+    rest = list(enumerate(trials[20:], start=20))
+    decisions = [
+        [rungs.should_continue(trial, 0, value, cost) for trial, (value, cost) in rest]
+        for rungs in (whole, resumed)
+    ]
+    assert decisions[0] == decisions[1]
+    assert 0 < sum(decisions[0]) < 20

@@ -21,6 +21,7 @@ from tune.formatting import params_as_used
 from tune.run_folder import documents, paths
 from tune.run_folder.paths import RunFolder
 from tune.study import study
+from tune.study.front import cost_of, front_of
 from tune.study.records import (
     CUT_OFF_MESSAGE,
     Chain,
@@ -89,6 +90,16 @@ class RunData:
     def metric(self) -> str:
         """The metric that the search maximises."""
         return self.config.search.metric
+
+    @property
+    def cost(self) -> str | None:
+        """The cost that the search minimises beside the metric; None where there is none."""
+        return self.config.search.cost
+
+    @cached_property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The trials that no other one dominates, the cheapest first; empty without a cost."""
+        return () if self.cost is None else tuple(front_of(self.records, self.cost))
 
     @property
     def chosen_on(self) -> str:
@@ -260,6 +271,7 @@ class RunReader:
             for record in records:
                 documents.check_points(list(record.curve), where)
                 _check_trial(record, spaces.searched(config))
+                _check_cost(record, config.search.cost)
         except _DAMAGES as error:
             self._opened = None
             reason = f"{type(error).__name__}: {error}"
@@ -302,6 +314,15 @@ def _check_trial(record: TrialRecord, known: Space) -> None:
     for name, chosen in spaces.decode_params(known, record.params).items():
         if name in known and (wrong := known[name].refusal(chosen)):
             raise ValueError(f"trial {record.number}: {name} {wrong}")
+
+
+def _check_cost(record: TrialRecord, name: str | None) -> None:
+    """Raise ValueError where a trial that has reported lacks what the search counted for it."""
+    if name is None or not record.curve:
+        return
+    cost = cost_of(record, name)
+    if not isinstance(cost, int | float) or not 0 < cost < _MOST:
+        raise ValueError(f"trial {record.number}: its {name} are {cost!r:.50}")
 
 
 def _state(folder: RunFolder, records: list[TrialRecord], result: Mapping[str, Any] | None) -> str:

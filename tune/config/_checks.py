@@ -53,6 +53,8 @@ def objective_problems(parts: ValidSections, data: Mapping[str, Any]) -> Iterato
         yield Problem(("search", "ensemble"), "averages text classifiers; take it out")
     if _fuses_trials(data):
         yield Problem(("resources", "fuse"), "trains text classifiers as one; take it out")
+    if asked.get("cost"):
+        yield Problem(("search", "cost"), "is counted for text classifiers; take it out")
     for key in ("retrain", "folds"):
         if isinstance(confirm, Mapping) and confirm.get(key):
             yield Problem(("search", "confirm", key), "trains a text classifier; take it out")

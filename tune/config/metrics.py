@@ -4,7 +4,9 @@ A worker reports its figures as `val_accuracy`, `test_loss`, `train_loss`: a sho
 split, an underscore, what is measured. Only this module takes such names apart or builds them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MEASURES = ("accuracy", "macro_f1", "balanced_accuracy")
 """What is measured of a text classifier on a split, beside its loss; each is 0 to 1."""
@@ -18,6 +20,20 @@ METRICS = (
     "val_balanced_accuracy",
 )
 """The metrics that a search of text classifiers can maximise."""
+
+COSTS = {
+    "operations": "operations a token",
+    "parameters": "parameters",
+    "bytes": "bytes",
+}
+"""What can be kept low beside the metric, and its name for people.
+
+Each is counted from the configuration, so that a seed repeats its search: a measured speed would
+differ from one machine, and from one minute, to the next.
+"""
+
+COUNTED_AS = {"texts_per_second": "operations"}
+"""What is measured, and the cost that is counted in its place."""
 
 HELD_OUT = ("test", "validation")
 """The splits that a classifier does not learn from, the one that counts most first."""
@@ -118,3 +134,49 @@ def loss_name(split: str) -> str:
         'test_loss'
     """
     return Metric("loss", split).name
+
+
+def split_objectives(names: Sequence[object]) -> tuple[str, str]:
+    """Return the metric and the cost that a list names, in either order.
+
+    A speed is measured, and differs each time; the operations that decide it take its place.
+
+    Raises:
+        ValueError: The list names anything but one metric and one cost.
+
+    Example:
+        >>> split_objectives(["val_accuracy", "texts_per_second"])
+        ('val_accuracy', 'operations')
+    """
+    known = [*COSTS, *COUNTED_AS]
+    costs = [str(name) for name in names if name in known]
+    metrics = [str(name) for name in names if name in METRICS]
+    if len(names) != 2 or len(metrics) != 1 or len(costs) != 1:
+        raise ValueError(
+            f"metric, where it is a list, must hold one of {', '.join(METRICS)} and one of "
+            f"{', '.join(known)}, but is [{', '.join(map(str, names))}]"
+        )
+    return metrics[0], COUNTED_AS.get(costs[0], costs[0])
+
+
+def cost_words(name: str) -> str:
+    """Return a cost's name as people call it.
+
+    Example:
+        >>> cost_words("operations")
+        'operations a token'
+    """
+    return COSTS[name]
+
+
+def objectives_schema(schema: dict[str, Any]) -> None:
+    """Let editors accept `search.metric` by itself and as a list with a cost beside it."""
+    one: dict[str, Any] = {"enum": list(METRICS), "type": "string"}
+    pair = {
+        "type": "array",
+        "items": {"enum": [*METRICS, *COSTS, *COUNTED_AS]},
+        "minItems": 2,
+        "maxItems": 2,
+    }
+    del schema["type"]
+    schema["anyOf"] = [one, pair]

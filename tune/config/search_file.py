@@ -35,10 +35,11 @@ from tune.config import _checks, grid
 from tune.config._durations import DURATION_SCHEMA, Duration
 from tune.config._valid_sections import keep_valid
 from tune.config.distributions import CheckedValue, Distribution
-from tune.config.metrics import METRICS
+from tune.config.metrics import METRICS, objectives_schema, split_objectives
 from tune.config.parameters import overlay
 from tune.formatting import counted, rounded_duration
 
+CostName = Literal["operations", "parameters", "bytes"]
 SamplerName = Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"]
 
 _SMALLEST_SHARE = 0.001  # Ray counts in steps of 0.0001
@@ -149,18 +150,22 @@ def _metric(value: str) -> str:
 class SearchConfig(Section):
     """The goal of the search, the way it proposes trials, and its end."""
 
-    metric: Annotated[
-        str, AfterValidator(_metric), Field(json_schema_extra={"enum": list(METRICS)})
-    ] = "test_accuracy"
-    """What is maximised."""
+    metric: Annotated[str, AfterValidator(_metric), Field(json_schema_extra=objectives_schema)] = (
+        "test_accuracy"
+    )
+    """What is maximised; `[val_accuracy, operations]` names a cost beside it."""
+    cost: CostName | None = None
+    """What is kept low beside the metric, so that the result is a front of trials instead of one
+    best: operations (a token), parameters or bytes of the classifier. Each is counted from the
+    configuration."""
     samples: int = Field(default=32, ge=1)
     """Trials."""
     seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of the sampler; each trial has a seed of its own, counted from train.seed."""
     sampler: SamplerName = "tpe"
     """What proposes the parameters of a trial: tpe (densities of good and of other trials), gp (a
-    Gaussian process over the curves of all trials, those that were stopped too), cmaes, qmc
-    (evenly spread), random, or grid (each range in five steps)."""
+    Gaussian process over the curves of all trials, those that were stopped too; with a cost it is
+    the default), cmaes, qmc (evenly spread), random, or grid (each range in five steps)."""
     scheduler: SchedulerConfig = SchedulerConfig()
     """How poor trials are stopped early; `scheduler: none` trains every trial to its end."""
     time_budget_s: Duration | None = Field(
@@ -179,6 +184,42 @@ class SearchConfig(Section):
     """What follows the trials: the best of them once more, with other seeds."""
     ensemble: int = Field(default=0, ge=0)
     """Beside the winner, the probabilities of so many of the best trials averaged; 0 for none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metric_with_cost(cls, data: Any) -> Any:
+        """Take `metric: [val_accuracy, operations]` apart into metric and cost."""
+        if not isinstance(data, Mapping):
+            return data
+        found = dict(data)
+        if isinstance(data.get("metric"), list | tuple):
+            found["metric"], found["cost"] = split_objectives(data["metric"])
+            if data.get("cost") not in (None, found["cost"]):
+                raise ValueError(
+                    f"metric names the cost {found['cost']}, but cost is {shown(data['cost'])}; "
+                    "leave one of them out"
+                )
+        if found.get("cost") is not None:
+            found.setdefault("sampler", "gp")  # tpe, the usual one, knows one objective only
+        return found
+
+    @model_validator(mode="after")
+    def _one_objective_only(self) -> Self:
+        """Refuse a cost beside what looks at the metric alone."""
+        wrong = {
+            f"sampler: {self.sampler}": (self.sampler in ("tpe", "cmaes"), "gp or random"),
+            f"scheduler: {self.scheduler.name}": (
+                self.scheduler.name in ("median", "top_k"),
+                "asha, hyperband or none",
+            ),
+            "stop_when": (self.stop_when is not None, "samples or time_budget"),
+        }
+        for key, (is_there, instead) in wrong.items():
+            if self.cost is not None and is_there:
+                raise ValueError(
+                    f"{key} looks at the metric alone, but cost is {self.cost}: use {instead}"
+                )
+        return self
 
 
 class ResourceConfig(Section):
@@ -418,7 +459,8 @@ def summarise_search(config: SearchFile) -> str:
         model = f"{config.objective}: "
     stops = "" if config.search.scheduler.name == "none" else f", {config.search.scheduler.name}"
     trials = counted(grid.trial_count(config), "trial")
-    return f"{model}{trials} over {names}{stops} on {config.search.metric}"
+    cost = f" against {config.search.cost}" if config.search.cost else ""
+    return f"{model}{trials} over {names}{stops} on {config.search.metric}{cost}"
 
 
 class _Row(dict[str, Any]):

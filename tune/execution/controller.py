@@ -4,13 +4,14 @@ An executor asks `propose`, hands over each report and each end, and does as it 
 here knows of Ray, so a simulation, a replay and a test use the same code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tune.config.shapes import TrialShapes
 from tune.run_folder.paths import RunFolder
 from tune.schedulers import Scheduler
 from tune.study.callback import TrialCallback
+from tune.study.front import cost_of, front_chains
 from tune.study.further_gain import FurtherGain
 from tune.study.records import Chain, Proposal, State, TrialRecord, chains_of, ranked_chains
 from tune.study.study import SearchStudy, Suggest
@@ -32,7 +33,22 @@ class SearchController:
         *,
         leaders: int = 1,
         further_gain: FurtherGain | None = None,
+        cost: Callable[[Mapping[str, Any]], float] | None = None,
     ) -> None:
+        """Take up a search where its study stands.
+
+        Args:
+            study: New, or reopened.
+            suggest: Draws a trial's parameters.
+            scheduler: Decides at each rung; None where no trial is stopped.
+            samples: Trials in all.
+            folder: Where their files are.
+            watcher: Hears of every trial that starts, reports and ends.
+            leaders: How many of the best trials keep their checkpoints, at least one.
+            further_gain: Says when further trials are not worth the wait.
+            cost: What a configuration costs, where the study has a cost; the trials on the front
+                then keep their checkpoints too.
+        """
         self._study = study
         self._suggest = suggest
         self._scheduler = scheduler
@@ -48,10 +64,11 @@ class SearchController:
         """By origin: interrupted trials, and those that continue one, up to what is recorded."""
         self._failures: list[str] = []
         self._places = max(1, leaders)
-        self._leaders: list[Chain] = []
-        """The best of those that have ended for good."""
+        self._kept: list[Chain] = []
+        """Those that have ended for good and keep their checkpoints: the best, and the front."""
         self._remaining = samples
         self._further_gain = further_gain
+        self._cost = cost
         self._to_continue = 0
         """Interrupted trials of an earlier run, which go on whatever further ones promise."""
         self._last_rung = len(study.milestones) - 1
@@ -82,7 +99,7 @@ class SearchController:
     @property
     def leaders(self) -> tuple[TrialRecord, ...]:
         """The best trials that have ended, best first; their checkpoints are kept."""
-        best = ranked_chains([*self._leaders, *self._open.values()])[: self._places]
+        best = ranked_chains([*self._kept, *self._open.values()])[: self._places]
         return tuple(chain.furthest for chain in best)
 
     def tidy_up(self) -> None:
@@ -96,7 +113,7 @@ class SearchController:
             if chain.origin in self._open:  # it may have come further than is recorded
                 members = (chain.furthest,) if chain.values else chain.members
                 keep |= {record.number: None for record in members}
-        for chain in self._leaders:
+        for chain in self._kept:
             keep[chain.furthest.number] = _best_rung(chain)
         self._folder.tidy(keep)
 
@@ -161,7 +178,9 @@ class SearchController:
         """
         if rung < self._reached[number]:
             return self._decided.get(number) != State.PRUNED
-        goes_on = self._goes_on(number, rung, metrics[self._study.metric])
+        if self._cost is not None and self._study.cost is not None:
+            metrics = {**metrics, self._study.cost: self._cost(self._running[number].params)}
+        goes_on = self._goes_on(number, rung, metrics)
         self._study.report(number, rung, metrics, goes_on=goes_on)
         self._reached[number] = rung + 1
         if not goes_on:
@@ -211,12 +230,13 @@ class SearchController:
         for number in sorted(self._running):
             self.end(number, State.INTERRUPTED, message)
 
-    def _goes_on(self, number: int, rung: int, value: float) -> bool:
+    def _goes_on(self, number: int, rung: int, metrics: Mapping[str, float]) -> bool:
         origin = self._running[number].origin
         passed = len(self._open[origin].values) if origin in self._open else 0
         if self._scheduler is None or rung < passed:
             return True
-        return self._scheduler.should_continue(self._turns[origin], rung, value)
+        value, cost = metrics[self._study.metric], metrics.get(self._study.cost or "")
+        return self._scheduler.should_continue(self._turns[origin], rung, value, cost)
 
     def _relieve(self, number: int) -> None:
         """Delete the checkpoints of a trial's predecessors once it has recorded as much as they.
@@ -235,7 +255,8 @@ class SearchController:
     def _recall(self, chain: Chain) -> None:
         turn = self._turns[chain.origin] = len(self._turns)
         if self._scheduler is not None:
-            self._scheduler.refill(turn, chain.values)
+            cost = cost_of(chain.furthest, self._study.cost) if self._study.cost else None
+            self._scheduler.refill(turn, chain.values, cost)
         if chain.is_open:
             self._open[chain.origin] = chain
             self._to_continue += 1
@@ -243,7 +264,7 @@ class SearchController:
             self._remaining -= 1
             if self._further_gain is not None:
                 self._further_gain.add(chain.latest)
-            self._leaders = ranked_chains([*self._leaders, chain])[: self._places]
+            self._kept = self._worth_keeping([*self._kept, chain])
 
     def _count_failure(self, record: TrialRecord) -> None:
         if record.state != State.FAILED or record.message not in self._failures:
@@ -253,14 +274,21 @@ class SearchController:
 
     def _settle(self, chain: Chain) -> None:
         """Give a chain that has ended for good its place, and tidy up behind it."""
-        standing = ranked_chains([*self._leaders, chain])
-        self._leaders = standing[: self._places]
-        settled = {each.origin: each for each in (chain, *standing[self._places :])}
-        for each in settled.values():
-            leads = any(leader.origin == each.origin for leader in self._leaders)
+        before = self._kept
+        self._kept = self._worth_keeping([*before, chain])
+        for each in (chain, *before):
+            leads = any(other.origin == each.origin for other in self._kept)
+            if each is not chain and leads:
+                continue
             for record in each.members:
                 needed = leads and record.number == each.furthest.number
                 self._folder.trial(record.number).tidy(_best_rung(each) if needed else set())
+
+    def _worth_keeping(self, chains: Sequence[Chain]) -> list[Chain]:
+        """Return the chains whose checkpoints are kept: the best, and those on the front."""
+        best = ranked_chains(chains)[: self._places]
+        front = front_chains(chains, self._study.cost) if self._study.cost else []
+        return [*{each.origin: each for each in (*best, *front)}.values()]
 
 
 def _best_rung(chain: Chain) -> set[int]:

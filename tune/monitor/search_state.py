@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from textcls.output import one_line, printable
+from tune import pareto
 from tune.config.search_file import StopWhenConfig
 from tune.execution.resources import Capacity
 from tune.formatting import params_as_used
 from tune.monitor import eta
+from tune.study.front import cost_of
 from tune.study.further_gain import FurtherGain
 from tune.study.records import Proposal, State, TrialRecord
 
@@ -38,6 +40,8 @@ class SearchPlan:
     """Resources of the cluster, and the share of a trial."""
     stop_rule: StopWhenConfig | None = None
     """When the search is not worth going on with."""
+    cost: str | None = None
+    """What is minimised beside the metric."""
     used_vectors: Mapping[str, str] = field(default_factory=dict)
     """The vectors that took the place of others, by the name of those."""
 
@@ -69,6 +73,8 @@ class TrialView:
     began: float = 0.0
     reached: float = 0.0
     """When it reached its last rung."""
+    cost: float | None = None
+    """What is minimised beside the metric, once the trial has reported."""
     first: int | None = None
     """The first rung that it reported; not 0 where it takes up an earlier trial."""
     message: str = ""
@@ -149,6 +155,7 @@ class SearchState:
         standing = self._running[number]
         standing.values = (*standing.values, metrics[self.plan.metric])
         standing.epoch = metrics.get("epoch", standing.epoch)
+        standing.cost = metrics.get(self.plan.cost or "")
         standing.reached = self.now()
         standing.first = rung if standing.first is None else standing.first
         if (speed := metrics.get("texts_per_second")) is not None:
@@ -178,11 +185,18 @@ class SearchState:
     def best(self, count: int) -> list[TrialView]:
         """Return the best trials by highest value, running ones included.
 
+        With a cost beside the metric those are the trials of the front, by value too.
+
         Args:
-            count: How many; of trials that have ended only the best hundred are kept.
+            count: How many; of trials that have ended only the best hundred are kept, where there
+                is no cost.
         """
-        found = [*self._over, *self._running.values()]
-        return _ranked(found)[:count]
+        found = _ranked([*self._over, *self._running.values()])
+        if self.plan.cost is None:
+            return found[:count]
+        points = [(each.value or 0.0, each.cost or 0.0) for each in found]
+        numbers = pareto.front_numbers(points)
+        return [each for each, front in zip(found, numbers, strict=True) if front == 0][:count]
 
     @property
     def texts_per_second(self) -> float:
@@ -238,9 +252,10 @@ class SearchState:
         over = TrialView(
             record.number, _shown(record.name), self.plan.shown(record.params), record.state,
             epoch=epoch, values=record.values, message=printable(record.message),
+            cost=cost_of(record, self.plan.cost or ""),
         )  # fmt: skip
         self._over.append(over)
-        if len(self._over) > 2 * _KEPT:
+        if len(self._over) > 2 * _KEPT and self.plan.cost is None:
             self._over = _ranked(self._over)[:_KEPT]
         if record.state in _FAULTS:
             self.faults.append(over)

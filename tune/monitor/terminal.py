@@ -221,7 +221,8 @@ def _trials(
     yield from (_line(Text(" " * indent + head, "bright_black")) for head in heads)
     yield from map(_line, leads[: len(running)])
     if best:
-        yield Text("Best", "bold")
+        what = f"Front, by {state.plan.cost}" if state.plan.cost else "Best"
+        yield Text(what, "bold")
         yield from map(_line, leads[len(running) :])
 
 
@@ -238,7 +239,10 @@ def _of_best(
 ) -> Sequence[Text]:
     gap = (each.value or 0.0) - first
     value = Text(f"{each.value:.4f}", "" if gap else "bold")
-    away = Text(f"{gap:+.4f}" if gap else "", "bright_black")
+    beside = f"{gap:+.4f}" if gap else ""
+    if each.cost is not None:
+        beside = f"{each.cost:,.0f}"
+    away = Text(beside, "bright_black")
     return (*_who(each, scale, blocks), value, away, Text(each.state, COLOURS[each.state]))
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune.analysis.run_data import RunData
-from tune.config.metrics import HELD_OUT, loss_name, metric_words
+from tune.config.metrics import HELD_OUT, cost_words, loss_name, metric_words
 from tune.formatting import NONE, counted, duration, params_as_used, value_text
 from tune.report import _axes, _html
 from tune.report._html import Child, Html, tag
 from tune.report._over_time import foot_note
 from tune.report._plots import WORDS, Layer, Place, legend, look, plot
+from tune.study.front import cost_of
 from tune.study.records import TrialRecord
 
 LEADERS = 10
@@ -100,6 +101,54 @@ def losses_section(run: RunData) -> Html | None:
         below=[legend(["complete", "plain"], spoken),
                _html.details("Table", _html.table(head, rows, numeric=[True] * 3))],
     )  # fmt: skip
+
+
+def front_section(run: RunData) -> Html | None:
+    """Plot value against cost with the front as a line; None for a search without a cost."""
+    name = run.cost
+    records = [each for each in run.ranked if name and cost_of(each, name)]
+    if name is None or not records:
+        return None
+    costs = {each.number: cost_of(each, name) or 1.0 for each in records}
+    x = _axes.log_axis(cost_words(name), 0.9 * min(costs.values()), 1.1 * max(costs.values()))
+    y, below = _axes.metric_axis(metric_words(run.metric), [each.value or 0.0 for each in records])
+    on_it = {each.number for each in run.front}
+    others = [each for each in records if each.number not in on_it]
+
+    def place(record: TrialRecord) -> Place:
+        return x.at(costs[record.number]), y.at(record.value or 0.0)
+
+    front = [place(each) for each in run.front]
+    layers = [
+        Layer("pruned dots", [[place(each)] for each in others], [each.number for each in others]),
+        Layer("complete line", [front]),
+        Layer("complete dots", [[at] for at in front], [each.number for each in run.front]),
+    ]
+    head = ["trial", metric_words(run.metric), cost_words(name), "texts/s", *run.space]
+    rows = [_of_front(run, each, costs[each.number]) for each in reversed(run.front)]
+    note = (
+        "No trial of the front is beaten by another in both. The cost is counted from the "
+        "configuration; texts a second are what training measured on the machine."
+    )
+    return plot(
+        "front-plot", f"The front: {counted(len(front), 'trial')}", x, y, layers,
+        note=" ".join([note, foot_note(below, "trial")]).strip(), height=320,
+        below=[
+            legend(["complete", "pruned"], {"complete": "on the front", "pruned": "all others"}),
+            _html.table(head, rows, numeric=[True] * 4 + [False] * len(run.space)),
+        ],
+    )  # fmt: skip
+
+
+def _of_front(run: RunData, record: TrialRecord, cost: float) -> list[str]:
+    speed = record.curve[-1].get("texts_per_second")
+    return [
+        str(record.number),
+        _number(record.value),
+        f"{cost:,.0f}",
+        f"{speed:,.0f}" if speed else NONE,
+        *(_param(run, record, name) for name in run.space),
+    ]
 
 
 def leaderboard_section(run: RunData) -> Html:

@@ -22,7 +22,7 @@ from tune.report._parameters import (
     parameters_section,
     plane_section,
 )
-from tune.report._trials import curves_section, losses_section, trial_cards
+from tune.report._trials import curves_section, front_section, losses_section, trial_cards
 from tune.report._within_epochs import steps_section
 
 _LIVE = "; connect-src 'self'; img-src data:"
@@ -146,6 +146,8 @@ def _sections(run: RunData, examined: ErrorAnalysis | str) -> Iterator[tuple[str
     yield "result", "Result", [*gaps, *result_section(run, judged, line)]
     yield "best", "Best parameters", best_parameters(run, judged)
     yield "advice", "Advice and warnings", suggestions(run, judged)
+    if (front := front_section(run)) is not None:
+        yield "front", "Front", [front]
     none = tag("p", "No trial has reached its first rung.", class_="gap")
     reported = bool(line.reports)
     plots = progress_section(run, line) if reported else [none]

@@ -14,7 +14,14 @@ from textcls.training.metrics import (
     wilson_interval,
 )
 from tune.config import optuna_space
-from tune.config.metrics import HELD_OUT, MEASURES, Metric, accuracy_name, parse_metric
+from tune.config.metrics import (
+    HELD_OUT,
+    MEASURES,
+    Metric,
+    accuracy_name,
+    cost_words,
+    parse_metric,
+)
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.data import Corpora, substituted_vectors
 from tune.formatting import counted, format_params, params_as_used
@@ -22,6 +29,7 @@ from tune.results import _rerun_stats
 from tune.results._rerun_stats import Confirmation
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
+from tune.study.front import cost_of, front_of
 from tune.study.records import TrialRecord, chains_of
 
 if TYPE_CHECKING:
@@ -300,6 +308,24 @@ def configurations_table(
         state = str(chain.latest.state) if chain is not None else "not run"
         rows.append([name, _figure(value), _figure(known.expected), state, known.note or ""])
     return ["configuration", config.search.metric, "expected", "state", "note"], rows
+
+
+def front_table(
+    config: SearchFile, records: Sequence[TrialRecord]
+) -> tuple[list[str], list[list[str]]]:
+    """Return a table of the trials that no other one dominates, the most accurate first."""
+    cost = config.search.cost or ""
+    searched = optuna_space.searched(config)
+    rows = [
+        [
+            str(each.number),
+            _figure(each.value),
+            f"{cost_of(each, cost) or 0.0:,.0f}",
+            format_params(optuna_space.decode_params(searched, each.params)),
+        ]
+        for each in reversed(front_of(records, cost))
+    ]
+    return ["front: trial", config.search.metric, cost_words(cost), "parameters"], rows
 
 
 def _figure(value: float | None) -> str:

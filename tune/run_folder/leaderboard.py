@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from tune.run_folder import atomic
+from tune.study.front import cost_of, front_of
 from tune.study.records import State, TrialRecord, current_trials, ranked
 
 _LEADING = ("rank", "number", "name", "state")
 _BEST = ("best_rung", "best_epoch")
+_FRONT = "front"
 _EXTENT = ("rung", "rungs", "epoch", "step", "seconds", "train_seconds")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 _LATEST = ("epoch", "step", "seconds")
 
 
-def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, rungs: int) -> None:
+def write_leaderboard(
+    path: Path,
+    records: Sequence[TrialRecord],
+    metric: str,
+    rungs: int,
+    cost: str | None = None,
+) -> None:
     """Write a row per trial, best first, those without a classifier last and unranked.
 
     The metrics are those of the trial's best rung, which `best_rung`, counted from 1, and
@@ -31,14 +39,22 @@ def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, r
         records: All trials.
         metric: The metric of the search, whose column comes first.
         rungs: Number of rungs of the search.
+        cost: The cost that was minimised beside the metric; its column and `front`, which is 1 for
+            the trials that no other one dominates, follow the metric's.
     """
     standing = ranked(list(records))
     ranks = {record.number: rank for rank, record in enumerate(standing, start=1)}
     rest = [record for record in records if record.number not in ranks]
     rows = [_row(record, ranks.get(record.number), rungs) for record in [*standing, *rest]]
+    front = {record.number for record in front_of(records, cost)} if cost else set()
+    for row in rows if cost else ():
+        row[_FRONT] = int(row["number"] in front)
     params = dict.fromkeys(name for record in records for name in record.params)
     scores = [key for row in rows for key in row if key not in params and key != "message"]
-    columns = dict.fromkeys([*_LEADING, metric, *_BEST, *_EXTENT, *scores, *params, "message"])
+    second = [cost, _FRONT] if cost else []
+    columns = dict.fromkeys(
+        [*_LEADING, metric, *second, *_BEST, *_EXTENT, *scores, *params, "message"]
+    )
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writerow({column: _defused(column) for column in columns})
@@ -52,6 +68,7 @@ def result_json(
     records: Sequence[TrialRecord],
     best: Mapping[str, Any] | None,
     seconds: float,
+    cost: str | None = None,
 ) -> dict[str, Any]:
     """Return the content of result.json.
 
@@ -61,10 +78,12 @@ def result_json(
         records: All trials.
         best: The winner; None without one.
         seconds: Duration of the search.
+        cost: The cost that was minimised beside the metric.
     """
     return {
         "state": state,
         "metric": metric,
+        **({"cost": cost, "front": _front(records, cost)} if cost else {}),
         "best": dict(best) if best is not None else None,
         "trials": {
             "total": len(current_trials(records)),
@@ -73,6 +92,14 @@ def result_json(
         },
         "seconds": round(seconds, 3),
     }
+
+
+def _front(records: Sequence[TrialRecord], cost: str) -> list[dict[str, Any]]:
+    """Return the trials of the front as result.json has them, the cheapest first."""
+    return [
+        {"number": each.number, "value": each.value, cost: cost_of(each, cost)}
+        for each in front_of(records, cost)
+    ]
 
 
 def count_states(records: Sequence[TrialRecord]) -> dict[str, int]:

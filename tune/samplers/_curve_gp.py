@@ -120,7 +120,7 @@ class CurveProcess:
         from scipy.linalg import solve_triangular
 
         lengths, (a, b, time, _, _) = self._split(self._logs)
-        near, _ = _matern(_squared_distances(positions / lengths, self._positions / lengths))
+        near, _ = _matern(squared_distances(positions / lengths, self._positions / lengths))
         apart = np.square(self._times)
         cross = _shared(apart) + near * (a + b * np.exp(-apart / (2 * time**2)))
         known = solve_triangular(self._root, cross.T, lower=True)
@@ -136,7 +136,7 @@ class CurveProcess:
         """Return the covariance of the observations, and the parts that its derivatives need."""
         lengths, (a, b, time, seed, rest) = self._split(logs)
         scaled = self._positions / lengths
-        near, slope = _matern(_squared_distances(scaled, scaled))
+        near, slope = _matern(squared_distances(scaled, scaled))
         soon = np.exp(-self._apart / (2 * time**2))
         covariance = _shared(self._apart) + near * (a + b * soon) + seed * self._same
         covariance[np.diag_indices_from(covariance)] += rest + _JITTER
@@ -195,7 +195,7 @@ def _matern(squares: Array) -> tuple[Array, Array]:
     return (1 + r + r**2 / 3) * decay, 5 / 3 * (1 + r) * decay
 
 
-def _squared_distances(these: Array, those: Array) -> Array:
+def squared_distances(these: Array, those: Array) -> Array:
     """(n, columns), (m, columns) -> (n, m), by one matrix product: no array of (n, m, columns)."""
     product = these @ those.T
     found: Array = np.square(these).sum(1)[:, None] + np.square(those).sum(1) - 2 * product
@@ -219,7 +219,7 @@ def _shared(apart: Array) -> Array:
     return shared
 
 
-def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
+def log_expected_improvement(mean: Array, deviation: Array, best: Array | float) -> Array:
     """Return the logarithm of the expected gain over the best value (Jones et al. 1998).
 
     The logarithm, because far from the best values the gain itself is 0 to the last digit.
@@ -227,7 +227,7 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
     Args:
         mean: Of the prediction, (n,).
         deviation: Of the prediction, (n,), above 0.
-        best: The value to surpass.
+        best: The value to surpass; several of them broadcast.
 
     Returns:
         (n,).
@@ -239,4 +239,38 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
     gain = np.exp(-(near**2) / 2) / np.sqrt(2 * np.pi) + near * ndtr(near)
     tail = -(far**2) / 2 - np.log(np.sqrt(2 * np.pi)) - 2 * np.log(np.maximum(-far, 5.0))
     found: Array = np.where(far > -5.0, np.log(gain), tail) + np.log(deviation)
+    return found
+
+
+def log_expected_area(
+    mean: Array, deviation: Array, log_costs: Array, values: Array, known_costs: Array
+) -> Array:
+    """Return the logarithm of the area that candidates are expected to add below a front.
+
+    A candidate that costs c adds, at each cost from c on, what its value exceeds the best value
+    known at no more than that cost; where nothing is known as cheap, the lowest known value. Costs
+    end a tenth of their range above the highest.
+
+    Args:
+        mean: Predicted values of the candidates, (n,).
+        deviation: Their standard deviations, (n,).
+        log_costs: Logarithms of their costs, (n,).
+        values: Values of what is known, (m,).
+        known_costs: Logarithms of their costs, (m,).
+
+    Returns:
+        (n,).
+    """
+    order = np.argsort(known_costs, kind="stable")
+    best = np.concatenate([[values.min()], np.maximum.accumulate(values[order])])
+    lowest = min(log_costs.min(), known_costs.min())
+    highest = max(log_costs.max(), known_costs.max())
+    end = highest + 0.1 * ((highest - lowest) or 1.0)
+    steps = np.concatenate([[lowest], known_costs[order], [end]])
+    widths = steps[1:] - np.maximum(steps[:-1], log_costs[:, None])  # (n, m + 1)
+    gains = log_expected_improvement(mean[:, None], deviation[:, None], best)
+    with np.errstate(divide="ignore"):
+        parts = gains + np.log(np.maximum(widths, 0.0))
+    top = parts.max(axis=1)
+    found: Array = top + np.log(np.exp(parts - top[:, None]).sum(axis=1))
     return found

@@ -12,7 +12,12 @@ from tune.samplers._tpe import WindowedTPESampler
 
 
 def create_sampler(
-    name: SamplerName, space: Space, *, seed: int, cost: Cost | None = None
+    name: SamplerName,
+    space: Space,
+    *,
+    seed: int,
+    cost: Cost | None = None,
+    minimised: Cost | None = None,
 ) -> samplers.BaseSampler:
     """Create the sampler of that name.
 
@@ -25,6 +30,7 @@ def create_sampler(
         space: What is searched.
         seed: The same seed and the same results give the same proposals.
         cost: What a configuration costs beside others; only gp weighs it.
+        minimised: A cost that the search minimises beside the metric; only gp knows it.
 
     Returns:
         An Optuna sampler, whose state is not in the study.
@@ -40,7 +46,7 @@ def create_sampler(
                 )
             case "gp":
                 # Not Optuna's own: that learns from complete trials only, of which ASHA leaves few.
-                return CurveGPSampler(space, seed=seed, cost=cost)
+                return CurveGPSampler(space, seed=seed, cost=cost, minimised=minimised)
             case "cmaes":
                 return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
             case "qmc":

@@ -7,6 +7,7 @@ underscore is this package's own.
 __all__ = [
     "callback",
     "databases",
+    "front",
     "further_gain",
     "journal",
     "optuna_private",

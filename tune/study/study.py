@@ -51,6 +51,12 @@ class SearchStudy:
         return str(self._study.user_attrs["metric"])
 
     @property
+    def cost(self) -> str | None:
+        """The cost that the search minimises beside the metric; None where there is none."""
+        found = self._study.user_attrs.get("cost")
+        return None if found is None else str(found)
+
+    @property
     def _bounded(self) -> bool:
         """Whether the metric is a share, so that a worst value is known."""
         return bool(self._study.user_attrs.get("bounded", True))
@@ -329,6 +335,7 @@ def create_study(
     milestones: Sequence[float],
     sampler: optuna.samplers.BaseSampler,
     bounded: bool = True,
+    cost: str | None = None,
     owner: str | None = None,
     fill: Callable[[SearchStudy], None] = lambda _study: None,
 ) -> SearchStudy:
@@ -344,6 +351,7 @@ def create_study(
         milestones: Epochs of the rungs.
         sampler: Proposes the parameters.
         bounded: Whether the metric is a share, so that a worst value is known.
+        cost: The cost that is minimised beside the metric; each report holds it.
         owner: A word that only the run folder knows. A kill between the last mark of a study in a
             database and the folder's note of it leaves a study that its folder does not know: the
             same owner may replace it, since none of its trials has begun.
@@ -370,6 +378,8 @@ def create_study(
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([metric])
     study.set_user_attr("milestones", list(milestones))
+    if cost is not None:
+        study.set_user_attr("cost", cost)
     if not bounded:  # what diverges then teaches the sampler nothing
         study.set_user_attr("bounded", False)
     made = SearchStudy(study, storage.secure)

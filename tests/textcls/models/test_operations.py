@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from textcls.config.models import ModelConfig
-from textcls.models.operations import OVERHEAD, operations_per_token
+from textcls.models.classifier import Classifier
+from textcls.models.operations import OVERHEAD, operations_per_token, parameter_count
 
 CURVES = Path(__file__).parents[3] / "benchmarks" / "curves"
 
@@ -46,3 +48,20 @@ def test_the_count_follows_recorded_times() -> None:
         for number, _ in last
     ]
     assert np.corrcoef(np.log(times), np.log(counts))[0, 1] == pytest.approx(0.99, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ModelConfig(name="gru", hidden_size=12),
+        ModelConfig(name="rnn", hidden_size=7, layers=3, bidirectional=True, pooling="mean"),
+        ModelConfig(name="gru", hidden_size=9, layers=2, bidirectional=True),
+        ModelConfig(name="cnn", hidden_size=6, kernel_sizes=(2, 3, 5), blocks=3),
+        ModelConfig(name="cnn", hidden_size=8, kernel_sizes=(4,), blocks=1, ngrams=2),
+    ],
+)
+def test_parameters_are_the_numbers_of_the_classifier(model: ModelConfig) -> None:
+    classifier = Classifier(torch.zeros(30, 11), 5, model, compiled=False)
+    numbers = [each for each in classifier.state_dict().values() if each.is_floating_point()]
+    expected = sum(each.numel() for each in numbers)
+    assert parameter_count(model, 11, words=30, classes=5) == expected

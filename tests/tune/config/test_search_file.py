@@ -244,6 +244,11 @@ def test_a_point_must_not_set_what_its_own_choices_rule_out(file):
         ("search: {time_budget: 5 minutes}", "search.time_budget: must be seconds or a time such as 90s, 5m or 1h30m, but is the text '5 minutes'"),
         ("search: {time_budget: 0s}", "search.time_budget: must be above 0, but is the text '0s'"),
         ("search: {time_budget_s: 5}", "search.time_budget_s: unknown key; did you mean time_budget?"),
+        ("search: {metric: [val_accuracy, speed]}", "search: metric, where it is a list, must hold one of test_accuracy, val_accuracy, test_macro_f1, val_macro_f1, test_balanced_accuracy, val_balanced_accuracy and one of operations, parameters, bytes, texts_per_second, but is [val_accuracy, speed]"),
+        ("search: {metric: [val_accuracy, bytes], cost: operations}", "search: metric names the cost bytes, but cost is the text 'operations'; leave one of them out"),
+        ("search: {metric: [val_accuracy, bytes], sampler: tpe}", "search: sampler: tpe looks at the metric alone, but cost is bytes: use gp or random"),
+        ("search: {metric: [val_accuracy, bytes], scheduler: median}", "search: scheduler: median looks at the metric alone, but cost is bytes: use asha, hyperband or none"),
+        ("search: {cost: bytes, stop_when: {gain_below: 0.1, within: 5m}}", "search: stop_when looks at the metric alone, but cost is bytes: use samples or time_budget"),
         ("resources: {cpu: 1.5}", "resources.cpu: must be a whole number or below 1, but is 1.5"),
         ("resources: {gpu: 1.5}", "resources.gpu: must be a whole number or a share 1/k, but is 1.5"),
         ("resources: {gpu: 0.3}", "resources.gpu: must be a share 1/k of a card, but is 0.3, of which 3 fit on a card; write 0.3333 for as many"),
@@ -256,6 +261,27 @@ def test_a_point_must_not_set_what_its_own_choices_rule_out(file):
 )  # fmt: skip
 def test_the_search_s_own_settings_are_checked(file, line, expected):
     assert problems(file, f"{GRU}{line}\n") == [f"line 5, {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "cost"),
+    [
+        ("[val_accuracy, operations]", "operations"),
+        ("[parameters, val_accuracy]", "parameters"),
+        ("[val_accuracy, texts_per_second]", "operations"),
+    ],
+)
+def test_a_metric_with_a_cost_is_taken_apart_and_written_back(file, written, cost):
+    def load(text):
+        file.write_text(text)
+        return load_search(file)
+
+    found = load(f"{GRU}search: {{metric: {written}}}\n")
+    assert (found.search.metric, found.search.cost) == ("val_accuracy", cost)
+    assert found.search.sampler == "gp"
+    assert load(dump_search(found)) == found
+    one = load(f"{GRU}search: {{metric: val_accuracy}}\n")
+    assert (one.search.cost, one.search.sampler) == (None, "tpe")
 
 
 @pytest.mark.parametrize("gpu", [0, 0.25, 0.33, 0.3333, 0.5, 1, 2])

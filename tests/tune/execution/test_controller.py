@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,62 @@ def test_a_resumed_search_ends_where_the_whole_one_does(
         other.journal, "other", metric="accuracy", milestones=made.milestones, sampler=sampler
     )
     assert run_until_enough(waiting_for_gain(whole, other), other, 60) == count
+
+
+@pytest.fixture
+def priced(folder: RunFolder) -> SearchStudy:
+    return study.create_study(
+        folder.journal,
+        "run",
+        metric="accuracy",
+        milestones=(0.25, 0.75, 1.0),
+        sampler=optuna.samplers.RandomSampler(seed=0),
+        cost="operations",
+    )
+
+
+def priced_controller(made: SearchStudy, folder: RunFolder, *costs: float) -> SearchController:
+    """Trials cost what is named, one after the other."""
+    by_rate: dict[float, float] = {}
+    left = list(costs)
+
+    def cost(params: Mapping[str, Any]) -> float:
+        if params["rate"] not in by_rate:
+            by_rate[params["rate"]] = left.pop(0)
+        return by_rate[params["rate"]]
+
+    scheduler = SuccessiveHalving(LAST + 1, 3)
+    return SearchController(made, suggest, scheduler, 99, folder, Witness(), cost=cost)
+
+
+def test_with_a_cost_the_front_keeps_its_checkpoints(
+    priced: SearchStudy, folder: RunFolder
+) -> None:
+    controller = priced_controller(priced, folder, 50, 10, 100, 20, 10)
+    run_trial(controller, folder, 0.5, 0.7, 0.6)
+    run_trial(controller, folder, 0.5, 0.6)  # stopped
+    run_trial(controller, folder, 0.8, 0.9, 0.8)
+    assert checkpoints(folder) == {0: [1], 1: [1], 2: [1]}
+    run_trial(controller, folder, 0.9, 0.95, 0.7)  # dominates two of them
+    assert checkpoints(folder) == {1: [1], 3: [1]}
+    run_trial(controller, folder, 0.5)  # as cheap as trial 1, and stopped
+    assert checkpoints(folder) == {1: [1], 3: [1]}
+    assert controller.best is not None
+    assert controller.best.number == 3
+
+
+def test_a_cost_is_part_of_each_report_and_survives_a_restart(
+    priced: SearchStudy, folder: RunFolder
+) -> None:
+    controller = priced_controller(priced, folder, 50, 10, 100)
+    for value in (0.5, 0.4, 0.9):
+        run_trial(controller, folder, value, value, value)
+    again = study.resume_study(folder.journal, "run", lambda _: optuna.samplers.RandomSampler())
+    assert again.cost == "operations"
+    assert [r.curve[0]["operations"] for r in again.records()] == [50, 10, 100]
+    resumed = priced_controller(again, folder, 200, 5)
+    resumed.tidy_up()
+    assert sorted(checkpoints(folder)) == [0, 1, 2]
+    dominated, cheapest = run_trial(resumed, folder, 0.45), run_trial(resumed, folder, 0.1)
+    assert again.record(dominated).state == State.PRUNED
+    assert sorted(checkpoints(folder)) == [0, 1, 2, cheapest]

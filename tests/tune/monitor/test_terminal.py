@@ -152,3 +152,16 @@ def test_a_small_budget_that_is_spent_is_said_in_words(elapsed_s: float, told: s
     made.on_trial_start(Proposal(0, {"hidden_size": 50}, None, None, 0))
     clock[0] = elapsed_s
     assert summary_line(made) == told
+
+
+def test_with_a_cost_the_front_is_listed_with_it() -> None:
+    made = SearchState(SearchPlan("test_accuracy", 9, (0.25, 2.0), cost="operations"))
+    for number, (value, cost) in enumerate([(0.8, 10_000.0), (0.9, 50_000.0), (0.85, 60_000.0)]):
+        made.on_trial_start(Proposal(number, {"hidden_size": 8}, None, None, number))
+        made.on_trial_report(number, 0, {"test_accuracy": value, "epoch": 0.25, "operations": cost})
+    assert [each.number for each in made.best(5)] == [1, 0]
+    console = Console(file=io.StringIO(), width=80, height=40, force_terminal=False)
+    with console.capture() as capture:
+        console.print(Display(made))
+    _, _, front = capture.get().partition("Front, by operations\n")
+    assert re.search(r"1 .* 0\.9000 +50,000 .*\n +0 .* 0\.8000 +10,000", front)

@@ -78,6 +78,24 @@ def test_two_parameters_are_drawn_against_each_other(tmp_path: Path, usual: RunF
     assert all("parameter-plane" not in written(folder) for folder in (few, one, alike))
 
 
+def test_a_front_is_drawn_with_all_trials_and_listed(tmp_path: Path, usual: RunFolder) -> None:
+    search = make_search(search={"metric": ["test_accuracy", "operations"]})
+    trials = [
+        trial(search, State.COMPLETE, [value], PARAMS | {"hidden_size": size})
+        for size, value in ((64, 0.9), (32, 0.8), (128, 0.85), (100, 0.93))
+    ]
+    page = written(write_run(tmp_path / "run", search, trials))
+    figure = page.split('id="front-plot"')[1].split("</figure>")[0]
+    assert "The front: 3 trials" in figure
+    drawn = [found.split() for found in re.findall(r'data-n="([\d ]+)"', figure)]
+    assert drawn == [["2"], ["1", "0", "3"]]
+    table = Seen(figure.split("<table")[1]).text
+    assert table.index("0.9300") < table.index("0.9000") < table.index("0.8000")
+    assert "0.8500" not in table
+    assert "100,000" in table
+    assert "front-plot" not in written(usual)
+
+
 def test_curves_within_the_epochs_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
     search = make_search(train={"epochs": 2.0, "log_every": 10})
     trials = [trial(search, State.COMPLETE, [0.8, 0.9, 0.92], PARAMS)]

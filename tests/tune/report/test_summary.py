@@ -105,3 +105,20 @@ def test_one_large_class_puts_macro_f1_beside_the_accuracy(tmp_path: Path) -> No
             "macro F1: 0.6100 (ham alone has 92% of the texts)" in folder.report.read_text()
         )
     assert told == {"large": True, "even": False}
+
+
+def test_a_front_by_its_ends(tmp_path: Path) -> None:
+    search = make_search(search={"metric": ["test_accuracy", "operations"]})
+    trials = [
+        trial(search, State.COMPLETE, [value], PARAMS | {"hidden_size": size})
+        for size, value in ((64, 0.9), (32, 0.8), (128, 0.85), (100, 0.93))
+    ]
+    found = rows(tmp_path / "run", *trials, search=search)
+    assert found["Front"] == (
+        "3 trials: 0.8000 with 32,000 operations a token (trial 1) to 0.9300 with 100,000 "
+        "operations a token (trial 3)"
+    )
+    assert found["Search"].endswith("on test_accuracy against operations")
+    assert "Front" not in rows(
+        tmp_path / "usual", trial(make_search(), State.COMPLETE, [0.9], PARAMS)
+    )

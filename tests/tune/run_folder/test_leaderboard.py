@@ -5,7 +5,7 @@ from pathlib import Path
 from record_parts import record
 
 from tune.run_folder import leaderboard
-from tune.study.records import State
+from tune.study.records import State, TrialRecord
 
 RECORDS = [
     record(0, State.PRUNED, 0.8),
@@ -91,3 +91,29 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers(tmp_path: Path) -> None:
         (row,) = csv.DictReader(file)
     assert row["message"] == "'=HYPERLINK(1)"
     assert (row["rate"], row["'=1+1"], row["plain"]) == ("-0.5", "'@SUM(A1)", "gru-1")
+
+
+def priced(number: int, value: float, cost: float) -> TrialRecord:
+    made = record(number, State.COMPLETE, value)
+    return replace(made, curve=tuple({**point, "operations": cost} for point in made.curve))
+
+
+def test_a_cost_stands_beside_the_metric_and_the_front_is_marked(tmp_path: Path) -> None:
+    records = [priced(0, 0.9, 50.0), priced(1, 0.8, 10.0), priced(2, 0.85, 60.0)]
+    path = tmp_path / "leaderboard.csv"
+    leaderboard.write_leaderboard(path, records, "test_accuracy", 3, "operations")
+    with path.open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert list(found[0])[4:7] == ["test_accuracy", "operations", "front"]
+    assert [(row["number"], row["operations"], row["front"]) for row in found] == [
+        ("0", "50.0", "1"),
+        ("2", "60.0", "0"),
+        ("1", "10.0", "1"),
+    ]
+    result = leaderboard.result_json("complete", "test_accuracy", records, None, 1.0, "operations")
+    assert result["front"] == [
+        {"number": 1, "value": 0.8, "operations": 10.0},
+        {"number": 0, "value": 0.9, "operations": 50.0},
+    ]
+    one = leaderboard.result_json("complete", "test_accuracy", records, None, 1.0)
+    assert not {"front", "cost"} & one.keys()

@@ -14,7 +14,7 @@ from tune.config.distributions import FloatDistribution
 from tune.config.search_file import SamplerName
 from tune.samplers import factory
 from tune.samplers._encoding import SpaceEncoder
-from tune.samplers._gp import _scores, _shares
+from tune.samplers._gp import CurveGPSampler, _agree, _scores, _shares
 from tune.schedulers import SuccessiveHalving
 from tune.study.records import State
 from tune.study.study import WORST
@@ -141,3 +141,43 @@ def test_values_on_any_scale_are_learnt_from(*, bounded: bool) -> None:
     assert sum(trial.state == TrialState.FAIL for trial in late) <= 5
     off_late = np.mean([off(trial.params, (0.5,) * 4) for trial in late])
     assert off_late < np.mean([off(trial.params, (0.5,) * 4) for trial in study.trials[:10]]) - 0.05
+
+
+def stepped(params: dict[str, Any]) -> float:
+    """Each parameter counts in three steps, so that there are 81 different trials."""
+    cells = {name: min(2, int(3 * value)) / 2 for name, value in params.items()}
+    return 0.9 - 0.1 * sum(
+        (cells[name] - at) ** 2 for name, at in zip("abcd", (1, 0, 0.5, 1), strict=True)
+    )
+
+
+def repeats(seed: int) -> float:
+    """The share of late trials that are in a cell where a trial was before, without noise."""
+    study = optuna.create_study(
+        direction="maximize", sampler=factory.create_sampler("gp", SPACE, seed=seed)
+    )
+    seen: list[tuple[int, ...]] = []
+    for _ in range(50):
+        trial = study.ask()
+        params = optuna_space.suggest(trial, SPACE)
+        study.tell(trial, stepped(params))
+        seen.append(tuple(min(2, int(3 * params[name])) for name in "abcd"))
+    return float(np.mean([cell in seen[:at] for at, cell in enumerate(seen) if at >= 15]))
+
+
+def test_where_trials_come_back_the_same_it_keeps_away_from_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_distance = np.mean([repeats(seed) for seed in range(3)])
+    smooth = [trial.params for trial in search(half_at_chance, "gp", 0, trials=25).trials]
+    monkeypatch.setattr(CurveGPSampler, "_spacing", lambda *_: -1.0)
+    without = np.mean([repeats(seed) for seed in range(3)])
+    assert with_distance < without - 0.1
+    again = [trial.params for trial in search(half_at_chance, "gp", 0, trials=25).trials]
+    assert again == smooth  # where no trial repeats another nothing changes
+
+
+def test_curves_agree_where_all_that_they_share_is_equal() -> None:
+    assert _agree({1: 0.5, 2: 0.6}, {1: 0.5, 2: 0.6, 3: 0.9})
+    assert not _agree({1: 0.5, 2: 0.6}, {1: 0.5, 2: 0.7})
+    assert not _agree({1: 0.5}, {2: 0.5})
