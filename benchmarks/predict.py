@@ -23,11 +23,11 @@ from statistics import median
 
 import numpy as np
 
+from textcls.calibration.temperature import calibration_error
+from textcls.calibration.temperature import softmax as probabilities_of
 from textcls.data.tables import prediction
 from textcls.data.tables.prediction import Choice, predict_file
 from textcls.runtime.bundle_files import read_bundle
-from textcls.runtime.calibration import calibration_error
-from textcls.runtime.calibration import softmax as probabilities_of
 from textcls.runtime.predictor import Predictor
 
 SETTINGS = (

@@ -22,6 +22,7 @@ FLOORS = {
         ["textcls.text"],
         ["textcls.vectors", "textcls.models"],
         ["textcls.runtime"],
+        ["textcls.calibration"],
         ["textcls.training"],
         ["textcls.analysis"],
         ["textcls._corpus_entries"],

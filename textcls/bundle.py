@@ -17,6 +17,7 @@ import torch
 
 from textcls.analysis import drift
 from textcls.analysis.model_card import CARD, card_text
+from textcls.calibration.temperature import calibrate, softmax
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import Classifier
@@ -31,7 +32,6 @@ from textcls.runtime.bundle_files import (
     read_bundle,
     write_bundle,
 )
-from textcls.runtime.calibration import calibrate, softmax
 from textcls.text.encoding import TRAIN, WHOLE_LENGTH, EncodedSplit, selected
 from textcls.text.tokenizer import WORDPUNCT, lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, UNK_ID, Vocabulary

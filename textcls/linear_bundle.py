@@ -14,11 +14,11 @@ import torch
 
 from textcls import bundle
 from textcls.bundle import Bundle
+from textcls.calibration.temperature import calibrate, softmax
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import create_classifier
 from textcls.models.linear import train_linear
-from textcls.runtime.calibration import calibrate, softmax
 from textcls.text.encoding import TRAIN, WHOLE_LENGTH
 from textcls.text.vocabulary import PAD, UNK, Vocabulary
 

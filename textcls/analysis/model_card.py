@@ -1,10 +1,11 @@
 """Describe an exported classifier in a model card: Markdown with Hugging Face's front matter."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from textcls.output import one_line
-from textcls.runtime.bundle_files import Description
+from textcls.runtime.bundle_files import About, Description, Reduction
 from textcls.training.metrics import wilson_interval
 
 CARD = "README.md"
@@ -36,7 +37,6 @@ def card_text(description: Description) -> str:
 
 def _body(description: Description) -> Iterator[str]:
     about, model = description.about, description.model
-    data = (about.configuration or {}).get("data", {})
     names = description.label_names
     yield "# A text classifier"
     yield ""
@@ -50,16 +50,29 @@ def _body(description: Description) -> Iterator[str]:
         f'{description.max_length:,} tokens of a text. `textcls-tune predict FOLDER "text"` '
         "predicts with it."
     )
-    yield from ("", "## Data", "", f"Trained on {_plain(data.get('name', 'data not recorded'))}.")
+    yield from ("", "## Data", "", f"Trained on {_plain(_data_name(about))}.")
     yield from ("", "## Accuracy", "", *_accuracy(description))
     yield from ("", "## How it was selected", "", _selection(about.search))
     yield from ("", "## Calibration", "", _calibration(description))
+    if description.reduction is not None:
+        yield from ("", "## Size", "", _reduction(description.reduction))
     yield from ("", "## Limits", "")
     yield (
         "It gives every text one of its labels, also a text of another kind or language; "
         "`textcls-tune check FOLDER FILE` tells whether new texts are like those that it knows. "
         "What the data is biased by, it repeats. Intended use and licence: to be filled in."
     )
+
+
+def _data_name(about: About) -> str:
+    """Return what the data is called, without the folders before it: they tell whose machine."""
+    name = str((about.configuration or {}).get("data", {}).get("name", "data not recorded"))
+    used = str((about.provenance or {}).get("data", ""))
+    last = re.split(r"[/\\]", name.rstrip("/\\"))[-1]
+    if used.startswith(name):  # of the hub, whose names have a slash
+        return name
+    # What took its place is called "NAME (more)".
+    return last if not used or used.startswith(last) else used.partition(" (")[0]
 
 
 def _accuracy(description: Description) -> Iterator[str]:
@@ -98,6 +111,21 @@ def _calibration(description: Description) -> str:
         f"Logits are divided by {found.temperature:.3f}, found on {found.texts:,} texts of "
         f"{_plain(found.split)}; expected calibration error {found.ece_before:.4f} before and "
         f"{found.ece_after:.4f} after."
+    )
+
+
+def _reduction(found: Reduction) -> str:
+    features = ""
+    if found.features is not None:
+        features = f" and {found.features[1]:,} of {found.features[0]:,} features"
+    accuracy = ""
+    if found.accuracy is not None:
+        accuracy = f"; accuracy {found.accuracy[0]:.4f} before, {found.accuracy[1]:.4f} after"
+    return (
+        f"A small form of a larger classifier: {found.words[1]:,} of {found.words[0]:,} words of "
+        f"the encoder{features}, a byte for each number. {found.changed:,} of {found.texts:,} "
+        f"texts of {_plain(found.split)} get another label{accuracy}. The accuracy above is that "
+        "of the larger classifier."
     )
 
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -117,15 +118,30 @@ def export_onnx(predictor: Predictor, out: Path, texts: Sequence[str]) -> Agreem
     content = build_model(files, predictor.temperature).SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     agreement = _compare(predictor, session, texts)
-    draft = out.with_name(out.name + ".part")
-    draft.write_bytes(content)
-    if files.linear is not None:
-        beside = out.with_name(out.name + ".features.npz")
-        np.savez_compressed(beside, keys=files.linear["keys"], idf=files.linear["idf"])
-    text = json.dumps(_description(predictor, agreement, out), ensure_ascii=False, indent=1)
-    out.with_name(out.name + ".json").write_text(text + "\n", encoding="utf-8")
-    draft.replace(out)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        written = [Path(scratch) / out.name]
+        written[0].write_bytes(content)
+        if files.linear is not None:
+            written.append(Path(scratch) / (out.name + ".features.npz"))
+            np.savez_compressed(written[1], keys=files.linear["keys"], idf=files.linear["idf"])
+        text = json.dumps(_description(predictor, agreement, out), ensure_ascii=False, indent=1)
+        written.append(Path(scratch) / (out.name + ".json"))
+        written[-1].write_text(text + "\n", encoding="utf-8")
+        _put_in_place(written, out.parent)
     return agreement
+
+
+def _put_in_place(written: Sequence[Path], folder: Path) -> None:
+    """Move files that belong together to a folder: all of them, or none."""
+    moved: list[Path] = []
+    try:
+        for path in written:
+            path.replace(folder / path.name)
+            moved += [folder / path.name]
+    except OSError:
+        for path in moved:
+            path.unlink()
+        raise
 
 
 def _compare(predictor: Predictor, session: Any, texts: Sequence[str]) -> Agreement:

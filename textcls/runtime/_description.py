@@ -18,6 +18,8 @@ from textcls.config.models import LONGEST_LABEL, ModelConfig
 from textcls.text.tokenizer import CHARACTERS, WORDPUNCT
 
 BUNDLE_FORMAT: Literal[1] = 1
+SMALL_FORMAT: Literal[2] = 2
+"""That of a small bundle, which programs of before it cannot read."""
 MOST_TOKENS = 2**31 - 1
 """Tokens that a text can have at most: their numbers are 32-bit integers."""
 _MOST_CLASSES = 100_000
@@ -128,10 +130,28 @@ class Reference(_BundlePart):
         return counts
 
 
+class Reduction(_BundlePart):
+    """What was left out of a small bundle, and what that changes on held-out texts."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    words: tuple[int, int]
+    """Words that the encoder knew before and knows now."""
+    features: tuple[int, int] | None = None
+    """Features of the linear classifier before and now."""
+    split: str = Field(max_length=100)
+    """The texts on which both were measured."""
+    texts: int = Field(ge=1)
+    changed: int = Field(ge=0)
+    """Of these texts, those that get another label."""
+    accuracy: tuple[float, float] | None = None
+    """Before and now; None where the texts had no labels."""
+
+
 class Description(_BundlePart):
     """The content of `bundle.json`."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     model: ModelConfig
     label_names: tuple[Label, ...] = Field(min_length=1, max_length=_MOST_CLASSES)
     max_length: int = Field(ge=1, le=MOST_TOKENS)
@@ -143,6 +163,8 @@ class Description(_BundlePart):
     calibration: Calibration | None = None
     reference: Reference | None = None
     """Statistics of held-out texts; bundles of before this key was written have none."""
+    reduction: Reduction | None = None
+    """Of a small bundle."""
     about: About
 
     @field_validator("label_names")
@@ -184,4 +206,4 @@ class EnsembleDescription(_BundlePart):
 
 
 WORDS: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...], config=ConfigDict(strict=True))
-"""The content of `vocabulary.json`: the words in the order of their ids."""
+"""The content of `vocabulary.json` or `vocabulary.json.gz`: the words in the order of their ids."""

@@ -9,7 +9,7 @@ import pytest
 from bundle_parts import LABELS, TEXTS, export_small, small_corpus
 
 from textcls import bundle
-from textcls.runtime.calibration import (
+from textcls.calibration.temperature import (
     LEAST_TEXTS,
     calibrate,
     calibration_error,
