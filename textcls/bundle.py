@@ -17,7 +17,7 @@ import torch
 
 from textcls.analysis import drift
 from textcls.analysis.model_card import CARD, card_text
-from textcls.calibration.temperature import calibrate, softmax
+from textcls.calibration.temperature import Temperature, calibrate
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import Classifier
@@ -65,9 +65,9 @@ class Bundle:
     """Statistics of held-out texts, where there were any."""
 
     @property
-    def temperature(self) -> float:
+    def temperature(self) -> Temperature:
         """What logits are divided by before they become probabilities; 1 without a calibration."""
-        return 1.0 if self.calibration is None else self.calibration.temperature
+        return Temperature.of(self.calibration)
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
         """Turn texts into word ids, and add the scores of the linear classifier where there is one.
@@ -133,9 +133,7 @@ class Bundle:
         Returns:
             float32 (texts, classes), in the order of `label_names`; each row sums to 1.
         """
-        logits = self.logits(texts) / self.temperature
-        found: np.ndarray[Any, Any] = logits.softmax(dim=1).numpy()
-        return found
+        return self.temperature.probabilities(self.logits(texts).numpy()).astype(np.float32)
 
 
 def export_bundle(
@@ -289,9 +287,8 @@ def _measured(
     encoded = thinned(corpus.splits[split])
     built = _build(dict(weights), len(corpus.label_names), model, compiled=True)
     logits = trainer.predict_logits(built, encoded, "cpu").numpy()
-    temperature = 1.0 if calibration is None else calibration.temperature
-    has_linear = model.linear_weight > 0
-    return measure_reference(corpus, split, softmax(logits / temperature), has_linear=has_linear)
+    sure = Temperature.of(calibration).probabilities(logits)
+    return measure_reference(corpus, split, sure, has_linear=model.linear_weight > 0)
 
 
 def reference_split(corpus: Corpus, trained_on: Sequence[str] = ("train",)) -> str | None:

@@ -14,7 +14,7 @@ import torch
 
 from textcls import bundle
 from textcls.bundle import Bundle
-from textcls.calibration.temperature import calibrate, softmax
+from textcls.calibration.temperature import Temperature, calibrate
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import create_classifier
@@ -78,8 +78,7 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
         measured is not None
         and (scores := bundle.thinned(corpus.splits[measured]).scores) is not None
     ):
-        temperature = 1.0 if calibration is None else calibration.temperature
-        sure = softmax(WEIGHT / temperature * scores)
+        sure = Temperature.of(calibration).probabilities(WEIGHT * scores)
         reference = bundle.measure_reference(corpus, measured, sure, has_linear=True)
     words = corpus.vocabulary if corpus.whole is None else corpus.whole.vocabulary
     made = Bundle(

@@ -107,8 +107,11 @@ def _calibration(description: Description) -> str:
     found = description.calibration
     if found is None:
         return "The probabilities are not calibrated."
+    margin = ""
+    if found.margin_power:
+        margin = f" times (1 + the gap of the two largest) to the power of {found.margin_power:.3f}"
     return (
-        f"Logits are divided by {found.temperature:.3f}, found on {found.texts:,} texts of "
+        f"Logits are divided by {found.temperature:.3f}{margin}, found on {found.texts:,} texts of "
         f"{_plain(found.split)}; expected calibration error {found.ece_before:.4f} before and "
         f"{found.ece_after:.4f} after."
     )

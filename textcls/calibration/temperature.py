@@ -1,10 +1,15 @@
-"""Calibrate probabilities by one temperature, found on held-out texts (Guo et al. 2017).
+"""Calibrate probabilities by a temperature, found on held-out texts (Guo et al. 2017).
 
 Logits divided by a temperature keep their order, so the labels stay as they are; what changes is
 how sure the classifier says it is. The sum of an encoder and a linear classifier is surer than it
-should be: each counts the evidence of the same words.
+should be: each counts the evidence of the same words. That is the worse the surer both are, so one
+temperature for all texts leaves close calls too unsure and clear ones too sure. The temperature may
+therefore grow with a text's margin, the gap between its two largest logits, by a power of
+(1 + margin): temperatures that depend on the text are of Balanya et al. (2022, arXiv 2208.00461),
+who take the entropy in place of the margin.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,16 +21,49 @@ Array = np.ndarray[Any, Any]
 LEAST_TEXTS = 100
 """Held-out texts without which no temperature is sought: fewer say too little."""
 BINS = 15
+FOLDS = 5
 _LOWEST, _HIGHEST = 0.05, 20.0
+_LEAST, _MOST = np.array([np.log(_LOWEST), -1.0]), np.array([np.log(_HIGHEST), 0.9])
+"""Of the logarithm of the base and of the power. Below 1 a larger margin always is surer."""
 _GOLDEN = (5**0.5 - 1) / 2
 _STEPS = 40
+_NEWTON_STEPS, _HALVINGS = 30, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """What a text's logits are divided by: base * (1 + margin) ** power."""
+
+    base: float = 1.0
+    power: float = 0.0
+
+    @classmethod
+    def of(cls, calibration: Calibration | None) -> "Temperature":
+        """Return a calibration's; that of 1, which changes nothing, where there is none."""
+        if calibration is None:
+            return cls()
+        return cls(calibration.temperature, calibration.margin_power)
+
+    def of_texts(self, logits: Array) -> Array:
+        """Return the temperature of each text, float64 (texts, 1).
+
+        Args:
+            logits: float (texts, classes).
+        """
+        found: Array = self.base * (1 + margins(logits)) ** self.power
+        return found[:, None]
+
+    def probabilities(self, logits: Array) -> Array:
+        """Return probabilities, float64 (texts, classes), of logits of that shape."""
+        every = np.asarray(logits, np.float64)
+        return softmax(every / self.of_texts(every))
 
 
 def calibrate(logits: Array, labels: Array, split: str) -> Calibration | None:
     """Find the temperature that makes held-out texts likeliest.
 
-    The error after it is measured fairly: each half of the texts with the temperature that was
-    found on the other half.
+    Whether it depends on the margin is decided by the likelihood in cross-validation. The error
+    after it is measured there too: each fold with the temperature that was found on the others.
 
     Args:
         logits: float (texts, classes).
@@ -39,15 +77,15 @@ def calibrate(logits: Array, labels: Array, split: str) -> Calibration | None:
         return None
     every = np.asarray(logits, np.float64)
     before = calibration_error(softmax(every), labels)
-    crossed = np.empty_like(every)
-    halves = np.arange(len(labels)) % 2 == 0
-    for half in (halves, ~halves):
-        crossed[half] = softmax(every[half] / find_temperature(every[~half], labels[~half]))
-    after = calibration_error(crossed, labels)
+    crossed = {find: _crossed(every, labels, find) for find in (_same_for_all, find_by_margin)}
+    best = min(crossed, key=lambda find: _surprise(crossed[find], labels))
+    after = calibration_error(crossed[best], labels)
     if after >= before:
         return None
+    found = best(every, labels)
     return Calibration(
-        temperature=find_temperature(every, labels),
+        temperature=found.base,
+        margin_power=found.power,
         split=split,
         texts=len(labels),
         ece_before=before,
@@ -56,7 +94,7 @@ def calibrate(logits: Array, labels: Array, split: str) -> Calibration | None:
 
 
 def find_temperature(logits: Array, labels: Array) -> float:
-    """Find the temperature with the least cross-entropy, by golden-section search.
+    """Find the one temperature with the least cross-entropy, by golden-section search.
 
     Temperature scaling of Guo et al., "On calibration of modern neural networks" (ICML 2017).
 
@@ -75,6 +113,66 @@ def find_temperature(logits: Array, labels: Array) -> float:
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+def find_by_margin(logits: Array, labels: Array) -> Temperature:
+    """Find the base and the power with the least cross-entropy, by Gauss-Newton steps.
+
+    Args:
+        logits: Of texts that were not trained on, float64 (texts, classes).
+        labels: Of those texts, (texts,).
+    """
+    features = np.stack([np.ones(len(labels)), np.log1p(margins(logits))], axis=1)
+    place = np.array([np.log(find_temperature(logits, labels)), 0.0])
+    loss = _loss(logits / np.exp(place[0]), labels)
+    for _ in range(_NEWTON_STEPS):
+        step = _newton_step(logits, labels, features, place)
+        for _ in range(_HALVINGS):
+            tried = np.clip(place + step, _LEAST, _MOST)
+            new = _loss(logits / np.exp(features @ tried)[:, None], labels)
+            if new < loss:
+                break
+            step /= 2
+        else:
+            break
+        gain, place, loss = loss - new, tried, new
+        if gain < 1e-9:  # of the mean cross-entropy
+            break
+    return Temperature(float(np.exp(place[0])), float(place[1]))
+
+
+def _newton_step(logits: Array, labels: Array, features: Array, place: Array) -> Array:
+    """Return the step of (log base, power); the variance stands for the second derivative."""
+    cooled = logits / np.exp(features @ place)[:, None]
+    sure = softmax(cooled)
+    mean = (sure * cooled).sum(axis=1)
+    slope = cooled[np.arange(len(labels)), labels] - mean  # of the loss, by the log temperature
+    spread = (sure * np.square(cooled)).sum(axis=1) - np.square(mean)
+    curvature = (features * spread[:, None]).T @ features + 1e-9 * np.eye(2)
+    found: Array = -np.linalg.solve(curvature, features.T @ slope)
+    return found
+
+
+def margins(logits: Array) -> Array:
+    """Return the gap between each text's two largest logits, (texts,); 0 of a single class."""
+    if logits.shape[1] < 2:
+        return np.zeros(len(logits))
+    found: Array = np.diff(np.partition(logits, -2, axis=1)[:, -2:], axis=1)[:, 0]
+    return found
+
+
+def cross_calibrated(logits: Array, labels: Array, calibration: Calibration | None) -> Array:
+    """Return probabilities, each text's by a temperature found on other texts, (texts, classes).
+
+    Args:
+        logits: The held-out texts' (texts, classes).
+        labels: Of those texts, (texts,).
+        calibration: What was found on all of them; it says of which kind the temperatures are.
+    """
+    every = np.asarray(logits, np.float64)
+    if calibration is None:
+        return softmax(every)
+    return _crossed(every, labels, find_by_margin if calibration.margin_power else _same_for_all)
 
 
 def calibration_error(probabilities: Array, labels: Array, bins: int = BINS) -> float:
@@ -116,6 +214,25 @@ def softmax(logits: Array) -> Array:
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     found: Array = raised / raised.sum(axis=1, keepdims=True)
     return found
+
+
+def _same_for_all(logits: Array, labels: Array) -> Temperature:
+    return Temperature(find_temperature(logits, labels))
+
+
+def _crossed(logits: Array, labels: Array, find: Any) -> Array:
+    """Return the probabilities of each fold by the temperature of the other folds."""
+    found, fold = np.empty_like(logits), np.arange(len(labels)) % FOLDS
+    for out in range(FOLDS):
+        there = fold == out
+        found[there] = find(logits[~there], labels[~there]).probabilities(logits[there])
+    return found
+
+
+def _surprise(probabilities: Array, labels: Array) -> float:
+    """Return the mean cross-entropy."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(chosen, np.finfo(np.float64).tiny)).mean())
 
 
 def _loss(logits: Array, labels: Array) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 
 from textcls.analysis.linear_terms import terms_of
 from textcls.exceptions import BundleError
+from textcls.runtime.bundle_files import Description
 from textcls.runtime.predictor import Predictor
 from textcls.text.tokenizer import tokenize_cased
 
@@ -115,7 +116,7 @@ def export_onnx(predictor: Predictor, out: Path, texts: Sequence[str]) -> Agreem
     size += 0 if files.linear is None else files.linear["weights"].nbytes
     if size > _LARGEST:
         raise BundleError(f"{size:,} bytes of weights do not fit one ONNX file, which holds 2 GB")
-    content = build_model(files, predictor.temperature).SerializeToString()
+    content = build_model(files).SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     agreement = _compare(predictor, session, texts)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
@@ -164,6 +165,18 @@ def _compare(predictor: Predictor, session: Any, texts: Sequence[str]) -> Agreem
     return Agreement(len(texts), largest)
 
 
+def _rule(description: Description) -> str:
+    found = description.calibration
+    if found is None:
+        return "softmax of logits"
+    if not found.margin_power:
+        return f"softmax of logits / {found.temperature:g}"
+    return (
+        f"softmax of logits / ({found.temperature:g} * (1 + gap) ** {found.margin_power:g}), where "
+        "gap is that between the two largest logits"
+    )
+
+
 def _description(predictor: Predictor, agreement: Agreement, out: Path) -> dict[str, Any]:
     files = predictor.files
     description = files.description
@@ -182,7 +195,7 @@ def _description(predictor: Predictor, agreement: Agreement, out: Path) -> dict[
         },
         "outputs": {
             "logits": "float32 (texts, classes)",
-            "probabilities": f"softmax of logits / {predictor.temperature:g}",
+            "probabilities": _rule(description),
         },
         "compared": {"texts": agreement.texts, "largest_difference": agreement.largest},
     }

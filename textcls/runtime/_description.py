@@ -57,12 +57,14 @@ class About(_BundlePart):
 
 
 class Calibration(_BundlePart):
-    """The temperature by which logits are divided, and how it was found."""
+    """The temperature by which logits are divided, and how it was found on held-out texts."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
     temperature: float = Field(gt=0.0, le=1e6, ge=1e-6)
     """Above 1 where the classifier is surer than it is right."""
+    margin_power: float = Field(default=0.0, ge=-1.0, lt=1.0)
+    """The temperature is multiplied by this power of 1 + the gap of the two largest logits."""
     split: str = Field(max_length=100)
     """The held-out split on which it was found."""
     texts: int = Field(ge=1)
@@ -70,7 +72,7 @@ class Calibration(_BundlePart):
     ece_before: float = Field(ge=0.0, le=1.0)
     """Expected calibration error there without a temperature, in 15 bins."""
     ece_after: float = Field(ge=0.0, le=1.0)
-    """The same with one: each half of the split with the temperature found on the other."""
+    """The same with one: each fold of the split with the temperature found on the others."""
 
 
 Counts = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MOST_CLASSES)]

@@ -1,4 +1,4 @@
-"""One temperature makes probabilities as sure as they are right, and moves no label."""
+"""A temperature makes probabilities as sure as they are right, and moves no label."""
 
 import json
 from dataclasses import replace
@@ -11,12 +11,18 @@ from bundle_parts import LABELS, TEXTS, export_small, small_corpus
 from textcls import bundle
 from textcls.calibration.temperature import (
     LEAST_TEXTS,
+    Temperature,
     calibrate,
     calibration_error,
+    cross_calibrated,
+    find_by_margin,
     find_temperature,
+    margins,
     softmax,
 )
+from textcls.export.onnx_model import export_onnx, model_inputs
 from textcls.runtime.loading import load_predictor
+from textcls.runtime.predictor import Predictor
 
 RNG = np.random.default_rng(7)
 
@@ -37,6 +43,60 @@ def test_the_temperature_of_drawn_labels_is_found(temperature: float) -> None:
     assert found is not None
     assert found.ece_after < 0.02 < found.ece_before
     assert (found.split, found.texts) == ("validation", 20_000)
+
+
+def too_sure_by_margin(texts: int, base: float, power: float) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that `Temperature(base, power)` puts right, and labels drawn from the true ones."""
+    true, labels = drawn(texts, 1.0)
+    factor, gap = np.ones(texts), margins(true)
+    for _ in range(200):  # factor = base * (1 + factor * gap) ** power has one solution
+        factor = base * (1 + factor * gap) ** power
+    return true * factor[:, None], labels
+
+
+@pytest.mark.parametrize(("base", "power"), [(2.0, 0.4), (0.7, 0.2), (3.0, -0.3)])
+def test_a_temperature_that_depends_on_the_margin_is_found(base: float, power: float) -> None:
+    logits, labels = too_sure_by_margin(20_000, base, power)
+    found = find_by_margin(logits, labels)
+    assert found.base == pytest.approx(base, rel=0.1)
+    assert found.power == pytest.approx(power, abs=0.05)
+    kept = calibrate(logits, labels, "validation")
+    assert kept is not None
+    assert kept.margin_power == found.power
+    one = softmax(logits / find_temperature(logits, labels))
+    assert kept.ece_after < calibration_error(one, labels)
+    sure = Temperature.of(kept).probabilities(logits)
+    assert (sure.argmax(axis=1) == logits.argmax(axis=1)).all()
+
+
+def test_a_larger_margin_is_surer() -> None:
+    logits, labels = too_sure_by_margin(3_000, 0.2, 0.97)
+    found = find_by_margin(logits, labels)
+    assert found.power == pytest.approx(0.9)  # the bound
+    pairs = np.stack([np.linspace(0, 100, 500), np.zeros(500)], axis=1)
+    assert (np.diff(found.probabilities(pairs)[:, 0]) >= 0).all()
+
+
+def test_one_temperature_is_kept_where_the_margin_says_nothing() -> None:
+    kept = [calibrate(*drawn(300, 3.0), "validation") for _ in range(20)]
+    powers = [each.margin_power for each in kept if each is not None]
+    assert len(powers) == 20
+    assert 8 <= powers.count(0.0) < 20  # by chance it says something
+
+
+def test_no_text_has_a_part_in_its_own_temperature() -> None:
+    logits, labels = drawn(200, 3.0)
+    found = calibrate(logits, labels, "validation")
+    before = cross_calibrated(logits, labels, found)
+    labels[0] = (labels[0] + 1) % 4
+    after = cross_calibrated(logits, labels, found)
+    same = (before == after).all(axis=1)
+    assert same.nonzero()[0].tolist() == list(range(0, 200, 5))
+    assert np.array_equal(cross_calibrated(logits, labels, None), softmax(logits))
+
+
+def test_a_single_class_has_no_margin() -> None:
+    assert Temperature(2.0, 0.5).probabilities(np.array([[3.0], [4.0]])).tolist() == [[1.0], [1.0]]
 
 
 def test_the_error_is_that_of_its_definition() -> None:
@@ -65,15 +125,38 @@ def test_a_bundle_divides_by_it_and_keeps_its_labels(tmp_path: Path) -> None:
     kept = json.loads((folder / "bundle.json").read_text())["calibration"]
     assert kept["split"] == "test"
     assert kept["texts"] == 180
-    assert kept["temperature"] > 2  # it is sure and mostly wrong
+    temperature = Temperature(kept["temperature"], kept["margin_power"])
     assert kept["ece_after"] < kept["ece_before"]
     predictor, torch_bundle = load_predictor(folder), bundle.load_bundle(folder)
     found = predictor.probabilities(TEXTS)
     np.testing.assert_allclose(found, torch_bundle.probabilities(TEXTS), atol=1e-5)
     logits = torch_bundle.logits(TEXTS).numpy()
-    np.testing.assert_allclose(found, softmax(logits / kept["temperature"]), atol=1e-5)
+    np.testing.assert_allclose(found, temperature.probabilities(logits), atol=1e-5)
+    assert temperature.of_texts(logits).mean() > 2  # it is sure and mostly wrong
     assert found.argmax(axis=1).tolist() == logits.argmax(axis=1).tolist()
     assert len(LABELS) == found.shape[1]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.4, -0.4])
+def test_all_ways_to_predict_know_the_margin(power: float, tmp_path: Path) -> None:
+    folder = export_small(tmp_path, linear_weight=2.0)
+    content = json.loads((folder / "bundle.json").read_text())
+    content["calibration"] = {"temperature": 1.5, "margin_power": power, "split": "validation"}
+    content["calibration"] |= {"texts": 300, "ece_before": 0.1, "ece_after": 0.05}
+    (folder / "bundle.json").write_text(json.dumps(content))
+    predictor = load_predictor(folder)
+    assert isinstance(predictor, Predictor)
+    found = predictor.probabilities(TEXTS)
+    expected = Temperature(1.5, power).probabilities(predictor.logits(TEXTS))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(bundle.load_bundle(folder).probabilities(TEXTS), expected, atol=1e-5)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    export_onnx(predictor, tmp_path / "m.onnx", TEXTS)
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    (theirs,) = session.run(["probabilities"], model_inputs(predictor, TEXTS))
+    np.testing.assert_allclose(theirs, expected, atol=1e-5)
+    rule = json.loads((tmp_path / "m.onnx.json").read_text())["outputs"]["probabilities"]
+    assert ("** 0.4" in rule) == (power == 0.4)
 
 
 def _repeated(split: bundle.EncodedSplit, times: int) -> bundle.EncodedSplit:
