@@ -39,7 +39,14 @@ class Temperature:
 
     @classmethod
     def of(cls, calibration: Calibration | None) -> "Temperature":
-        """Return a calibration's; that of 1, which changes nothing, where there is none."""
+        """Return the temperature of a calibration.
+
+        Args:
+            calibration: A bundle's; None where it has none.
+
+        Returns:
+            Its temperature; without one that of 1, which changes nothing.
+        """
         if calibration is None:
             return cls()
         return cls(calibration.temperature, calibration.margin_power)
@@ -54,7 +61,14 @@ class Temperature:
         return found[:, None]
 
     def probabilities(self, logits: Array) -> Array:
-        """Return probabilities, float64 (texts, classes), of logits of that shape."""
+        """Turn logits into probabilities.
+
+        Args:
+            logits: float (texts, classes).
+
+        Returns:
+            float64 (texts, classes), each row's sum 1.
+        """
         every = np.asarray(logits, np.float64)
         return softmax(every / self.of_texts(every))
 
@@ -154,7 +168,18 @@ def _newton_step(logits: Array, labels: Array, features: Array, place: Array) ->
 
 
 def margins(logits: Array) -> Array:
-    """Return the gap between each text's two largest logits, (texts,); 0 of a single class."""
+    """Return the gap between each text's two largest logits.
+
+    Args:
+        logits: float (texts, classes).
+
+    Returns:
+        (texts,), 0 or more; 0 of a single class.
+
+    Example:
+        >>> margins(np.array([[1.0, 4.0, 2.5]])).tolist()
+        [1.5]
+    """
     if logits.shape[1] < 2:
         return np.zeros(len(logits))
     found: Array = np.diff(np.partition(logits, -2, axis=1)[:, -2:], axis=1)[:, 0]
