@@ -16,6 +16,7 @@ these are its words, and the tensor `words.packed` says which of them the encode
 
 import gzip
 import json
+import math
 import shutil
 import zlib
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from textcls.config import messages
+from textcls.config.models import ModelConfig
 from textcls.exceptions import BundleError
 from textcls.runtime import _compact
 from textcls.runtime._compact import INT8, PACKED, WORD_IDS
@@ -64,6 +66,7 @@ __all__ = [
     "ValueCounts",
     "read_bundle",
     "read_members",
+    "size_of",
     "write_bundle",
 ]
 
@@ -158,6 +161,29 @@ def _read_small(
         return BundleFiles(description, arrays, words)
     own = _read_small_linear(linear, features, classes)
     return BundleFiles(description, arrays, words, own, None if known == words else known)
+
+
+def size_of(
+    model: ModelConfig, classes: int, embeddings: tuple[int, int], features: int | None
+) -> tuple[int, int]:
+    """Return how many numbers a classifier has, and how many bytes they take in a bundle.
+
+    Args:
+        model: The settings of the classifier.
+        classes: Number of classes.
+        embeddings: Number of words and numbers in a word's vector.
+        features: Features of the linear classifier; None without one.
+
+    Returns:
+        The count, and the bytes: half precision for word vectors and the linear classifier. Words
+        are not counted.
+    """
+    wanted = list(classifier_tensors(model, classes, embeddings).values())
+    if features is not None:
+        wanted += linear_tensors(features, classes, penalty=False).values()
+    counts = [math.prod(each.shape) for each in wanted]
+    widths = [2 if "F16" in each.types else 8 if "I64" in each.types else 4 for each in wanted]
+    return sum(counts), sum(n * width for n, width in zip(counts, widths, strict=True))
 
 
 def read_members(folder: Path) -> tuple[str, ...] | None:

@@ -18,7 +18,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LATEST = ("epoch", "step", "seconds")
 
 
-def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, rungs: int) -> None:
+def write_leaderboard(
+    path: Path,
+    records: Sequence[TrialRecord],
+    metric: str,
+    rungs: int,
+    costs: Mapping[int, Mapping[str, Any]] | None = None,
+) -> None:
     """Write a row per trial, best first, those without a classifier last and unranked.
 
     The metrics are those of the trial's best rung, which `best_rung`, counted from 1, and
@@ -31,14 +37,23 @@ def write_leaderboard(path: Path, records: Sequence[TrialRecord], metric: str, r
         records: All trials.
         metric: The metric of the search, whose column comes first.
         rungs: Number of rungs of the search.
+        costs: What the classifier of a trial takes, by the trial's number: the columns after
+            `train_seconds`.
     """
     standing = ranked(list(records))
     ranks = {record.number: rank for rank, record in enumerate(standing, start=1)}
     rest = [record for record in records if record.number not in ranks]
-    rows = [_row(record, ranks.get(record.number), rungs) for record in [*standing, *rest]]
+    known = costs or {}
+    rows = [
+        _row(record, ranks.get(record.number), rungs) | dict(known.get(record.number, {}))
+        for record in [*standing, *rest]
+    ]
+    taken = dict.fromkeys(name for each in known.values() for name in each)
     params = dict.fromkeys(name for record in records for name in record.params)
     scores = [key for row in rows for key in row if key not in params and key != "message"]
-    columns = dict.fromkeys([*_LEADING, metric, *_BEST, *_EXTENT, *scores, *params, "message"])
+    columns = dict.fromkeys(
+        [*_LEADING, metric, *_BEST, *_EXTENT, *taken, *scores, *params, "message"]
+    )
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writerow({column: _defused(column) for column in columns})
