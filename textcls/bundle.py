@@ -17,7 +17,8 @@ import torch
 
 from textcls.analysis import drift
 from textcls.analysis.model_card import CARD, card_text
-from textcls.calibration.temperature import Temperature, calibrate
+from textcls.calibration.conformal import measure_scores
+from textcls.calibration.temperature import Temperature, calibrate, cross_calibrated
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import Classifier
@@ -27,6 +28,7 @@ from textcls.runtime.bundle_files import (
     About,
     BundleFiles,
     Calibration,
+    Conformal,
     Description,
     Reference,
     read_bundle,
@@ -61,6 +63,8 @@ class Bundle:
     """Its words, where they are others."""
     calibration: Calibration | None = None
     """The temperature of the probabilities, where one was found on held-out texts."""
+    conformal: Conformal | None = None
+    """Scores of held-out texts, where there were any."""
     reference: Reference | None = None
     """Statistics of held-out texts, where there were any."""
 
@@ -171,7 +175,7 @@ def export_bundle(
     }
     if model.linear_weight > 0 and corpus.linear is None:
         raise ValueError("the corpus has no linear classifier, but the model wants one")
-    calibration = _calibrated(weights, model, corpus, trained_on)
+    calibration, conformal = _calibrated(weights, model, corpus, trained_on)
     description = Description(
         format=BUNDLE_FORMAT,
         model=model,
@@ -180,6 +184,7 @@ def export_bundle(
         tokenizer=corpus.tokenizer,
         linear_length=WHOLE_LENGTH,
         calibration=calibration,
+        conformal=conformal,
         reference=_measured(weights, model, corpus, trained_on, calibration),
         about=About.model_validate(dict(about)),
     )
@@ -221,6 +226,7 @@ def files_of(bundle: Bundle, model: ModelConfig) -> BundleFiles:
         tokenizer=bundle.tokenizer,
         linear_length=bundle.linear_length,
         calibration=bundle.calibration,
+        conformal=bundle.conformal,
         reference=bundle.reference,
         about=About.model_validate(dict(bundle.about)),
     )
@@ -262,15 +268,32 @@ def _calibrated(
     model: ModelConfig,
     corpus: Corpus,
     trained_on: Sequence[str],
-) -> Calibration | None:
-    """Find a temperature on the first held-out split that the corpus has."""
+) -> tuple[Calibration | None, Conformal | None]:
+    """Find a temperature and scores on the first held-out split that the corpus has."""
     split = held_out(corpus, trained_on)
     if split is None:
-        return None
+        return None, None
     encoded, classes = corpus.splits[split], len(corpus.label_names)
     built = _build(dict(weights), classes, model, compiled=True)
     logits = trainer.predict_logits(built, encoded, "cpu").numpy()
-    return calibrate(logits, np.asarray(encoded.labels), split)
+    return calibrated(logits, np.asarray(encoded.labels), split)
+
+
+def calibrated(
+    logits: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], split: str
+) -> tuple[Calibration | None, Conformal | None]:
+    """Find the temperature of held-out texts, and their scores for sets of labels.
+
+    Args:
+        logits: (texts, classes).
+        labels: Of those texts, (texts,).
+        split: The name of the split that they are from.
+
+    Returns:
+        Either is None where the texts are too few; the temperature also where it betters nothing.
+    """
+    found = calibrate(logits, labels, split)
+    return found, measure_scores(cross_calibrated(logits, labels, found), labels, split)
 
 
 def _measured(
@@ -392,6 +415,7 @@ def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
         description.linear_length,
         None if files.linear_words is None else Vocabulary(files.linear_words),
         description.calibration,
+        description.conformal,
         description.reference,
     )
 

@@ -14,7 +14,7 @@ import torch
 
 from textcls import bundle
 from textcls.bundle import Bundle
-from textcls.calibration.temperature import Temperature, calibrate
+from textcls.calibration.temperature import Temperature
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import create_classifier
@@ -70,9 +70,10 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
     torch.nn.init.zeros_(classifier.output.weight)
     torch.nn.init.zeros_(classifier.output.bias)
     split = bundle.held_out(corpus)
-    calibration = None
+    calibration = conformal = None
     if split is not None and (scores := corpus.splits[split].scores) is not None:
-        calibration = calibrate(WEIGHT * scores, corpus.splits[split].labels, split)
+        labels = np.asarray(corpus.splits[split].labels)
+        calibration, conformal = bundle.calibrated(WEIGHT * scores, labels, split)
     measured, reference = bundle.reference_split(corpus), None
     if (
         measured is not None
@@ -92,6 +93,7 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
         WHOLE_LENGTH,
         words,
         calibration,
+        conformal,
         reference,
     )
     bundle.save_bundle(made, model, out)

@@ -5,5 +5,6 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "conformal",
     "temperature",
 ]

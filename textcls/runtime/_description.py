@@ -75,6 +75,30 @@ class Calibration(_BundlePart):
     """The same with one: each fold of the split with the temperature found on the others."""
 
 
+class Conformal(_BundlePart):
+    """How improbable the true labels of held-out texts were, for sets of labels."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    split: str = Field(max_length=100)
+    """The held-out split."""
+    texts: int = Field(ge=1, le=MOST_TOKENS)
+    """Texts in it."""
+    scores: tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...] = Field(
+        min_length=1, max_length=1_000
+    )
+    """1 minus the probability of the true label, ascending: of all texts, or of a thousand ranks
+    that are spread evenly."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if len(self.scores) != min(self.texts, 1_000):
+            raise ValueError("must have a score for each text, of more than 1,000 texts 1,000")
+        if any(b < a for a, b in pairwise(self.scores)):
+            raise ValueError("scores must ascend")
+        return self
+
+
 Counts = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MOST_CLASSES)]
 
 
@@ -163,6 +187,8 @@ class Description(_BundlePart):
     linear_length: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     """Tokens that the linear classifier reads; as many as the encoder where that is not known."""
     calibration: Calibration | None = None
+    conformal: Conformal | None = None
+    """Scores of held-out texts; bundles of before this key was written have none."""
     reference: Reference | None = None
     """Statistics of held-out texts; bundles of before this key was written have none."""
     reduction: Reduction | None = None
