@@ -57,7 +57,6 @@ def build_model(files: BundleFiles) -> ModelProto:
 
     Args:
         files: The checked content of a bundle.
-        temperature: By which logits are divided before they become probabilities.
     """
     graph, model, weights = _Graph(), files.description.model, files.weights
     inputs = [("tokens", TensorProto.INT64, ["texts", "time"]),

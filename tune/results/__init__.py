@@ -7,6 +7,7 @@ underscore is this package's own.
 __all__ = [
     "ensembles",
     "fallback",
+    "preference",
     "rerun",
     "winner",
 ]

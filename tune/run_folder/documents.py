@@ -57,7 +57,7 @@ class _FallbackPart(_Part):
     epoch: Number | None = None
 
 
-class _Cost(_Part):
+class _CostPart(_Part):
     parameters: Count
     bytes: Count
     operations_per_token: Number
@@ -72,8 +72,8 @@ class _PreferencePart(_Part):
     value: Number
     standard_error: Number
     candidates: Count
-    best_cost: _Cost
-    cost: _Cost
+    best_cost: _CostPart
+    cost: _CostPart
     reason: Text
 
 
