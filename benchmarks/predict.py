@@ -23,11 +23,11 @@ from statistics import median
 
 import numpy as np
 
+from textcls.calibration.temperature import Temperature, calibration_error
+from textcls.calibration.temperature import softmax as probabilities_of
 from textcls.data.tables import prediction
 from textcls.data.tables.prediction import Choice, predict_file
 from textcls.runtime.bundle_files import read_bundle
-from textcls.runtime.calibration import calibration_error
-from textcls.runtime.calibration import softmax as probabilities_of
 from textcls.runtime.predictor import Predictor
 
 SETTINGS = (
@@ -97,11 +97,12 @@ def accuracy_and_calibration(predictor: Predictor, rows: list[list[str]]) -> Non
     labels = np.array([int(row[0]) - 1 for row in rows])
     logits = predictor.logits([f"{title} {text}" for _, title, text in rows]).astype(np.float64)
     before = calibration_error(probabilities_of(logits), labels)
-    after = calibration_error(probabilities_of(logits / predictor.temperature), labels)
+    temperature = Temperature.of(predictor.calibration)
+    after = calibration_error(temperature.probabilities(logits), labels)
     accuracy = (logits.argmax(axis=1) == labels).mean()
     print(
         f"test accuracy {accuracy:.4f}, expected calibration error {before:.4f}, with temperature "
-        f"{predictor.temperature:.3f} {after:.4f} ({len(labels):,} texts)"
+        f"{temperature.base:.3f} {after:.4f} ({len(labels):,} texts)"
     )
 
 

@@ -23,6 +23,7 @@ FLOORS = {
         ["textcls.text"],
         ["textcls.vectors", "textcls.models"],
         ["textcls.runtime"],
+        ["textcls.calibration"],
         ["textcls.training"],
         ["textcls.analysis"],
         ["textcls._corpus_entries"],

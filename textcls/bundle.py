@@ -17,6 +17,8 @@ import torch
 
 from textcls.analysis import drift
 from textcls.analysis.model_card import write_card
+from textcls.calibration.conformal import measure_scores
+from textcls.calibration.temperature import Temperature, calibrate, cross_calibrated
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import Classifier
@@ -26,12 +28,12 @@ from textcls.runtime.bundle_files import (
     About,
     BundleFiles,
     Calibration,
+    Conformal,
     Description,
     Reference,
     read_bundle,
     write_bundle,
 )
-from textcls.runtime.calibration import calibrate, softmax
 from textcls.text.encoding import TRAIN, WHOLE_LENGTH, EncodedSplit, selected
 from textcls.text.tokenizer import WORDPUNCT, lower_case, tokenize_cased
 from textcls.text.vocabulary import UNK, UNK_ID, Vocabulary
@@ -61,13 +63,15 @@ class Bundle:
     """Its words, where they are others."""
     calibration: Calibration | None = None
     """The temperature of the probabilities, where one was found on held-out texts."""
+    conformal: Conformal | None = None
+    """Scores of held-out texts, where there were any."""
     reference: Reference | None = None
     """Statistics of held-out texts, where there were any."""
 
     @property
-    def temperature(self) -> float:
+    def temperature(self) -> Temperature:
         """What logits are divided by before they become probabilities; 1 without a calibration."""
-        return 1.0 if self.calibration is None else self.calibration.temperature
+        return Temperature.of(self.calibration)
 
     def encode(self, texts: Sequence[str]) -> EncodedSplit:
         """Turn texts into word ids, and add the scores of the linear classifier where there is one.
@@ -133,9 +137,7 @@ class Bundle:
         Returns:
             float32 (texts, classes), in the order of `label_names`; each row sums to 1.
         """
-        logits = self.logits(texts) / self.temperature
-        found: np.ndarray[Any, Any] = logits.softmax(dim=1).numpy()
-        return found
+        return self.temperature.probabilities(self.logits(texts).numpy()).astype(np.float32)
 
 
 def export_bundle(
@@ -173,7 +175,7 @@ def export_bundle(
     }
     if model.linear_weight > 0 and corpus.linear is None:
         raise ValueError("the corpus has no linear classifier, but the model wants one")
-    calibration = _calibrated(weights, model, corpus, trained_on)
+    calibration, conformal = _calibrated(weights, model, corpus, trained_on)
     description = Description(
         format=BUNDLE_FORMAT,
         model=model,
@@ -182,6 +184,7 @@ def export_bundle(
         tokenizer=corpus.tokenizer,
         linear_length=WHOLE_LENGTH,
         calibration=calibration,
+        conformal=conformal,
         reference=_measured(weights, model, corpus, trained_on, calibration),
         about=About.model_validate(dict(about)),
     )
@@ -225,6 +228,7 @@ def files_of(bundle: Bundle, model: ModelConfig) -> BundleFiles:
         tokenizer=bundle.tokenizer,
         linear_length=bundle.linear_length,
         calibration=bundle.calibration,
+        conformal=bundle.conformal,
         reference=bundle.reference,
         about=About.model_validate(dict(bundle.about)),
     )
@@ -266,15 +270,32 @@ def _calibrated(
     model: ModelConfig,
     corpus: Corpus,
     trained_on: Sequence[str],
-) -> Calibration | None:
-    """Find a temperature on the first held-out split that the corpus has."""
+) -> tuple[Calibration | None, Conformal | None]:
+    """Find a temperature and scores on the first held-out split that the corpus has."""
     split = held_out(corpus, trained_on)
     if split is None:
-        return None
+        return None, None
     encoded, classes = corpus.splits[split], len(corpus.label_names)
     built = _build(dict(weights), classes, model, compiled=True)
     logits = trainer.predict_logits(built, encoded, "cpu").numpy()
-    return calibrate(logits, np.asarray(encoded.labels), split)
+    return calibrated(logits, np.asarray(encoded.labels), split)
+
+
+def calibrated(
+    logits: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], split: str
+) -> tuple[Calibration | None, Conformal | None]:
+    """Find the temperature of held-out texts, and their scores for sets of labels.
+
+    Args:
+        logits: (texts, classes).
+        labels: Of those texts, (texts,).
+        split: The name of the split that they are from.
+
+    Returns:
+        Either is None where the texts are too few; the temperature also where it betters nothing.
+    """
+    found = calibrate(logits, labels, split)
+    return found, measure_scores(cross_calibrated(logits, labels, found), labels, split)
 
 
 def _measured(
@@ -291,9 +312,8 @@ def _measured(
     encoded = thinned(corpus.splits[split])
     built = _build(dict(weights), len(corpus.label_names), model, compiled=True)
     logits = trainer.predict_logits(built, encoded, "cpu").numpy()
-    temperature = 1.0 if calibration is None else calibration.temperature
-    has_linear = model.linear_weight > 0
-    return measure_reference(corpus, split, softmax(logits / temperature), has_linear=has_linear)
+    sure = Temperature.of(calibration).probabilities(logits)
+    return measure_reference(corpus, split, sure, has_linear=model.linear_weight > 0)
 
 
 def reference_split(corpus: Corpus, trained_on: Sequence[str] = ("train",)) -> str | None:
@@ -397,6 +417,7 @@ def load_bundle(folder: Path, *, compiled: bool = False) -> Bundle:
         description.linear_length,
         None if files.linear_words is None else Vocabulary(files.linear_words),
         description.calibration,
+        description.conformal,
         description.reference,
     )
 

@@ -15,11 +15,11 @@ import torch
 from textcls import bundle
 from textcls.analysis.model_card import LINEAR_ALONE
 from textcls.bundle import Bundle
+from textcls.calibration.temperature import Temperature
 from textcls.config.models import DataConfig, ModelConfig
 from textcls.corpus import Corpus
 from textcls.models.classifier import create_classifier
 from textcls.models.linear import train_linear
-from textcls.runtime.calibration import calibrate, softmax
 from textcls.text.encoding import TRAIN, WHOLE_LENGTH
 from textcls.text.vocabulary import PAD, UNK, Vocabulary
 
@@ -71,16 +71,16 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
     torch.nn.init.zeros_(classifier.output.weight)
     torch.nn.init.zeros_(classifier.output.bias)
     split = bundle.held_out(corpus)
-    calibration = None
+    calibration = conformal = None
     if split is not None and (scores := corpus.splits[split].scores) is not None:
-        calibration = calibrate(WEIGHT * scores, corpus.splits[split].labels, split)
+        labels = np.asarray(corpus.splits[split].labels)
+        calibration, conformal = bundle.calibrated(WEIGHT * scores, labels, split)
     measured, reference = bundle.reference_split(corpus), None
     if (
         measured is not None
         and (scores := bundle.thinned(corpus.splits[measured]).scores) is not None
     ):
-        temperature = 1.0 if calibration is None else calibration.temperature
-        sure = softmax(WEIGHT / temperature * scores)
+        sure = Temperature.of(calibration).probabilities(WEIGHT * scores)
         reference = bundle.measure_reference(corpus, measured, sure, has_linear=True)
     words = corpus.vocabulary if corpus.whole is None else corpus.whole.vocabulary
     made = Bundle(
@@ -94,6 +94,7 @@ def export_linear(corpus: Corpus, data: DataConfig, out: Path, about: Mapping[st
         WHOLE_LENGTH,
         words,
         calibration,
+        conformal,
         reference,
     )
     bundle.save_bundle(made, model, out)

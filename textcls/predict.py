@@ -4,16 +4,18 @@ Texts are arguments, lines of standard input, or the rows of a file, which keeps
 """
 
 import argparse
+import math
 import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textcls.command_line import CommandParser, typed
-from textcls.exceptions import TextclsError
+from textcls.exceptions import BundleError, TextclsError
 from textcls.output import one_line, printable, run_command
 
 if TYPE_CHECKING:
@@ -98,6 +100,12 @@ def make_parser() -> CommandParser:
     add("--encoding", help="the encoding of --input; by default told by its content")
     add("--top", type=int, default=1, metavar="K", help="tell the K most probable labels")
     add("--all-probabilities", action="store_true", help="tell the probability of every label")
+    add(
+        "--coverage",
+        type=_coverage,
+        metavar="P",
+        help="tell the set of labels that holds the true one with this probability, such as 0.95",
+    )
     add("--threshold", type=float, metavar="P", help="below this probability, --below is told")
     add("--below", metavar="LABEL", help="the label for texts below --threshold")
     add(
@@ -132,6 +140,18 @@ def _count(value: str) -> int:
     return number
 
 
+def _coverage(value: str) -> float:
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.nan
+    if not 0.0 < found < 1.0:
+        raise argparse.ArgumentTypeError(
+            f"must be a probability above 0 and below 1, such as 0.95, but is {value!r}"
+        )
+    return found
+
+
 def _words_shown(value: str) -> int:
     if not value.isascii() or not value.isdecimal() or int(value) < 1:
         raise argparse.ArgumentTypeError(
@@ -146,7 +166,10 @@ def _run(options: argparse.Namespace) -> int:
     choice = Choice(options.top, options.threshold, options.below, options.all_probabilities)
     from textcls.runtime.loading import find_bundle, load_predictor
 
-    predictor = load_predictor(find_bundle(options.run, options.runs_dir))
+    folder = find_bundle(options.run, options.runs_dir)
+    predictor = load_predictor(folder)
+    if options.coverage is not None:
+        choice = replace(choice, least=_least_probability(predictor, options.coverage, folder))
     source = options.input or _named_file(options.text)
     if options.why and source is not None:
         raise ValueError("--why explains texts and lines of standard input, not files")
@@ -158,6 +181,20 @@ def _run(options: argparse.Namespace) -> int:
         _check_columns(options)
         _print_predictions(predictor, options.text or _lines(), options, choice)
     return 0
+
+
+def _least_probability(
+    predictor: "Predictor | EnsemblePredictor", coverage: float, folder: Path
+) -> float:
+    from textcls.calibration.conformal import threshold_of
+    from textcls.runtime.predictor import EnsemblePredictor
+
+    if isinstance(predictor, EnsemblePredictor):
+        raise BundleError(
+            f"{folder}: an ensemble has no scores of held-out texts for --coverage; predict with "
+            "one of its members' folders"
+        )
+    return threshold_of(predictor.files.description, coverage)
 
 
 def _check_columns(options: argparse.Namespace) -> None:
@@ -308,7 +345,7 @@ def _print_rows(
 ) -> None:
     columns = choice.columns(rows, label_names)
     names = choice.names(label_names)
-    told = 2 * min(choice.top, len(label_names))
+    told = 2 * min(choice.top, len(label_names)) + (choice.least is not None)
     for text, *values in zip(texts, *columns, strict=True):
         fields = [_field(value) for value in values[:told]]
         if choice.everything:

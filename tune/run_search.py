@@ -36,7 +36,7 @@ from tune.monitor.progress import Progress
 from tune.monitor.search_state import SearchPlan, SearchState
 from tune.monitor.trackers import Tracked
 from tune.report import writer
-from tune.results import ensembles, fallback, previous_winner
+from tune.results import ensembles, fallback, preference, previous_winner
 from tune.results import winner as winners
 from tune.results.ensembles import ExportedEnsemble
 from tune.results.previous_winner import Comparison
@@ -181,7 +181,7 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
             request, tuple(records), winner, ensemble, stop.signal, stop.given_up, seconds,
             ended_by=parts.controller.ended_by, compared=compared,
         )  # fmt: skip
-        _write_results(outcome, len(parts.study.milestones))
+        _write_results(outcome, len(parts.study.milestones), parts.corpora)
         examined = writer.write_report_at_end(folder, monitor.say, source)
         if "mlflow" in request.track and winner is not None and parts.corpora:
             mlflow_model.register_winner(folder, winner.as_dict(), monitor.say)
@@ -323,7 +323,7 @@ def _confirm(
         workload = replace(workload, folds=folds)
     with stop_on_signals(own, monitor.say):
         confirmed = rerun.rerun_best(
-            request.config, records, workload, parts.plan, own, monitor.say
+            request.config, records, workload, parts.plan, own, monitor.say, parts.corpora
         )
     stop.signal = own.signal
     return confirmed
@@ -420,9 +420,15 @@ def _export_best(
     alone = fallback.linear_if_no_worse(
         best, trained, request.config, parts.corpora, folder, standings
     )
-    return alone or winners.export_best(
-        best, trained, request.config, parts.corpora, folder, standings
-    )
+    if alone is not None:
+        return alone
+    candidates = parts.controller.leaders if confirmed is None else confirmed.candidates
+    chosen = preference.choose_cheapest(request.config, parts.corpora, candidates, standings)
+    if chosen is not None and confirmed is None:
+        best = next(each for each in candidates if each.number == chosen.chosen)
+        trained = winners.best_checkpoint(best, folder)
+    won = winners.export_best(best, trained, request.config, parts.corpora, folder, standings)
+    return replace(won, preference=chosen)
 
 
 def _fall_back(request: Request, parts: _Prepared, stop: StopSignal) -> Winner | None:
@@ -437,7 +443,7 @@ def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> Expo
     asked = request.config.search.ensemble
     if asked == 0:
         return None
-    leaders = parts.controller.leaders
+    leaders = parts.controller.leaders[:asked]
     if len(leaders) < asked:
         monitor.say(
             f"An ensemble of {asked} was requested, but only {len(leaders)} trials can join."
@@ -447,10 +453,12 @@ def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> Expo
     return ensembles.form_ensemble(leaders, request.config, parts.corpora, request.folder)
 
 
-def _write_results(outcome: Outcome, rungs: int) -> None:
+def _write_results(outcome: Outcome, rungs: int, corpora: Corpora) -> None:
     folder, search = outcome.request.folder, outcome.request.config.search
     metric, cost = search.metric, search.cost
-    leaderboard.write_leaderboard(folder.leaderboard, outcome.records, metric, rungs, cost)
+    found = preference.costs_of(outcome.records, outcome.request.config, corpora)
+    costs = {number: each.as_dict() for number, each in found.items()}
+    leaderboard.write_leaderboard(folder.leaderboard, outcome.records, metric, rungs, cost, costs)
     best = outcome.winner.as_dict() if outcome.winner is not None else None
     result = leaderboard.result_json(
         _state(outcome), metric, outcome.records, best, outcome.seconds, cost

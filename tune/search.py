@@ -40,6 +40,7 @@ _KEYS = {
     "confirm": ("search.confirm.top",),
     "seeds": ("search.confirm.seeds",),
     "ensemble": ("search.ensemble",),
+    "prefer": ("search.prefer",),
 }
 """Options that stand for keys of the search file."""
 
@@ -340,6 +341,11 @@ def _add_trial_options(group: argparse._ArgumentGroup) -> None:
     add("--confirm", type=int, metavar="K", help="train the best K again; the best mean wins")
     add("--seeds", type=int, metavar="N", help="fresh seeds for each of them, by default 5")
     add("--ensemble", type=int, metavar="K", help="beside the winner, the best K averaged")
+    add(
+        "--prefer",
+        choices=("accurate", "small", "fast"),
+        help="the winner: the best trial, or the smallest or fastest within one standard error",
+    )
 
 
 def _add_resource_options(group: argparse._ArgumentGroup) -> None:

@@ -15,6 +15,7 @@ from tune.config import grid, optuna_space, search_file
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.controller import SearchController
 from tune.execution.data import Corpora
+from tune.results.preference import KEPT
 from tune.run_folder import atomic
 from tune.run_folder.paths import RunFolder
 from tune.samplers import factory
@@ -189,7 +190,7 @@ def create_controller(
         grid.trial_count(config),
         folder,
         watcher,
-        leaders=config.search.ensemble,
+        leaders=max(config.search.ensemble, 1 if config.search.prefer == "accurate" else KEPT),
         further_gain=None if rule is None else FurtherGain(rule, slots),
         cost=minimised,
     )

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from textcls.analysis.linear_terms import terms_of
+from textcls.calibration.temperature import Temperature
 from textcls.runtime.predictor import EnsemblePredictor, Predictor, TokenIds
 from textcls.text.tokenizer import tokenize_cased
 from textcls.text.vocabulary import UNK_ID
@@ -133,7 +134,8 @@ def _mean(found: Sequence[Explanation]) -> Explanation:
 
 
 def _explain(predictor: Predictor, text: str, label: int, other: int) -> Explanation:
-    description, temperature = predictor.files.description, predictor.temperature
+    description = predictor.files.description
+    temperature = Temperature.of(predictor.calibration).of_texts(predictor.logits([text])).item()
     ids = predictor.token_ids(text)
     tokens = tokenize_cased(
         text,

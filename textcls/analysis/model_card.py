@@ -1,5 +1,6 @@
 """Describe an exported classifier in a model card: Markdown with Hugging Face's front matter."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import yaml
 
 from textcls.exceptions import BundleError
 from textcls.output import one_line
-from textcls.runtime.bundle_files import Description
+from textcls.runtime.bundle_files import About, Description, Reduction
 from textcls.training.metrics import wilson_interval
 
 CARD = "README.md"
@@ -97,14 +98,18 @@ def _metadata(description: Description) -> dict[str, Any]:
         ("accuracy", "Accuracy", reference.accuracy),
         ("f1", "Macro F1", reference.macro_f1),
     ]
-    data = (description.about.configuration or {}).get("data", {}).get("name", "not recorded")
+    trained_on = one_line(_data_name(description.about))
     found["model-index"] = [
         {
             "name": "text classifier",
             "results": [
                 {
                     "task": {"type": "text-classification", "name": "Text classification"},
-                    "dataset": {"type": "text", "name": _last(data), "split": reference.split},
+                    "dataset": {
+                        "type": "text",
+                        "name": one_line(_data_name(description.about)),
+                        "split": reference.split,
+                    },
                     "metrics": [
                         {"type": kind, "name": name, "value": round(value, 4)}
                         for kind, name, value in measured
@@ -117,12 +122,6 @@ def _metadata(description: Description) -> dict[str, Any]:
     return found
 
 
-def _last(data: Any) -> str:
-    """Return a data set's name for people: of a path the last part."""
-    name = one_line(str(data))
-    return Path(name).name if name.startswith(("/", ".", "~")) else name
-
-
 def _yaml(content: Mapping[str, Any]) -> str:
     text: str = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
     return text
@@ -130,7 +129,6 @@ def _yaml(content: Mapping[str, Any]) -> str:
 
 def _body(description: Description, members: int) -> Iterator[str]:
     about, model = description.about, description.model
-    data = (about.configuration or {}).get("data", {})
     names = description.label_names
     yield "# A text classifier"
     yield ""
@@ -156,17 +154,30 @@ def _body(description: Description, members: int) -> Iterator[str]:
         "",
         "## Data",
         "",
-        f"Trained on {_plain(_last(data.get('name', 'data not recorded')))}.",
+        f"Trained on {_plain(_data_name(about))}.",
     )
     yield from ("", "## Accuracy", "", *_accuracy(description))
     yield from ("", "## How it was selected", "", _selection(about.search))
     yield from ("", "## Calibration", "", _calibration(description))
+    if description.reduction is not None:
+        yield from ("", "## Size", "", _reduction(description.reduction))
     yield from ("", "## Limits", "")
     yield (
         "It gives every text one of its labels, also a text of another kind or language; "
         "`textcls-tune check FOLDER FILE` tells whether new texts are like those that it knows. "
         "What the data is biased by, it repeats. Intended use and licence: to be filled in."
     )
+
+
+def _data_name(about: About) -> str:
+    """Return what the data is called, without the folders before it: they tell whose machine."""
+    name = str((about.configuration or {}).get("data", {}).get("name", "data not recorded"))
+    used = str((about.provenance or {}).get("data", ""))
+    last = re.split(r"[/\\]", name.rstrip("/\\"))[-1]
+    if used.startswith(name):  # of the hub, whose names have a slash
+        return name
+    # What took its place is called "NAME (more)".
+    return last if not used or used.startswith(last) else used.partition(" (")[0]
 
 
 def _accuracy(description: Description) -> Iterator[str]:
@@ -201,10 +212,28 @@ def _calibration(description: Description) -> str:
     found = description.calibration
     if found is None:
         return "The probabilities are not calibrated."
+    margin = ""
+    if found.margin_power:
+        margin = f" times (1 + the gap of the two largest) to the power of {found.margin_power:.3f}"
     return (
-        f"Logits are divided by {found.temperature:.3f}, found on {found.texts:,} texts of "
+        f"Logits are divided by {found.temperature:.3f}{margin}, found on {found.texts:,} texts of "
         f"{_plain(found.split)}; expected calibration error {found.ece_before:.4f} before and "
         f"{found.ece_after:.4f} after."
+    )
+
+
+def _reduction(found: Reduction) -> str:
+    features = ""
+    if found.features is not None:
+        features = f" and {found.features[1]:,} of {found.features[0]:,} features"
+    accuracy = ""
+    if found.accuracy is not None:
+        accuracy = f"; accuracy {found.accuracy[0]:.4f} before, {found.accuracy[1]:.4f} after"
+    return (
+        f"A small form of a larger classifier: {found.words[1]:,} of {found.words[0]:,} words of "
+        f"the encoder{features}, a byte for each number. {found.changed:,} of {found.texts:,} "
+        f"texts of {_plain(found.split)} get another label{accuracy}. The accuracy above is that "
+        "of the larger classifier."
     )
 
 

@@ -1,4 +1,4 @@
-"""The command `textcls-tune export RUN --onnx FILE`: a classifier for other programs.
+"""The command `textcls-tune export RUN`: a small bundle, or an ONNX model for other programs.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.
@@ -6,4 +6,5 @@ underscore is this package's own.
 
 __all__ = [
     "onnx_model",
+    "small_bundle",
 ]

@@ -1,67 +1,134 @@
-"""`textcls-tune export RUN --onnx FILE`: a classifier as an ONNX model."""
+"""`textcls-tune export RUN --small FOLDER` or `--onnx FILE`: a classifier for other places."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from textcls.command_line import CommandParser
 from textcls.exceptions import BundleError, DataError, TextclsError
-from textcls.output import printable, run_command
+from textcls.output import one_line, printable, run_command
+
+if TYPE_CHECKING:
+    from textcls.runtime.predictor import Predictor
 
 _TEXTS = 500
+EPILOG = """\
+examples:
+  textcls-tune export my-run --small my-run-small
+  textcls-tune export my-run --onnx classifier.onnx --rows new.csv
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the classifier as an ONNX model, and print what was written.
+    """Write the classifier in another form, and print what was written.
 
     Args:
         argv: The arguments without the program's name; by default those of this process.
 
     Returns:
-        The exit code: 0, or 1 where the model is not written, which standard error explains.
+        The exit code: 0, or 1 where nothing is written, which standard error explains.
     """
-    options = make_parser().parse(argv)
+    parser = make_parser()
+    options = parser.parse(argv)
+    if (options.small is None) == (options.onnx is None):
+        parser.error("name what to write: --small FOLDER or --onnx FILE")
+    out = options.small or options.onnx
     try:
-        return _run(options.run, options.runs_dir, options.onnx, options.rows)
+        return _run(options)
     except TextclsError as error:
         print(printable(str(error)), file=sys.stderr)
     except OSError as error:
-        print(
-            printable(f"{options.onnx}: cannot be written: {error.strerror or error}"),
-            file=sys.stderr,
-        )
+        print(printable(f"{out}: cannot be written: {error.strerror or error}"), file=sys.stderr)
     return 1
 
 
 def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
-    parser = CommandParser("textcls.export", "Write a classifier as an ONNX model.")
+    parser = CommandParser(
+        "textcls.export", "Write a classifier as a small bundle, or as an ONNX model."
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
     parser.add_bundle_arguments()
     parser.add_argument(
-        "--onnx", type=Path, required=True, metavar="FILE", help="the file to write"
+        "--small",
+        type=Path,
+        metavar="FOLDER",
+        help="write a classifier of about a quarter of the size to a folder; its labels are "
+        "compared with those of the whole one on held-out texts, and told",
     )
+    parser.add_argument("--onnx", type=Path, metavar="FILE", help="write an ONNX model to a file")
     parser.add_argument(
         "--rows",
         type=Path,
         metavar="FILE",
-        help="texts on which the model is compared with predict; by default made of its words",
+        help="texts on which the result is compared with predict; by default the held-out texts of "
+        "the training for --small, texts made of its words for --onnx",
     )
     return parser
 
 
-def _run(run: str, runs_dir: str, out: Path, rows: Path | None) -> int:
-    from textcls.export.onnx_model import export_onnx
+def _run(options: argparse.Namespace) -> int:
     from textcls.runtime.loading import find_bundle, load_predictor
     from textcls.runtime.predictor import EnsemblePredictor
 
-    folder = find_bundle(run, runs_dir)
+    folder = find_bundle(options.run, options.runs_dir)
     predictor = load_predictor(folder)
     if isinstance(predictor, EnsemblePredictor):
         raise BundleError(
-            f"{folder}: an ensemble is not one ONNX model; export its members' folders one by one"
+            f"{folder}: an ensemble is several classifiers; export its members' folders one by one"
         )
+    if options.small is not None:
+        return _write_small(folder, predictor, options.small, options.rows)
+    return _write_onnx(predictor, options.onnx, options.rows)
+
+
+def _write_small(folder: Path, predictor: "Predictor", out: Path, rows: Path | None) -> int:
+    from textcls.export._training_texts import read_held_out
+    from textcls.export.small_bundle import HeldOut, write_small
+    from textcls.runtime.bundle_files import check_replaceable
+
+    check_replaceable(out)
+    if out.resolve() == folder.resolve():
+        raise BundleError(f"{out}: is the classifier itself; name another folder")
+    if rows is not None:
+        held_out = HeldOut(rows.name, _read_texts(rows))
+    else:
+        held_out = read_held_out(predictor.files.description, lambda each: print(one_line(each)))
+    found = write_small(predictor.files, held_out, out)
+    left = [f"{found.words[1]:,} of {found.words[0]:,} words of the encoder"]
+    if found.features is not None:
+        left.append(f"{found.features[1]:,} of {found.features[0]:,} features")
+    print(
+        printable(
+            f"{out}: {_bytes_of(out):,} bytes instead of {_bytes_of(folder):,}, with "
+            f"{' and '.join(left)}"
+        )
+    )
+    print(
+        printable(
+            f"{found.changed:,} of {found.texts:,} texts of {found.split} get another label"
+            + (
+                "; how many were right nobody knows, they have no labels"
+                if found.accuracy is None
+                else f"; accuracy {found.accuracy[0]:.4f} before, {found.accuracy[1]:.4f} now"
+            )
+        )
+    )
+    return 0
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def _write_onnx(predictor: "Predictor", out: Path, rows: Path | None) -> int:
+    from textcls.export.onnx_model import export_onnx
+
     words = (*predictor.files.words, *(predictor.files.linear_words or ()))
     texts = _made_texts(words) if rows is None else _read_texts(rows)
     agreement = export_onnx(predictor, out, texts)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from textcls.runtime.bundle_files import BundleFiles
+from textcls.runtime.bundle_files import BundleFiles, Calibration
 
 Array = np.ndarray[Any, Any]
 _OPSET, _IR = 17, 8
@@ -47,7 +47,7 @@ class _Graph:
         return self.add("Less", places, self.add("Unsqueeze", lengths, self.ints(1)))
 
 
-def build_model(files: BundleFiles, temperature: float) -> ModelProto:
+def build_model(files: BundleFiles) -> ModelProto:
     """Return the classifier as an ONNX model.
 
     Inputs: `tokens` int64 (texts, time), padded behind with 0; `lengths` int64 (texts,), at least
@@ -57,7 +57,6 @@ def build_model(files: BundleFiles, temperature: float) -> ModelProto:
 
     Args:
         files: The checked content of a bundle.
-        temperature: By which logits are divided before they become probabilities.
     """
     graph, model, weights = _Graph(), files.description.model, files.weights
     inputs = [("tokens", TensorProto.INT64, ["texts", "time"]),
@@ -81,9 +80,9 @@ def build_model(files: BundleFiles, temperature: float) -> ModelProto:
         scores = _linear_scores(graph, files.linear["weights"], model.linear_weight)
         logits = graph.add("Add", graph.add("LogSoftmax", logits, axis=1), scores)
     graph.add("Identity", logits, outputs=["logits"])
-    cooled = graph.add("Div", logits, graph.constant(temperature))
-    graph.add("Softmax", cooled, outputs=["probabilities"], axis=1)
     classes = len(files.description.label_names)
+    cooled = _cooled(graph, logits, files.description.calibration, classes)
+    graph.add("Softmax", cooled, outputs=["probabilities"], axis=1)
     made = helper.make_graph(
         graph.nodes,
         "classifier",
@@ -95,6 +94,21 @@ def build_model(files: BundleFiles, temperature: float) -> ModelProto:
         graph.constants,
     )
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
+
+
+def _cooled(graph: _Graph, logits: str, found: Calibration | None, classes: int) -> str:
+    """Return logits (texts, classes) divided by the temperature of each text."""
+    if found is None:
+        return graph.add("Identity", logits)
+    temperature = graph.constant(found.temperature)
+    if found.margin_power and classes > 1:
+        most = [f"{logits}_{name}" for name in ("most", "which")]
+        graph.add("TopK", logits, graph.ints(2), outputs=most, axis=1)
+        gap = graph.add("MatMul", most[0], graph.constant([[1.0], [-1.0]]))
+        power = graph.constant(found.margin_power)
+        grown = graph.add("Pow", graph.add("Add", gap, graph.constant(1.0)), power)
+        temperature = graph.add("Mul", grown, temperature)
+    return graph.add("Div", logits, temperature)
 
 
 def _recurrent(graph: _Graph, files: BundleFiles, rows: str) -> str:

@@ -5,12 +5,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from textcls.analysis.linear_terms import terms_of
 from textcls.exceptions import BundleError
+from textcls.runtime.bundle_files import Description
 from textcls.runtime.predictor import Predictor
 from textcls.text.tokenizer import tokenize_cased
 
@@ -114,18 +116,33 @@ def export_onnx(predictor: Predictor, out: Path, texts: Sequence[str]) -> Agreem
     size += 0 if files.linear is None else files.linear["weights"].nbytes
     if size > _LARGEST:
         raise BundleError(f"{size:,} bytes of weights do not fit one ONNX file, which holds 2 GB")
-    content = build_model(files, predictor.temperature).SerializeToString()
+    content = build_model(files).SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     agreement = _compare(predictor, session, texts)
-    draft = out.with_name(out.name + ".part")
-    draft.write_bytes(content)
-    if files.linear is not None:
-        beside = out.with_name(out.name + ".features.npz")
-        np.savez_compressed(beside, keys=files.linear["keys"], idf=files.linear["idf"])
-    text = json.dumps(_description(predictor, agreement, out), ensure_ascii=False, indent=1)
-    out.with_name(out.name + ".json").write_text(text + "\n", encoding="utf-8")
-    draft.replace(out)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        written = [Path(scratch) / out.name]
+        written[0].write_bytes(content)
+        if files.linear is not None:
+            written.append(Path(scratch) / (out.name + ".features.npz"))
+            np.savez_compressed(written[1], keys=files.linear["keys"], idf=files.linear["idf"])
+        text = json.dumps(_description(predictor, agreement, out), ensure_ascii=False, indent=1)
+        written.append(Path(scratch) / (out.name + ".json"))
+        written[-1].write_text(text + "\n", encoding="utf-8")
+        _put_in_place(written, out.parent)
     return agreement
+
+
+def _put_in_place(written: Sequence[Path], folder: Path) -> None:
+    """Move files that belong together to a folder: all of them, or none."""
+    moved: list[Path] = []
+    try:
+        for path in written:
+            path.replace(folder / path.name)
+            moved += [folder / path.name]
+    except OSError:
+        for path in moved:
+            path.unlink()
+        raise
 
 
 def _compare(predictor: Predictor, session: Any, texts: Sequence[str]) -> Agreement:
@@ -148,6 +165,18 @@ def _compare(predictor: Predictor, session: Any, texts: Sequence[str]) -> Agreem
     return Agreement(len(texts), largest)
 
 
+def _rule(description: Description) -> str:
+    found = description.calibration
+    if found is None:
+        return "softmax of logits"
+    if not found.margin_power:
+        return f"softmax of logits / {found.temperature:g}"
+    return (
+        f"softmax of logits / ({found.temperature:g} * (1 + gap) ** {found.margin_power:g}), where "
+        "gap is that between the two largest logits"
+    )
+
+
 def _description(predictor: Predictor, agreement: Agreement, out: Path) -> dict[str, Any]:
     files = predictor.files
     description = files.description
@@ -166,7 +195,7 @@ def _description(predictor: Predictor, agreement: Agreement, out: Path) -> dict[
         },
         "outputs": {
             "logits": "float32 (texts, classes)",
-            "probabilities": f"softmax of logits / {predictor.temperature:g}",
+            "probabilities": _rule(description),
         },
         "compared": {"texts": agreement.texts, "largest_difference": agreement.largest},
     }

@@ -10,7 +10,6 @@ underscore is this package's own.
 
 __all__ = [
     "bundle_files",
-    "calibration",
     "loading",
     "predictor",
 ]

@@ -18,6 +18,8 @@ from textcls.config.models import LONGEST_LABEL, ModelConfig
 from textcls.text.tokenizer import CHARACTERS, WORDPUNCT
 
 BUNDLE_FORMAT: Literal[1] = 1
+SMALL_FORMAT: Literal[2] = 2
+"""That of a small bundle, which programs of before it cannot read."""
 MOST_TOKENS = 2**31 - 1
 """Tokens that a text can have at most: their numbers are 32-bit integers."""
 _MOST_CLASSES = 100_000
@@ -55,12 +57,14 @@ class About(_BundlePart):
 
 
 class Calibration(_BundlePart):
-    """The temperature by which logits are divided, and how it was found."""
+    """The temperature by which logits are divided, and how it was found on held-out texts."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
     temperature: float = Field(gt=0.0, le=1e6, ge=1e-6)
     """Above 1 where the classifier is surer than it is right."""
+    margin_power: float = Field(default=0.0, ge=-1.0, lt=1.0)
+    """The temperature is multiplied by this power of 1 + the gap of the two largest logits."""
     split: str = Field(max_length=100)
     """The held-out split on which it was found."""
     texts: int = Field(ge=1)
@@ -68,7 +72,31 @@ class Calibration(_BundlePart):
     ece_before: float = Field(ge=0.0, le=1.0)
     """Expected calibration error there without a temperature, in 15 bins."""
     ece_after: float = Field(ge=0.0, le=1.0)
-    """The same with one: each half of the split with the temperature found on the other."""
+    """The same with one: each fold of the split with the temperature found on the others."""
+
+
+class Conformal(_BundlePart):
+    """How improbable the true labels of held-out texts were, for sets of labels."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    split: str = Field(max_length=100)
+    """The held-out split."""
+    texts: int = Field(ge=1, le=MOST_TOKENS)
+    """Texts in it."""
+    scores: tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...] = Field(
+        min_length=1, max_length=1_000
+    )
+    """1 minus the probability of the true label, ascending: of all texts, or of a thousand ranks
+    that are spread evenly."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if len(self.scores) != min(self.texts, 1_000):
+            raise ValueError("must have a score for each text, of more than 1,000 texts 1,000")
+        if any(b < a for a, b in pairwise(self.scores)):
+            raise ValueError("scores must ascend")
+        return self
 
 
 Counts = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MOST_CLASSES)]
@@ -128,10 +156,28 @@ class Reference(_BundlePart):
         return counts
 
 
+class Reduction(_BundlePart):
+    """What was left out of a small bundle, and what that changes on held-out texts."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+    words: tuple[int, int]
+    """Words that the encoder knew before and knows now."""
+    features: tuple[int, int] | None = None
+    """Features of the linear classifier before and now."""
+    split: str = Field(max_length=100)
+    """The texts on which both were measured."""
+    texts: int = Field(ge=1)
+    changed: int = Field(ge=0)
+    """Of these texts, those that get another label."""
+    accuracy: tuple[float, float] | None = None
+    """Before and now; None where the texts had no labels."""
+
+
 class Description(_BundlePart):
     """The content of `bundle.json`."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     model: ModelConfig
     label_names: tuple[Label, ...] = Field(min_length=1, max_length=_MOST_CLASSES)
     max_length: int = Field(ge=1, le=MOST_TOKENS)
@@ -141,8 +187,12 @@ class Description(_BundlePart):
     linear_length: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     """Tokens that the linear classifier reads; as many as the encoder where that is not known."""
     calibration: Calibration | None = None
+    conformal: Conformal | None = None
+    """Scores of held-out texts; bundles of before this key was written have none."""
     reference: Reference | None = None
     """Statistics of held-out texts; bundles of before this key was written have none."""
+    reduction: Reduction | None = None
+    """Of a small bundle."""
     about: About
 
     @field_validator("label_names")
@@ -184,4 +234,4 @@ class EnsembleDescription(_BundlePart):
 
 
 WORDS: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...], config=ConfigDict(strict=True))
-"""The content of `vocabulary.json`: the words in the order of their ids."""
+"""The content of `vocabulary.json` or `vocabulary.json.gz`: the words in the order of their ids."""

@@ -295,17 +295,28 @@ def finish(
 
 
 def softmax(logits: Any, texts: int, classes: int, temperature: Any, out: Any) -> None:
-    """Turn logits (texts, classes), divided by a temperature, into probabilities, float32."""
+    """Turn logits (texts, classes), divided by a temperature, into probabilities, float32.
+
+    `temperature`: it and the power of 1 + the gap between a text's two largest logits that it is
+    multiplied by.
+    """
     for i in range(texts):
         at = i * classes
-        largest = -math.inf
+        largest = second = -math.inf
         for c in range(classes):
-            largest = max(largest, np.float64(logits[at + c]))
+            value = np.float64(logits[at + c])
+            if value > largest:
+                largest, second = value, largest
+            else:
+                second = max(second, value)
+        divisor = temperature[0]
+        if classes > 1 and temperature[1] != 0.0:
+            divisor *= (1.0 + largest - second) ** temperature[1]
         total = 0.0
         for c in range(classes):
-            total += math.exp((np.float64(logits[at + c]) - largest) / temperature[0])
+            total += math.exp((np.float64(logits[at + c]) - largest) / divisor)
         for c in range(classes):
-            out[at + c] = math.exp((np.float64(logits[at + c]) - largest) / temperature[0]) / total
+            out[at + c] = math.exp((np.float64(logits[at + c]) - largest) / divisor) / total
 
 
 SIGNATURES: Signatures = {

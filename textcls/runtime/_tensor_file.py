@@ -23,7 +23,14 @@ _LENGTH_BYTES = 8
 _LARGEST_HEADER = 4 << 20  # bytes; 64 kernel sizes in 6 blocks need a tenth of it
 _MOST_DIMENSIONS = 8
 _METADATA = "__metadata__"
-_TYPES = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "I64": np.int64}
+_TYPES = {
+    "F32": np.float32,
+    "F16": np.float16,
+    "F64": np.float64,
+    "I64": np.int64,
+    "I8": np.int8,
+    "U8": np.uint8,
+}
 _AT_ONCE = 1 << 22  # numbers that are checked at a time
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from textcls.config.models import ModelConfig
+from textcls.runtime._compact import INT8, MATRICES, PACKED, SCALE, WORD_IDS
 from textcls.runtime._tensor_file import Wanted
 
 NGRAM_BUCKETS = 1 << 18
@@ -31,6 +32,41 @@ def classifier_tensors(
     if model.ngrams:
         wanted["ngrams.table"] = Wanted((NGRAM_BUCKETS, classes))
     return wanted
+
+
+def compact_tensors(
+    model: ModelConfig, classes: int, embeddings: tuple[int, int], word_ids: int | None
+) -> dict[str, Wanted]:
+    """Return what `classifier.safetensors` must hold in a small bundle.
+
+    Args:
+        model: The settings of the classifier.
+        classes: Number of classes.
+        embeddings: Number of words and numbers in a word's vector.
+        word_ids: Bytes of the packed ids of its words; None without a linear classifier.
+    """
+    wanted = {}
+    for name, want in classifier_tensors(model, classes, embeddings).items():
+        if name in MATRICES:
+            wanted[name + INT8] = Wanted(want.shape, ("I8",))
+            wanted[name + SCALE] = Wanted(want.shape[1:])
+        else:
+            wanted[name] = Wanted(want.shape, ("F32", "F16")) if len(want.shape) > 1 else want
+    return wanted if word_ids is None else wanted | {WORD_IDS: Wanted((word_ids,), ("U8",))}
+
+
+def compact_linear_tensors(
+    features: int, classes: int, packed: int, *, penalty: bool
+) -> dict[str, Wanted]:
+    """Return what `linear.safetensors` must hold in a small bundle, with `packed` bytes of keys."""
+    wanted = linear_tensors(features, classes, penalty=penalty)
+    del wanted["keys"], wanted["weights"]
+    return wanted | {
+        "keys" + PACKED: Wanted((packed,), ("U8",)),
+        "weights" + INT8: Wanted((features, classes), ("I8",)),
+        "weights" + SCALE: Wanted((classes,)),
+        "bias": Wanted((classes,)),
+    }
 
 
 def linear_tensors(features: int, classes: int, *, penalty: bool) -> dict[str, Wanted]:

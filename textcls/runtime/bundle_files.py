@@ -8,10 +8,17 @@ allocated.
 `classifier.safetensors` holds the weights, `bundle.json` what they mean, `vocabulary.json` the
 words in the order of their ids, `linear.safetensors` the linear classifier beside the encoder,
 where there is one, and `linear_vocabulary.json` its words, where they are others.
+
+A small bundle (`write_bundle(..., small=True)`) has the same files with other tensors, as
+`textcls.runtime._compact` describes them, and one `vocabulary.json.gz`: with a linear classifier
+these are its words, and the tensor `words.packed` says which of them the encoder knows.
 """
 
+import gzip
 import json
+import math
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +28,30 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from textcls.config import messages
+from textcls.config.models import ModelConfig
 from textcls.exceptions import BundleError
+from textcls.runtime import _compact
+from textcls.runtime._compact import INT8, PACKED, WORD_IDS
 from textcls.runtime._description import (
     BUNDLE_FORMAT,
+    SMALL_FORMAT,
     WORDS,
     About,
     Calibration,
+    Conformal,
     Description,
     EnsembleDescription,
+    Reduction,
     Reference,
     ValueCounts,
 )
 from textcls.runtime._tensor_file import TensorFile, regular_size, write_tensors
-from textcls.runtime._wanted import classifier_tensors, linear_tensors
+from textcls.runtime._wanted import (
+    classifier_tensors,
+    compact_linear_tensors,
+    compact_tensors,
+    linear_tensors,
+)
 from textcls.text.vocabulary import PAD, UNK
 
 __all__ = [
@@ -43,11 +61,14 @@ __all__ = [
     "About",
     "BundleFiles",
     "Calibration",
+    "Conformal",
     "Description",
+    "Reduction",
     "Reference",
     "ValueCounts",
     "read_bundle",
     "read_members",
+    "size_of",
     "write_bundle",
 ]
 
@@ -56,6 +77,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DESCRIPTION, ENSEMBLE = "bundle.json", "ensemble.json"
 _WEIGHTS, _WORDS = "classifier.safetensors", "vocabulary.json"
+_SMALL_WORDS = _WORDS + ".gz"
 _LINEAR, _LINEAR_WORDS = "linear.safetensors", "linear_vocabulary.json"
 _LARGEST_DESCRIPTION = 16 << 20  # bytes: a hundred thousand classes and their counts
 _BYTES_A_WORD = 256  # on average, quotes and line ends counted; real vocabularies need 10 to 60
@@ -94,26 +116,76 @@ def read_bundle(folder: Path) -> BundleFiles:
     """
     description = _read_description(folder)
     model, classes = description.model, len(description.label_names)
+    small = description.format == SMALL_FORMAT
     weights = TensorFile.open(folder / _WEIGHTS)
-    shape = weights.shape_of("embeddings")
+    shape = weights.shape_of("embeddings" + INT8 * small)
     if len(shape) != 2 or shape[0] < 2 or shape[1] < 1:
         raise BundleError(
             f"{weights.path}: the tensor embeddings must have a row for each word, but has the "
             f"shape {list(shape)}"
         )
-    weights.check(classifier_tensors(model, classes, (shape[0], shape[1])))
+    rows = (shape[0], shape[1])
+    if small:
+        packed = _length(weights, WORD_IDS) if model.linear_weight else None
+        weights.check(compact_tensors(model, classes, rows, packed))
+        return _read_small(folder, description, weights, rows[0])
+    weights.check(classifier_tensors(model, classes, rows))
     words = _read_words(folder / _WORDS, shape[0])
     if len(words) != shape[0]:
         raise BundleError(
             f"{folder}: {shape[0]:,} vectors do not fit {len(words):,} words of {_WORDS}"
         )
-    arrays = weights.read()
-    for name, values in arrays.items():
-        if name.endswith("running_var") and (values < 0).any():
-            raise BundleError(f"{weights.path}: the tensor {name} holds a negative variance")
+    arrays = _read_weights(weights)
     if not model.linear_weight:
         return BundleFiles(description, arrays, words)
     return BundleFiles(description, arrays, words, *_read_linear(folder, classes))
+
+
+def _read_small(
+    folder: Path, description: Description, weights: TensorFile, rows: int
+) -> BundleFiles:
+    """Read the rest of a small bundle, the header of whose weights was checked."""
+    classes, path = len(description.label_names), folder / _SMALL_WORDS
+    linear = TensorFile.open(folder / _LINEAR) if description.model.linear_weight else None
+    features = 0 if linear is None else _length(linear, "idf")
+    known = _read_words(path, max(rows, features))
+    arrays = _read_weights(weights)
+    words: tuple[str, ...] = known
+    if linear is not None:
+        ids = _unpacked(weights, arrays.pop(WORD_IDS), rows)
+        if (ids < 0).any() or (ids >= len(known)).any() or len(np.unique(ids)) < rows:
+            raise BundleError(f"{weights.path}: {WORD_IDS} must name distinct words of {path.name}")
+        words = tuple(known[i] for i in ids.tolist())
+    if len(words) != rows or words[:2] != (PAD, UNK):
+        raise BundleError(f"{folder}: {rows:,} vectors do not fit the words of {path.name}")
+    arrays = _compact.expand_weights(arrays)
+    if linear is None:
+        return BundleFiles(description, arrays, words)
+    own = _read_small_linear(linear, features, classes)
+    return BundleFiles(description, arrays, words, own, None if known == words else known)
+
+
+def size_of(
+    model: ModelConfig, classes: int, embeddings: tuple[int, int], features: int | None
+) -> tuple[int, int]:
+    """Return how many numbers a classifier has, and how many bytes they take in a bundle.
+
+    Args:
+        model: The settings of the classifier.
+        classes: Number of classes.
+        embeddings: Number of words and numbers in a word's vector.
+        features: Features of the linear classifier; None without one.
+
+    Returns:
+        The count, and the bytes: half precision for word vectors and the linear classifier. Words
+        are not counted.
+    """
+    wanted = list(classifier_tensors(model, classes, embeddings).values())
+    if features is not None:
+        wanted += linear_tensors(features, classes, penalty=False).values()
+    counts = [math.prod(each.shape) for each in wanted]
+    widths = [2 if "F16" in each.types else 8 if "I64" in each.types else 4 for each in wanted]
+    return sum(counts), sum(n * width for n, width in zip(counts, widths, strict=True))
 
 
 def read_members(folder: Path) -> tuple[str, ...] | None:
@@ -149,7 +221,7 @@ def check_replaceable(out: Path) -> None:
         raise BundleError(f"{out}: holds something other than a classifier; name a new folder")
 
 
-def write_bundle(files: BundleFiles, out: Path, *, half: bool = True) -> None:
+def write_bundle(files: BundleFiles, out: Path, *, half: bool = True, small: bool = False) -> None:
     """Write a bundle to a folder; a bundle that stands there is replaced.
 
     Args:
@@ -159,6 +231,8 @@ def write_bundle(files: BundleFiles, out: Path, *, half: bool = True) -> None:
             takes half the space and costs no accuracy that can be measured
             (`benchmarks/README.md`). What lies beyond its range is kept as it is, and what it
             holds exactly is always kept in it.
+        small: Keep them in one byte each, and words and keys compressed (format 2). What that costs
+            is measured by `textcls.export.small_bundle`, which leaves out words and features too.
 
     Raises:
         BundleError: `out` holds something other than a classifier.
@@ -168,6 +242,22 @@ def write_bundle(files: BundleFiles, out: Path, *, half: bool = True) -> None:
     draft = out.with_name(out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
+    if small:
+        _write_small(files, draft)
+    else:
+        _write_tensors_and_words(files, draft, half=half)
+    update = {"format": SMALL_FORMAT if small else BUNDLE_FORMAT}
+    description = files.description.model_copy(update=update).model_dump(exclude_unset=True)
+    (draft / DESCRIPTION).write_text(_json(description), encoding="utf-8")
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    draft.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_tensors_and_words(files: BundleFiles, draft: Path, *, half: bool) -> None:
     weights = dict(files.weights)
     weights["embeddings"] = _halved(weights["embeddings"], half)
     write_tensors(draft / _WEIGHTS, weights)
@@ -179,15 +269,23 @@ def write_bundle(files: BundleFiles, out: Path, *, half: bool = True) -> None:
         write_tensors(draft / _LINEAR, linear)
         if files.linear_words is not None:
             (draft / _LINEAR_WORDS).write_text(_json(files.linear_words), encoding="utf-8")
-    description = files.description.model_dump(exclude_unset=True)
-    (draft / DESCRIPTION).write_text(_json(description), encoding="utf-8")
     (draft / _WORDS).write_text(_json(files.words), encoding="utf-8")
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    draft.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_small(files: BundleFiles, draft: Path) -> None:
+    words, weights = files.words, _compact.compact_weights(files.weights)
+    if files.linear is not None:
+        words, ids = _compact.join_words(files.words, files.linear_words)
+        weights[WORD_IDS] = _compact.pack_integers(ids)
+        linear = _compact.compact_linear(files.linear)
+        write_tensors(draft / _LINEAR, linear | {"idf": _halved(linear["idf"], half=True)})
+    halved = {
+        name: _halved(each, half=True) if each.dtype == np.float32 and each.ndim > 1 else each
+        for name, each in weights.items()
+    }
+    write_tensors(draft / _WEIGHTS, halved)
+    content = json.dumps(words, ensure_ascii=False, separators=(",", ":"))
+    (draft / _SMALL_WORDS).write_bytes(gzip.compress(content.encode("utf-8"), 9, mtime=0))
 
 
 def _read_description(folder: Path) -> Description:
@@ -201,7 +299,10 @@ def _read_description(folder: Path) -> Description:
 
 def _read_words(path: Path, count: int) -> tuple[str, ...]:
     """Read a vocabulary of about `count` words, which bounds the size of its file."""
-    content = _read_bytes(path, _SHORT_VOCABULARY + _BYTES_A_WORD * count)
+    most = _SHORT_VOCABULARY + _BYTES_A_WORD * count
+    content = _read_bytes(path, most)
+    if path.name == _SMALL_WORDS:
+        content = _decompressed(path, content, most)
     try:
         words = WORDS.validate_json(content)
     except ValidationError as error:
@@ -216,15 +317,62 @@ def _read_words(path: Path, count: int) -> tuple[str, ...]:
 
 def _read_linear(folder: Path, classes: int) -> tuple[Mapping[str, Array], tuple[str, ...] | None]:
     file = TensorFile.open(folder / _LINEAR)
-    shape = file.shape_of("keys")
-    features = shape[0] if len(shape) == 1 else -1
+    features = _length(file, "keys")
     file.check(linear_tensors(features, classes, penalty="penalty" in file.entries))
     arrays = file.read()
-    keys = arrays["keys"]
-    if (keys < 0).any() or (keys[1:] <= keys[:-1]).any():
-        raise BundleError(f"{file.path}: its keys must be positive and ascending")
+    _check_keys(file, arrays["keys"])
     path = folder / _LINEAR_WORDS
     return arrays, _read_words(path, features) if path.exists() else None
+
+
+def _read_weights(weights: TensorFile) -> dict[str, Array]:
+    arrays = weights.read()
+    for name, values in arrays.items():
+        if name.endswith("running_var") and (values < 0).any():
+            raise BundleError(f"{weights.path}: the tensor {name} holds a negative variance")
+    return arrays
+
+
+def _read_small_linear(file: TensorFile, features: int, classes: int) -> Mapping[str, Array]:
+    packed = _length(file, "keys" + PACKED)
+    penalty = "penalty" in file.entries
+    file.check(compact_linear_tensors(features, classes, packed, penalty=penalty))
+    try:
+        arrays = _compact.expand_linear(file.read())
+    except ValueError as error:
+        raise BundleError(f"{file.path}: the tensor keys{PACKED} {error}") from error
+    _check_keys(file, arrays["keys"])
+    return arrays
+
+
+def _check_keys(file: TensorFile, keys: Array) -> None:
+    if (keys < 0).any() or (keys[1:] <= keys[:-1]).any():
+        raise BundleError(f"{file.path}: its keys must be positive and ascending")
+
+
+def _length(file: TensorFile, name: str) -> int:
+    """Return the length of a tensor of one dimension; -1, which fits nothing, of another."""
+    shape = file.shape_of(name)
+    return shape[0] if len(shape) == 1 else -1
+
+
+def _unpacked(file: TensorFile, packed: Array, count: int) -> Array:
+    try:
+        return _compact.unpack_integers(packed, count)
+    except ValueError as error:
+        raise BundleError(f"{file.path}: the tensor {WORD_IDS} {error}") from error
+
+
+def _decompressed(path: Path, content: bytes, most: int) -> bytes:
+    """Decompress gzip, at most so many bytes."""
+    reader = zlib.decompressobj(wbits=31)  # 31: with a gzip header
+    try:
+        found = reader.decompress(content, most + 1)
+    except zlib.error as error:
+        raise BundleError(f"{path}: cannot be decompressed: {error}") from error
+    if len(found) > most or not reader.eof or reader.unused_data:
+        raise BundleError(f"{path}: is cut off, or holds more than {most:,} bytes")
+    return found
 
 
 def _read_bytes(path: Path, most: int) -> bytes:

@@ -39,8 +39,8 @@ class Predictor:
         files: What it was made of.
         label_names: The classes, in the order of the probabilities.
         about: Where the classifier comes from, as its bundle says.
-        temperature: What logits are divided by before they become probabilities; 1 without a
-            calibration.
+        calibration: The temperature by which logits are divided before they become probabilities;
+            None where none was found.
 
     Example::
 
@@ -57,7 +57,7 @@ class Predictor:
         description = files.description
         self.label_names: tuple[str, ...] = description.label_names
         self.about: Mapping[str, Any] = description.about.model_dump(exclude_unset=True)
-        self.temperature = temperature_of(description)
+        self.calibration = description.calibration
         model, weights = description.model, files.weights
         self._encoder = EncoderRunner(weights, model)
         output, bias = _weights.affine(weights["output.weight"], weights["output.bias"])
@@ -65,7 +65,7 @@ class Predictor:
         self._ngrams = NgramTable(weights["ngrams.table"], model.ngrams) if model.ngrams else None
         self._linear = None if files.linear is None else LinearScores(files.linear)
         self._linear_weight = Fixed(np.array([model.linear_weight]))
-        self._divisor = Fixed(np.array([self.temperature]))
+        self._divisor = Fixed(_temperature_of(description))
         self._length = description.max_length
         self._linear_length = description.linear_length or description.max_length
         self._ids = _SharedIds(files)
@@ -256,17 +256,10 @@ class EnsemblePredictor:
         return found
 
 
-def temperature_of(description: Description) -> float:
-    """Return the temperature by which a bundle's logits are divided.
-
-    Args:
-        description: Of the bundle.
-
-    Returns:
-        Above 1 where the classifier was too sure of itself, below 1 where it was not sure enough; 1
-        where it was not calibrated.
-    """
-    return 1.0 if description.calibration is None else description.calibration.temperature
+def _temperature_of(description: Description) -> Array:
+    """Return the temperature and the margin's power, float64 (2,); 1 and 0 where there is none."""
+    found = description.calibration
+    return np.array([1.0, 0.0] if found is None else [found.temperature, found.margin_power])
 
 
 def _portions(texts: Sequence[str]) -> list[tuple[int, int]]:

@@ -150,6 +150,20 @@ class RunData:
         return found if isinstance(found, dict) and found.get("standings") else None
 
     @property
+    def confirmed(self) -> Mapping[str, Any] | None:
+        """The winner's own results with fresh seeds, or the first one's; None without any."""
+        standings: list[Mapping[str, Any]] = (self.confirmation or {}).get("standings") or []
+        number = None if self.best is None else self.best.number
+        mine = (each for each in standings if each["number"] == number)
+        return next(mine, standings[0]) if standings else None
+
+    @property
+    def preference(self) -> str | None:
+        """Why a cheaper trial than the best one wins; None where the best one does."""
+        found = (self.result.get("best") or {}).get("preference") or {}
+        return found.get("reason")
+
+    @property
     def used_vectors(self) -> dict[str, str]:
         """The names of the vectors that took the place of others, by the name of those."""
         corpora = self.environment.get("corpora") or []

@@ -193,9 +193,9 @@ def _confirmed(run: RunData, score: Score) -> Score:
 
     The one that was exported is the luckiest of its seeds by this very score.
     """
-    if run.confirmation is None:
+    if run.confirmed is None:
         return score
-    values = run.confirmation["standings"][0]["values"]
+    values = run.confirmed["values"]
     if len(values) < 2:
         return score
     interval = interval_of_mean(values, share=True)

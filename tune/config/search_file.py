@@ -77,6 +77,9 @@ def _gpu_share(value: object) -> object:
     return value
 
 
+Preferred = Literal["accurate", "small", "fast"]
+
+
 class SchedulerConfig(Section):
     """The rule that stops poor trials early."""
 
@@ -184,6 +187,9 @@ class SearchConfig(Section):
     """What follows the trials: the best of them once more, with other seeds."""
     ensemble: int = Field(default=0, ge=0)
     """Beside the winner, the probabilities of so many of the best trials averaged; 0 for none."""
+    prefer: Preferred = "accurate"
+    """Which trial wins: accurate (the best), or the one that takes the fewest bytes (small) or
+    operations (fast) of those within one standard error of the best."""
 
     @model_validator(mode="before")
     @classmethod

@@ -97,7 +97,10 @@ def _confirmed(run: RunData) -> list[Html]:
         rows = [_standing(standing, share=share) for standing in confirmation["standings"]]
         head = ["trial", "mean", "deviation", "95 % interval", "seeds", "in the search"]
         found += [tag("h3", "Confirmed with fresh seeds"), _html.table(head, rows)]
-        found.append(tag("p", _confirmed_sentence(confirmation)))
+        why = (
+            f"Preferred: {run.preference}." if run.preference else _confirmed_sentence(confirmation)
+        )
+        found.append(tag("p", why))
     ensemble = run.result.get("ensemble")
     if ensemble:
         numbers = ", ".join(str(number) for number in ensemble["trials"])
@@ -149,7 +152,9 @@ def sentences(run: RunData, judged: WinnerScore | None) -> list[str]:
     if not found:
         found = [f"Trial {judged.record.number} reached a {metric_words(run.metric)} of "
                  f"{judged.value:.4f}."]  # fmt: skip
-    if run.chosen_on:
+    if run.preference is not None:
+        found.append(f"The winner was preferred: {run.preference}.")
+    elif run.chosen_on:
         chosen = _confirmation_sentence if run.confirmation else _selection_sentence
         found.append(chosen(run, judged))
     alone = (run.result.get("best") or {}).get("linear_alone")
@@ -328,8 +333,7 @@ def _other_measures(run: RunData, judged: WinnerScore, headline: Score) -> Itera
     measured = (run.result.get("best") or {}).get(same.name)
     if measured is not None and same.name not in (run.metric, accuracy_name(headline.split)):
         yield f"{same.words}: {measured:.4f}"
-    if run.confirmation is not None:
-        first = run.confirmation["standings"][0]
+    if (first := run.confirmed) is not None:
         seeds = counted(len(first["values"]), "fresh seed")
         yield f"chosen by {metric_words(run.metric)} over {seeds}: {first['mean']:.4f}"
     else:

@@ -138,9 +138,9 @@ def _trial_counts(run: RunData) -> str:
 def _chosen(run: RunData, value: float) -> str:
     texts = run.texts(run.chosen_on)
     where = f" on {counted(texts, f'{run.chosen_on} text')}" if texts else ""
-    if run.confirmation is None:
-        return f"{value:.4f}{where}, the best of the trials"
-    first = run.confirmation["standings"][0]
+    if (first := run.confirmed) is None:
+        how = "preferred to the best" if run.preference else "the best of the trials"
+        return f"{value:.4f}{where}, {how}"
     seeds = counted(len(first["values"]), "fresh seed")
     return f"{first['mean']:.4f}, the mean of {seeds}"
 

@@ -8,6 +8,7 @@ __all__ = [
     "ensembles",
     "fallback",
     "paired_test",
+    "preference",
     "previous_winner",
     "rerun",
     "winner",

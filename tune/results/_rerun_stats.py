@@ -58,6 +58,14 @@ class Confirmation:
     linear: float | None = None
     """In folds: the mean of the linear classifier alone over the first one's folds."""
 
+    def standing(self, number: int | None) -> Standing:
+        """Return the results of one configuration; of the first where it has no part.
+
+        Args:
+            number: The trial's.
+        """
+        return next((each for each in self.standings if each.number == number), self.standings[0])
+
     def as_dict(self) -> dict[str, Any]:
         """As `result.json` has it."""
         return asdict(self)

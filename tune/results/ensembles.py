@@ -61,7 +61,7 @@ def form_ensemble(
         for split in HELD_OUT:
             if split in corpus.splits:
                 logits = trainer.predict_logits(loaded.classifier, corpus.splits[split], "cpu")
-                sure = (logits / loaded.temperature).softmax(dim=1).numpy()
+                sure = loaded.temperature.probabilities(logits.numpy()).astype(np.float32)
                 sums[split] = sums.get(split, 0.0) + sure
     numbers = tuple(record.number for record in records)
     ensemble.write_ensemble(draft, [str(number) for number in numbers], {"run": folder.name})

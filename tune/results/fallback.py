@@ -114,7 +114,7 @@ def linear_if_no_worse(
     value = trained.metrics.get(metric, record.value or 0.0)
     alone = winner.linear_value(split, metric, len(corpus.label_names))
     if confirmed is not None:
-        value = confirmed.standings[0].mean
+        value = confirmed.standing(record.number).mean
         alone = alone if confirmed.linear is None else confirmed.linear
     if alone is None or alone < value:
         return None

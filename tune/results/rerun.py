@@ -12,6 +12,7 @@ import ray
 from textcls.exceptions import DivergedError
 from tune.config import optuna_space
 from tune.config.search_file import SearchFile
+from tune.execution.data import Corpora
 from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal
 from tune.execution.task import check_finite
@@ -19,6 +20,7 @@ from tune.execution.worker import CannotWrite, Workload
 from tune.formatting import counted
 from tune.results import _rerun_stats
 from tune.results._rerun_stats import FIRST_SEED, Confirmation, Rerun
+from tune.results.preference import choose_cheapest
 from tune.results.winner import Trained, linear_value
 from tune.run_folder.disk_errors import forbids_writing
 from tune.run_folder.paths import RunFolder
@@ -36,6 +38,8 @@ class Confirmed:
     record: TrialRecord
     trained: Trained
     confirmation: Confirmation
+    candidates: tuple[TrialRecord, ...] = ()
+    """The trials that were trained again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ def rerun_best(
     plan: ResourcePlan,
     stop: StopSignal,
     say: Callable[[str], None],
+    corpora: Corpora,
 ) -> Confirmed | None:
     """Train the best trials again with fresh seeds; runs of an earlier call are kept.
 
@@ -73,6 +78,7 @@ def rerun_best(
         plan: The resources of a run and how many run at a time.
         stop: Says when to stop.
         say: Called with a sentence before each stage.
+        corpora: The corpora of the trials, by which `search.prefer` knows what is cheap.
 
     Returns:
         The winner; None where the search was stopped before anything was trained, or where every
@@ -101,7 +107,9 @@ def rerun_best(
     judged = _rerun_stats.judge_reruns(workload.metric, searched, reruns)
     if judged is None:
         return None
-    record = chosen[judged.standings[0].number]
+    trials = tuple(chosen.values())
+    cheaper = choose_cheapest(config, corpora, trials, judged)
+    record = chosen[judged.standings[0].number if cheaper is None else cheaper.chosen]
     best = best_rerun(reruns, record.number, workload.metric)
     if best.metrics == {workload.metric: WORST}:
         say("No run of the confirmation came to its end, so the search's own winner stays.")
@@ -111,9 +119,11 @@ def rerun_best(
     judged = replace(judged, linear=linear)
     stop.lift_deadline()
     if not asked.retrain or stop.should_stop():
-        return Confirmed(record, trained, judged)
-    if linear is not None and linear >= judged.standings[0].mean:
-        return Confirmed(record, replace(trained, everything=True), judged)  # it needs no encoder
+        return Confirmed(record, trained, judged, trials)
+    if linear is not None and linear >= judged.standing(record.number).mean:
+        return Confirmed(
+            record, replace(trained, everything=True), judged, trials
+        )  # it needs no encoder
     say("Training the winner once more, on train and validation together.")
     job = _Job(record.number, best.seed, _params(config, record), everything=True)
     for _, metrics in _trained([job], workload, plan, stop, say):
@@ -122,7 +132,7 @@ def rerun_best(
             break
         checkpoint = folder.local(folder.retrained.checkpoint(0))
         trained = Trained(checkpoint, metrics, best.seed, everything=True)
-    return Confirmed(record, trained, judged)
+    return Confirmed(record, trained, judged, trials)
 
 
 def _linear_mean(workload: Workload, params: Mapping[str, Any], folds: int) -> float | None:

@@ -35,6 +35,7 @@ from tune.study.records import TrialRecord, chains_of
 if TYPE_CHECKING:
     from textcls.corpus import Corpus
     from tune.results.fallback import Fallback
+    from tune.results.preference import Preference
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ class Winner:
     """What the linear classifier beside its encoder reaches alone: accuracy on each split."""
     fallback: "Fallback | None" = None
     """Why it wins without having reached a rung, where that is so."""
+
+    preference: "Preference | None" = None
+    """Why it wins in place of the best trial, where a cheaper one was asked for."""
 
     @property
     def value(self) -> float | None:
@@ -75,6 +79,7 @@ class Winner:
             **self.measures,
             "params": self.params,
             **confirmed,
+            **({"preference": self.preference.as_dict()} if self.preference is not None else {}),
             **({"linear_alone": linear} if linear else {}),
             **({"fallback": self.fallback.as_dict()} if self.fallback is not None else {}),
         }
@@ -228,6 +233,8 @@ def winner_lines(winner: Winner, config: SearchFile, folder: RunFolder) -> list[
     rows = [*_who(winner)]
     if winner.fallback is not None:
         rows.append(("", winner.fallback.reason))
+    if winner.preference is not None:
+        rows.append(("Preferred", winner.preference.reason))
     chosen_on = parse_metric(config.search.metric).split
     for split, (share, texts) in winner.accuracies.items():
         rows += _other_measure(winner, config, split)
@@ -278,10 +285,13 @@ def _other_measure(winner: Winner, config: SearchFile, split: str) -> list[tuple
 
 def _mean_of_seeds(winner: Winner) -> str | None:
     """Return the mean over fresh seeds with its interval; None where there are not several."""
-    if winner.confirmation is None or winner.confirmation.standings[0].interval is None:
+    if winner.confirmation is None:
         return None
-    first = winner.confirmation.standings[0]
-    low, high = first.interval or (first.mean, first.mean)
+    number = None if winner.record is None else winner.record.number
+    first = winner.confirmation.standing(number)
+    if first.interval is None:
+        return None
+    low, high = first.interval
     return (
         f"{first.mean:.4f}, the mean of {len(first.values)} fresh seeds, 95 % interval {low:.4f} "
         f"to {high:.4f} by the seeds alone"

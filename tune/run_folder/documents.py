@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -57,6 +57,26 @@ class _FallbackPart(_Part):
     epoch: Number | None = None
 
 
+class _CostPart(_Part):
+    parameters: Count
+    bytes: Count
+    operations_per_token: Number
+
+
+class _PreferencePart(_Part):
+    prefer: Literal["small", "fast"]
+    metric: Text
+    best: Count
+    chosen: Count
+    best_value: Number
+    value: Number
+    standard_error: Number
+    candidates: Count
+    best_cost: _CostPart
+    cost: _CostPart
+    reason: Text
+
+
 class _Best(_Part):
     number: Count | None
     name: Text | None = None
@@ -69,6 +89,7 @@ class _Best(_Part):
     test_balanced_accuracy: Share = 0.0
     val_balanced_accuracy: Share = 0.0
     confirmation: _ConfirmationPart | None = None
+    preference: _PreferencePart | None = None
     linear_alone: Shares | None = None
     fallback: _FallbackPart | None = None
 

@@ -26,6 +26,7 @@ def write_leaderboard(
     metric: str,
     rungs: int,
     cost: str | None = None,
+    costs: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write a row per trial, best first, those without a classifier last and unranked.
 
@@ -41,19 +42,26 @@ def write_leaderboard(
         rungs: Number of rungs of the search.
         cost: The cost that was minimised beside the metric; its column and `front`, which is 1 for
             the trials that no other one dominates, follow the metric's.
+        costs: What the classifier of a trial takes, by the trial's number: the columns after
+            `train_seconds`.
     """
     standing = ranked(list(records))
     ranks = {record.number: rank for rank, record in enumerate(standing, start=1)}
     rest = [record for record in records if record.number not in ranks]
-    rows = [_row(record, ranks.get(record.number), rungs) for record in [*standing, *rest]]
+    known = costs or {}
+    rows = [
+        dict(known.get(record.number, {})) | _row(record, ranks.get(record.number), rungs)
+        for record in [*standing, *rest]
+    ]
     front = {record.number for record in front_of(records, cost)} if cost else set()
     for row in rows if cost else ():
         row[_FRONT] = int(row["number"] in front)
+    taken = dict.fromkeys(name for each in known.values() for name in each)
     params = dict.fromkeys(name for record in records for name in record.params)
     scores = [key for row in rows for key in row if key not in params and key != "message"]
     second = [cost, _FRONT] if cost else []
     columns = dict.fromkeys(
-        [*_LEADING, metric, *second, *_BEST, *_EXTENT, *scores, *params, "message"]
+        [*_LEADING, metric, *second, *_BEST, *_EXTENT, *taken, *scores, *params, "message"]
     )
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")

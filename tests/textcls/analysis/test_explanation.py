@@ -9,6 +9,7 @@ from bundle_parts import LABELS, TEXTS, export_small, small_corpus
 
 from textcls import ensemble, predict
 from textcls.analysis.explanation import Explanation, explain_text
+from textcls.calibration.temperature import Temperature
 from textcls.runtime.loading import load_predictor
 from textcls.runtime.predictor import EnsemblePredictor, Predictor
 
@@ -28,7 +29,10 @@ def loaded(folder: Path) -> Predictor:
 def log_odds(predictor: Predictor, text: str, why: Explanation) -> float:
     row = predictor.logits([text])[0].astype(np.float64)
     label, against = (LABELS.index(name) for name in (why.label, why.against))
-    return float(row[label] - row[against]) / predictor.temperature
+    return (
+        float(row[label] - row[against])
+        / Temperature.of(predictor.calibration).of_texts(row[None]).item()
+    )
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model["name"])

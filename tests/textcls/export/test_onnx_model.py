@@ -93,3 +93,14 @@ def test_an_ensemble_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixtur
     ensemble.write_ensemble(tmp_path, ["bundle"], {})
     assert export.main([str(tmp_path), "--onnx", str(tmp_path / "m.onnx")]) == 1
     assert "export its members" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("blocked", ["m.onnx", "m.onnx.json", "m.onnx.features.npz"])
+def test_a_file_that_cannot_be_written_leaves_nothing(
+    blocked: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = export_small(tmp_path, linear_weight=2.0)
+    (tmp_path / "out" / blocked / "x").mkdir(parents=True)  # a folder that no file can replace
+    assert export.main([str(folder), "--onnx", str(tmp_path / "out" / "m.onnx")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [blocked]

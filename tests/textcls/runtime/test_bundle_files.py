@@ -98,8 +98,8 @@ def claims(name: str, **fields: Any) -> Callable[[dict[str, Any]], None]:
 Damage = Callable[[Path], object]
 DAMAGE: dict[str, tuple[Damage, str]] = {
     # The description
-    "format": (lambda f: told(f, format=2), "bundle.json: format: must be 1"),
-    "format as text": (lambda f: told(f, format="1"), "bundle.json: format: must be 1"),
+    "format": (lambda f: told(f, format=3), "bundle.json: format: must be 1 or 2"),
+    "format as text": (lambda f: told(f, format="1"), "bundle.json: format: must be 1 or 2"),
     "no format": (lambda f: told(f, format=...), "bundle.json: format: is missing"),
     "no about": (lambda f: told(f, about=...), "bundle.json: about: is missing"),
     "about is a list": (lambda f: told(f, about=[]), "bundle.json: about: must be a mapping"),

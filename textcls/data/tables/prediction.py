@@ -4,6 +4,7 @@ The texts of a file never lie in memory together. Portions are predicted by thre
 compiled programs run outside of Python's lock, and come out in their order.
 """
 
+import json
 import os
 import sys
 from collections import deque
@@ -20,7 +21,7 @@ from textcls.data.tables.reading import Portion, Table, open_table
 from textcls.data.tables.writing import open_writer
 from textcls.exceptions import DataError
 
-LABEL, PROBABILITY = "label", "probability"
+LABEL, PROBABILITY, LABELS = "label", "probability", "labels"
 PORTION = 2048
 """Rows that are read, predicted and written together by default."""
 _SWITCH_S = 1e-4
@@ -52,6 +53,8 @@ class Choice:
 
     top: how many labels, the most probable first. threshold: below this probability of the best
     label, `below` is told in its place. everything: whether the probability of every label is told.
+    least: the probability from which on a label belongs to the set of labels that is told, the most
+    probable one in any case (`textcls.calibration.conformal`); None tells no set.
 
     Raises:
         ValueError: `top` is not positive, or only one of `threshold` and `below` is given.
@@ -61,6 +64,7 @@ class Choice:
     threshold: float | None = None
     below: str | None = None
     everything: bool = False
+    least: float | None = None
 
     def __post_init__(self) -> None:
         if self.top < 1:
@@ -92,6 +96,8 @@ class Choice:
         for i in range(min(self.top, len(label_names))):
             end = "" if i == 0 else f"_{i + 1}"
             found += [LABEL + end, PROBABILITY + end]
+        if self.least is not None:
+            found.append(LABELS)
         if self.everything:
             found += [f"{PROBABILITY}_{name}" for name in label_names]
         return found
@@ -116,9 +122,21 @@ class Choice:
                 weak = (sure < self.threshold).tolist()
                 labels = [self.below if w else each for w, each in zip(weak, labels, strict=True)]
             found += [labels, sure.tolist()]
+        if self.least is not None:
+            found.append(_sets(rows, label_names, self.least))
         if self.everything:
             found += [column.tolist() for column in rows.T]
         return found
+
+
+def _sets(rows: np.ndarray[Any, Any], label_names: Sequence[str], least: float) -> list[str]:
+    """Return each text's labels from a probability on, the most probable first, as a JSON list."""
+    order = np.argsort(-rows, axis=1, kind="stable")
+    counts = np.maximum((rows >= least).sum(axis=1), 1)
+    return [
+        json.dumps([label_names[i] for i in places[:count].tolist()], ensure_ascii=False)
+        for places, count in zip(order, counts.tolist(), strict=True)
+    ]
 
 
 def free_names(wanted: Sequence[str], taken: Sequence[str]) -> tuple[list[str], list[str]]:
