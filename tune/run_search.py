@@ -252,7 +252,7 @@ def _run_trials(
             threads=parts.plan.threads,
             device=parts.plan.device,
             gpu=parts.plan.gpu,
-            copy_of=folder.mark_copy(),
+            session=folder.begin_session(),
         )
         imports.add(_EXPORT_NEEDS, after_s=_BUSY_START_S)
         plan = SearchPlan(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tune.exceptions import RunFolderError
 from tune.run_folder import paths
-from tune.run_folder._object_store import LEASE, STOP, RemoteStore, discard
+from tune.run_folder._lease import LEASE
+from tune.run_folder._object_store import STOP, RemoteStore, discard
 from tune.run_folder.paths import RunFolder
 
 _log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class _Syncer:
             self._say(message)
         finally:
             self._remote.end_holding()
+            self._remote.end_session()
 
     def _go_round(self) -> None:
         while not self._over.wait(_EVERY_S):
