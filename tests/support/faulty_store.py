@@ -18,8 +18,7 @@ from whole_search import Ended
 
 from textcls.cache import default_cache_dir
 from tune.run_folder import sync
-from tune.run_folder._lease import LEASE
-from tune.run_folder._object_store import RemoteStore
+from tune.run_folder._object_store import LEASE, RemoteStore
 from tune.run_folder.paths import RunFolder
 from tune.study import journal
 

@@ -23,8 +23,7 @@ from simulated_truth import Truth
 
 from tune.run_folder import _object_store as object_store
 from tune.run_folder import sync
-from tune.run_folder._lease import LEASE
-from tune.run_folder._object_store import RemoteStore
+from tune.run_folder._object_store import LEASE, RemoteStore
 from tune.run_folder.paths import RunFolder
 
 SEARCHING = ("here", "there")

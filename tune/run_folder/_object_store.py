@@ -36,8 +36,9 @@ from urllib.parse import urlsplit
 from tune.exceptions import RunFolderError
 from tune.formatting import without_password
 from tune.run_folder import atomic
-from tune.run_folder._lease import LEASE, LEASE_S, checked_lease, is_dead, new_lease
+from tune.study.lease import living, new_lease
 
+LEASE = ".lease"
 STOP = ".stop"
 JOURNAL = "study.journal"
 DATABASE = "study.json"
@@ -298,9 +299,7 @@ class RemoteStore:
         content = self.get(LEASE)
         if content is None:
             return None
-        lease = checked_lease(content, f"{self}/{LEASE}")
-        fresh = time.time() - lease["seen"] < LEASE_S
-        return lease if fresh and not is_dead(lease) else None
+        return living(content, f"{self}/{LEASE}")
 
     def held_by_another(self) -> bool:
         """Tell whether another process searches there, on whatever machine."""

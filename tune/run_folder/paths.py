@@ -21,8 +21,7 @@ from pathlib import Path
 from tune.exceptions import RunFolderError
 from tune.run_folder import _object_store as object_store
 from tune.run_folder import atomic
-from tune.run_folder._lease import LEASE
-from tune.run_folder._object_store import RemoteStore, is_address
+from tune.run_folder._object_store import LEASE, RemoteStore, is_address
 from tune.run_folder._store import LOCAL, Store
 from tune.run_folder.trial_folder import TrialFolder, is_kept
 from tune.study import databases

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from tune.exceptions import RunFolderError
 from tune.run_folder import paths
-from tune.run_folder._lease import LEASE
-from tune.run_folder._object_store import STOP, RemoteStore, discard
+from tune.run_folder._object_store import LEASE, STOP, RemoteStore, discard
 from tune.run_folder.paths import RunFolder
 
 _log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ __all__ = [
     "databases",
     "further_gain",
     "journal",
+    "lease",
     "optuna_private",
     "records",
     "study",

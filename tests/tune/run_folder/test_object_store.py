@@ -20,8 +20,7 @@ from tune.execution.worker import take_up
 from tune.report import __main__ as report_command
 from tune.run_folder import _object_store as object_store
 from tune.run_folder import atomic, paths, sync
-from tune.run_folder._lease import LEASE
-from tune.run_folder._object_store import RemoteStore
+from tune.run_folder._object_store import LEASE, RemoteStore
 from tune.run_folder.paths import RunFolder
 from tune.run_folder.sync import synchronised
 from tune.study import study
