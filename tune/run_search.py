@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -45,6 +46,7 @@ from tune.run_folder import atomic, disk_errors, leaderboard, paths, sync
 from tune.run_folder.heartbeat import HeartbeatReader
 from tune.run_folder.paths import RunFolder
 from tune.study.further_gain import FurtherGain
+from tune.study.lease import StudyHold
 from tune.study.records import TrialRecord, current_trials, ranked
 from tune.study.study import SearchStudy
 
@@ -165,9 +167,10 @@ def run(request: Request, monitor: Monitor, objective: Objective) -> Outcome:
         sync.synchronised(folder, monitor.say),
         log_capture.capture_output(folder.log),
         _Imports() as imports,
+        StudyHold(partial(setattr, stop, "fault")) as hold,
         kernels.compile_ahead(request.config, monitor.say),
     ):
-        parts, confirmed = _run_trials(request, monitor, objective, stop, imports)
+        parts, confirmed = _run_trials(request, monitor, objective, stop, imports, hold)
         winner = _export_best(request, parts, confirmed, stop)
         ensemble = _form_ensemble(request, parts, monitor)
         seconds = time.monotonic() - began
@@ -235,6 +238,7 @@ def _run_trials(
     objective: Objective,
     stop: StopSignal,
     imports: "_Imports",
+    hold: StudyHold,
 ) -> tuple[_Prepared, "Confirmed | None"]:
     # Ray takes seconds to start, most of them waiting; threads use that time.
     preparation = None
@@ -255,7 +259,7 @@ def _run_trials(
 
         log_capture.silence_libraries()  # Ray has set up its loggers once more
         parts = _prepare(
-            request, monitor, preparation.result() if preparation else {}, joined.nodes
+            request, monitor, preparation.result() if preparation else {}, joined.nodes, hold
         )
         monitor.facts(_facts(request, parts, joined.dashboard_url))
         metric = request.config.search.metric
@@ -269,7 +273,7 @@ def _run_trials(
             threads=parts.plan.threads,
             device=parts.plan.device,
             gpu=parts.plan.gpu,
-            copy_of=folder.mark_copy(),
+            session=folder.begin_session(),
         )
         imports.add(_EXPORT_NEEDS, after_s=_BUSY_START_S)
         plan = SearchPlan(
@@ -356,7 +360,11 @@ class _Imports:
 
 
 def _prepare(
-    request: Request, monitor: Monitor, prepared: Corpora, nodes: tuple[resources.Node, ...]
+    request: Request,
+    monitor: Monitor,
+    prepared: Corpora,
+    nodes: tuple[resources.Node, ...],
+    hold: StudyHold,
 ) -> _Prepared:
     search = request.config
     asked = search.resources
@@ -375,6 +383,7 @@ def _prepare(
     if request.resumed:
         for change in record.append_resume(prepared, changed_data=request.changed_data):
             monitor.say(f"This run goes on although something has changed: {change}.")
+        _take_study(request.folder, hold)
         study = setup.reopen_study(search, request.folder, minimised)
     else:
         record.write(prepared, plan)
@@ -388,12 +397,19 @@ def _prepare(
             monitor.say(str(earlier))
         texts = max((len(each.splits["train"]) for each in prepared.values()), default=1)
         study = setup.new_study(search, request.folder, texts, earlier, request.database, minimised)
+        _take_study(request.folder, hold)
     watcher = Tracked(monitor, request.track, request.folder, search.search.metric, monitor.say)
     controller = setup.create_controller(
         search, study, request.folder, watcher, slots=plan.concurrent, minimised=minimised
     )
     shapes = None if isinstance(search, ObjectiveSearchFile) else TrialShapes(search)
     return _Prepared(prepared, plan, study, controller, watcher, shapes)
+
+
+def _take_study(folder: RunFolder, hold: StudyHold) -> None:
+    """Keep other machines' processes from a study in a database; a journal's folder has a lock."""
+    if isinstance(folder.study, str):
+        hold.take(folder.study, folder.study_name)
 
 
 def _arrays(config: SearchFile, corpora: Corpora) -> dict[EmbeddingConfig, Arrays]:

@@ -1,7 +1,6 @@
 """Set up a search's study: a new one, or that of a run that is resumed."""
 
 import hashlib
-import platform
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
@@ -111,8 +110,7 @@ def new_study(
 
 def _owner(folder: RunFolder) -> str:
     """Return a word for a run folder that tells those who read the database nothing of it."""
-    place = f"{platform.node()} {folder.store} {folder.root}"
-    return hashlib.sha256(place.encode()).hexdigest()[:32]
+    return hashlib.sha256(folder.place.encode()).hexdigest()[:32]
 
 
 def _fill(made: SearchStudy, config: SearchFile, earlier: WarmStart | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_NEW_TRIAL, _PARAM, _STATE, _VALUE, _ATTR = 4, 5, 6, 7, 8
+CREATED, _PARAM, _STATE, _VALUE, _ATTR = 4, 5, 6, 7, 8
 _RUNNING, _WAITING = 0, 4
 
 
@@ -36,7 +36,7 @@ def read(path: Path) -> list[PlainTrial]:
     for line in path.read_bytes().split(b"\n")[:-1]:
         log = json.loads(line)
         code = log["op_code"]
-        if code == _NEW_TRIAL:
+        if code == CREATED:
             state = log.get("state", _RUNNING)
             fixed = log.get("system_attrs", {}).get("fixed_params", {})
             trials.append(PlainTrial(state, attrs=log.get("user_attrs", {}), fixed=fixed))

@@ -66,6 +66,8 @@ class Machine:
         self._in_worker = self._worker_dead = False
         self.secured = 0
         """Bytes of the journal that survive a loss of power."""
+        self.after_secure: Callable[[], None] = lambda: None
+        """What happens at such a moment beside."""
 
     def arm(self, signal: type[BaseException], operations: int, moment: str) -> None:
         """End a process after so many more operations: `before`, `amid` or `after` the last."""
@@ -123,6 +125,7 @@ class Machine:
         def secure_journal(self: Any) -> None:
             secure(self)
             machine.secured = self._path.stat().st_size
+            machine.after_secure()
 
         machine = self
         real = {name: getattr(os, name) for name in ("unlink", "replace", "rename", "link")}

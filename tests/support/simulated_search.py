@@ -5,55 +5,44 @@ file with three numbers in it. Workers are lost, the search is stopped, killed a
 its folder and resumed, and after every event `simulated_truth` says whether all still holds.
 """
 
+import hashlib
+import json
 import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest import mock
 
+import optuna
+import plain_journal
 from search_parts import Witness
 from simulated_machine import Choices, Killed, Machine, WorkerLost, lose_power
+from simulated_settings import draw_search
+from simulated_store import Hosts
+from simulated_training import METRIC, SimulatedTraining
 from simulated_truth import Truth, check
 
-from textcls.exceptions import BundleError, DivergedError
+from textcls.exceptions import DivergedError
 from textcls.training import trainer
 from tune import setup
-from tune.config.search_file import SearchFile
 from tune.execution import objective
 from tune.execution.controller import SearchController
 from tune.execution.task import Task
-from tune.execution.worker import take_up
+from tune.execution.worker import Workload, take_up
 from tune.run_folder import atomic, leaderboard, paths
 from tune.run_folder.paths import RunFolder
 from tune.study import databases
-from tune.study.records import Interrupted, Proposal, State, TrialRecord
+from tune.study.records import Interrupted, Proposal, State
 from tune.study.study import SearchStudy
-from tune.warm_start import WarmStart
 
-METRIC = "test_accuracy"
 LIVES = 8
 """Processes of one search at most; the last of them is left in peace."""
 LOST_WORKERS = 3
 MOST_SHRINKING = 400
 """Searches that are tried to find a shorter trace."""
-STEPS_PER_EPOCH = 1000
-
-_SPACES: tuple[Mapping[str, Any], ...] = (
-    {"hidden_size": {"type": "int", "low": 8, "high": 64}},
-    {
-        "model": {"type": "categorical", "choices": ["cnn", "gru"]},
-        "dropout": {"type": "float", "low": 0.0, "high": 0.5},
-        "layers": {"type": "int", "low": 1, "high": 2, "when": {"model": "gru"}},
-        "blocks": {"type": "int", "low": 1, "high": 3, "when": {"model": "cnn"}},
-    },
-)
-_POINTS: tuple[Mapping[str, Any], ...] = (
-    {"hidden_size": 10},
-    {"model": "gru", "dropout": 0.25, "layers": 2},
-)
 
 
 @dataclass
@@ -67,6 +56,8 @@ class Worker:
     """A rung's metrics or how the trial ended, not yet heard by the search."""
     heard: int = 0
     lost: int = 0
+    host: str = ""
+    """The machine that it is on, where there are several."""
 
 
 @dataclass
@@ -78,33 +69,14 @@ class Simulation:
     trace: list[str] = field(default_factory=list)
     machine: Machine = field(default_factory=Machine)
     workers: dict[int, Worker] = field(default_factory=dict)
+    generation: int = 0
+    """How many runs of the same name came before."""
 
     def __post_init__(self) -> None:
         draw = self.choices
-        kind = draw.below(len(_SPACES))
-        scheduler = {
-            "name": draw.one_of(("asha", "none", "hyperband", "median", "top_k")),
-            "grace_period": draw.one_of((0.25, 0.1, 0.5, 1.0)),
-            "reduction_factor": draw.one_of((2, 3, 4)),
-            "keep": 1 + draw.below(3),
-        }
-        samplers = ("random", "grid", "tpe", "random", "grid", "tpe", "qmc", "cmaes", "gp")
-        self.config = SearchFile.model_validate(
-            {
-                "space": _SPACES[kind],
-                "points": [_POINTS[kind]] if draw.chance(30) else [],
-                "train": {"epochs": 1.0},
-                "search": {
-                    "samples": 1 + draw.below(10),
-                    "sampler": draw.one_of(samplers),
-                    "scheduler": scheduler,
-                    "metric": METRIC,
-                    "ensemble": draw.below(4),
-                },
-            }
-        )
-        self.earlier = _earlier(_POINTS[kind]) if draw.chance(15) else None
-        self.database = self._database() if draw.chance(2) else None
+        self.config, self.earlier = draw_search(draw)
+        self.hosts = Hosts(self.runs, draw, self.machine) if draw.chance(25) else None
+        self.database = self._database() if draw.chance(10 if self.hosts else 2) else None
         self.salt = draw.below(1 << 30)
         self.steps = 1 + draw.below(3)
         """Values are multiples of a tenth, a hundredth or a thousandth: some are equal."""
@@ -112,9 +84,16 @@ class Simulation:
         """In a thousand events so many are stops of the search; workers are lost as often."""
         self.truth = Truth(self.config)
         search = self.config.search
-        self.say(f"{search.samples} samples, {search.sampler}, {scheduler}, {search.ensemble=}")
+        rule = search.scheduler.model_dump(exclude={"grace_texts"})
+        self.say(f"{search.samples} samples, {search.sampler}, {rule}, {search.ensemble=}")
         if self.database is not None:
             self.say("the study lies in a database")
+        if self.hosts is not None:
+            self.machine.after_secure = self._go_round
+            training = ", ".join(self.hosts.training)
+            self.say(
+                f"kept in an object store now and then ({self.hosts.stores_seldom}); {training}"
+            )
 
     def _database(self) -> str:
         url = f"sqlite:///{self.runs / 'studies.db'}"
@@ -127,7 +106,13 @@ class Simulation:
 
     def run(self) -> None:
         """Play the search to its end. Raises AssertionError where something does not hold."""
-        with self.machine.watched(), mock.patch.object(trainer, "Training", _Training):
+        with ExitStack() as stack:
+            stack.enter_context(self.machine.watched())
+            stack.enter_context(mock.patch.object(trainer, "Training", SimulatedTraining))
+            if self.hosts is not None:
+                stack.enter_context(self.hosts.in_use())
+                if self.choices.chance(30):
+                    self._play_an_earlier_run(self.hosts)
             for life in range(LIVES):
                 at_peace = life == LIVES - 1
                 complete = self._live(at_peace)
@@ -143,11 +128,32 @@ class Simulation:
         self.truth.config = self.config
         self.say(f"asked for {samples} samples")
 
+    def _play_an_earlier_run(self, hosts: Hosts) -> None:
+        """Leave the copies of a run of the same name that has been deleted from the store."""
+        self.say("an earlier run:")
+        self._live(at_peace=False)
+        self.machine.revive()
+        if self.database is not None:
+            with suppress(KeyError):  # it has not begun
+                optuna.delete_study(study_name="run", storage=self.database)
+        hosts.forget()
+        self.truth = Truth(self.config)
+        self.generation += 1
+        self.say("it was deleted from the store, and another one begins:")
+
     def _live(self, at_peace: bool) -> bool:
         """Be one process of the search; True when it came to the search's own end."""
-        draw = self.choices
         self.machine.revive()
         self.workers.clear()
+        if self.hosts is None:
+            return self._live_here(at_peace)
+        host = self.hosts.move()
+        self.say(f"on the machine {host}")
+        with self.hosts.on(host):
+            return self._live_here(at_peace)
+
+    def _live_here(self, at_peace: bool) -> bool:
+        draw = self.choices
         if not at_peace and draw.chance(60):
             operation, moment = draw.below(150), draw.one_of(("before", "amid", "after"))
             self.machine.arm(Killed, operation, moment)
@@ -158,9 +164,12 @@ class Simulation:
             why = self._events(slots, 0 if at_peace else self.unrest)
             self._finish(why)
         except Killed:
-            power = draw.chance(25)
+            power = self.hosts is None and draw.chance(25)
             self.say("the power is lost" if power else "killed")
             self.machine.revive()
+            if self.hosts is not None:
+                self.hosts.keep(self.truth)
+                return False  # what holds then is seen where it goes on
             if power:
                 lose_power(paths.named(self.runs, "run").journal, self.machine, draw)
             self.truth.after_kill(paths.named(self.runs, "run"), power=power)
@@ -168,21 +177,45 @@ class Simulation:
         return why is None
 
     def _begin(self) -> None:
-        self.folder = paths.named(self.runs, "run")
-        if paths.began(self.folder):
+        place: paths.RunsDir = self.runs if self.hosts is None else self.hosts.address
+        self.folder = paths.named(place, "run")
+        if self.hosts is not None:
+            self._know_again(self.hosts)
+        began = paths.began(self.folder)
+        if not began:
+            self.folder = paths.create(place, "run")
+        if self.hosts is not None:
+            self.hosts.begin(self.folder)
+        if began:
             self.study = setup.reopen_study(self.config, self.folder)
         else:
-            self.folder = paths.create(self.runs, "run")
             self.folder.journal.unlink(missing_ok=True)
             self.study = setup.new_study(
                 self.config, self.folder, 1000, self.earlier, self.database
             )
         self.truth.reopened(self.study)
         self.controller = setup.create_controller(self.config, self.study, self.folder, Witness())
-        self.folder.go_on()
         self.milestones = self.study.milestones
+        if self.hosts is not None:
+            self.hosts.keep(self.truth)  # this journal is stored now
+        self.workload = Workload(
+            objective.train_classifier, None, {}, self.milestones, METRIC, self.folder, 1, "cpu",  # type: ignore[arg-type]
+            session=self.folder.begin_session(),
+        )  # fmt: skip
+        self.folder.go_on()
         check(self.truth, self.controller, self.folder)
         self.truth.no_stray_file(self.folder, after_stop=False)
+
+    def _know_again(self, hosts: Hosts) -> None:
+        """Go back to what was true when the journal was as it is in the copy."""
+        if (known := hosts.recall(self.folder)) is not None:
+            self.truth = known
+            self.truth.config = self.config
+        self.truth.after_kill(self.folder, power=False)
+
+    def _go_round(self) -> None:
+        if self.hosts is not None:
+            self.hosts.go_round(self.truth)
 
     def _events(self, slots: int, unrest: int) -> str | None:
         """Let things happen until no trial runs; why the search was stopped, if it was."""
@@ -203,6 +236,7 @@ class Simulation:
                 self._hear(worker)
             else:
                 self._advance(worker, lose=draw.below(1000) >= 1000 - 3 * unrest)
+            self._go_round()
             check(self.truth, self.controller, self.folder)
 
     def _start(self) -> bool:
@@ -222,7 +256,10 @@ class Simulation:
             moment = self.choices.one_of(("before", "after"))
             self.machine.arm(WorkerLost, self.choices.below(8), moment)
         try:
-            with self.machine.worker():
+            if worker.rungs is None and self.hosts is not None:
+                worker.host = self.choices.one_of(self.hosts.training)
+            on = nullcontext() if self.hosts is None else self.hosts.on(worker.host)
+            with self.machine.worker(), on:
                 if worker.rungs is None:
                     worker.rungs, worker.heard = self._task(worker), 0
                 worker.said = (worker.heard, next(worker.rungs))
@@ -244,16 +281,28 @@ class Simulation:
 
     def _task(self, worker: Worker) -> Iterator[Mapping[str, float]]:
         proposal = worker.proposal
-        trial = self.folder.trial(proposal.number)
-        trial.root.mkdir(exist_ok=True)
-        take_up(trial, self.folder, proposal.predecessors)
-        seed = SimpleNamespace(threads=None, origin=proposal.origin, play=self)
+        folder = self.workload.here()
+        trial = folder.trial(proposal.number)
+        trial.root.mkdir(parents=True, exist_ok=True)
+        take_up(trial, folder, proposal.predecessors)
+        identity = self._identity(proposal.origin)
+        seed = SimpleNamespace(threads=None, origin=proposal.origin, play=self, identity=identity)
         arrays = SimpleNamespace(splits=None, embeddings=None, num_classes=2)
         task = Task(
             proposal.number, proposal.params, None, seed, arrays, self.milestones, METRIC,  # type: ignore[arg-type]
-            trial, self.folder.stop, "cpu",
+            trial, folder.stop, "cpu",
         )  # fmt: skip
         return objective.train_classifier(task)
+
+    def _identity(self, number: int) -> str:
+        """Return what tells a trial from one of its number in another run, or after a fork."""
+        known = str(sorted(self.truth.trials[number].params.items()))
+        if self.database is None:
+            lines = self.folder.journal.read_bytes().splitlines(keepends=True)
+            created = plain_journal.CREATED
+            made = [n for n, line in enumerate(lines) if json.loads(line)["op_code"] == created]
+            known += hashlib.sha256(b"".join(lines[: made[number] + 1])).hexdigest()
+        return hashlib.sha256(f"{self.generation} {known}".encode()).hexdigest()[:8]
 
     def _hear(self, worker: Worker) -> None:
         """Have the search hear what a worker has said."""
@@ -298,6 +347,8 @@ class Simulation:
         check(self.truth, self.controller, self.folder)
         self.truth.no_stray_file(self.folder, after_stop=why is not None)
         self.truth.results(self.study, self.controller, self.folder, complete=why is None)
+        if self.hosts is not None:
+            self.hosts.end(self.truth)
 
     def value(self, origin: int, rung: int) -> float:
         """What a trial reaches, the same each time that it is trained."""
@@ -312,45 +363,6 @@ class Simulation:
             raise RuntimeError(f"out of memory at rung {rung}")
         if met < 0.09:
             raise RuntimeError("KeyError: 'x'")
-
-
-class _Training:
-    """Stands for `Training`: a checkpoint holds the origin, the step and the rung."""
-
-    steps_per_epoch = total_steps = STEPS_PER_EPOCH
-    log = None  # of the steps within the epochs, which is off by default
-
-    def __init__(self, *arguments: Any, device: str) -> None:  # noqa: ARG002
-        self._seed = arguments[-1]
-        self.step = self._rung = 0
-
-    def fit(self, milestones: Sequence[float], tick: Any) -> Iterator[Any]:
-        """Train from where it stands."""
-        play, origin = self._seed.play, self._seed.origin
-        for rung, epoch in enumerate(milestones):
-            step = max(1, round(epoch * STEPS_PER_EPOCH))
-            if step <= self.step:
-                continue
-            tick(step, STEPS_PER_EPOCH)
-            play.fate(origin, rung)
-            play.truth.trains(origin, rung)
-            self.step, self._rung = step, rung
-            reached = {METRIC: play.value(origin, rung), "step": step, "epoch": epoch}
-            yield SimpleNamespace(as_dict=lambda found=reached: {**found, "seconds": 1.0})
-
-    def save(self, path: Path) -> None:
-        """Write beside and rename, as safetensors files are written."""
-        beside = path.with_name(path.name + ".part")
-        beside.write_text(f"{self._seed.origin} {self.step} {self._rung}")
-        beside.replace(path)
-
-    def restore(self, path: Path) -> None:
-        """Go on from a checkpoint, which must be one of this trial's chain."""
-        try:
-            origin, self.step, self._rung = map(int, path.read_text().split())
-        except ValueError as error:
-            raise BundleError(str(error)) from error
-        assert origin == self._seed.origin, f"{path} belongs to trial {origin}"
 
 
 def write_results(study: SearchStudy, controller: SearchController, folder: RunFolder) -> None:
@@ -415,13 +427,3 @@ def _simpler(simulation: Simulation, tries: int) -> Iterator[list[int]]:
 
 def _after(proposal: Proposal) -> str:
     return f" in place of {proposal.predecessors}" if proposal.predecessors else ""
-
-
-def _earlier(point: Mapping[str, Any]) -> WarmStart:
-    """Two trials of another search."""
-    ends = ((State.COMPLETE, (0.5, 0.75)), (State.PRUNED, (0.25,)))
-    records = tuple(
-        TrialRecord(number, state, dict(point), None, None, "", (), values, None, None)
-        for number, (state, values) in enumerate(ends)
-    )
-    return WarmStart("earlier", (0.5, 1.0), records, 0, ())

@@ -16,7 +16,7 @@ from tune.study.records import Proposal, State, TrialRecord, ranked
 from tune.study.study import SearchStudy
 
 _EXPECTED = re.compile(
-    r"study\.journal|study\.json|leaderboard\.csv|result\.json|trials/\d+/(curve\.json|rung-\d+\.safetensors)"
+    r"study\.journal|study\.json|\.session|leaderboard\.csv|result\.json|trials/\d+/(curve\.json|rung-\d+\.safetensors)"
 )
 _WITH_CLASSIFIER = (State.COMPLETE, State.PRUNED, State.INTERRUPTED)
 
@@ -297,7 +297,8 @@ def check(truth: Truth, controller: SearchController, folder: RunFolder) -> None
     for leader in controller.leaders:
         assert leader.best_rung is not None
         path = folder.trial(leader.number).checkpoint(leader.best_rung)
-        assert path.exists(), f"the checkpoint of trial {leader.number} is gone"
-        origin, _step, rung = map(int, path.read_text().split())
+        content = path.read_bytes() if path.exists() else folder.store.read(path)
+        assert content is not None, f"the checkpoint of trial {leader.number} is gone"
+        origin, _step, rung = map(int, content.split()[:3])
         known = truth.trials[leader.number]
         assert (origin, rung) == (known.origin, leader.best_rung)

@@ -308,7 +308,7 @@ def _check_hurried(folder: RunFolder, outcome: Outcome) -> None:
 
 
 def _check_files(folder: RunFolder) -> None:
-    found = {path.name for path in folder.root.iterdir()} - {".copy-of"}  # of a store's copy alone
+    found = {path.name for path in folder.root.iterdir()} - {".session"}  # of a store's copy alone
     assert found == EXPECTED, f"left over or missing: {found ^ EXPECTED}"
     inside = [path for path in folder.root.rglob("*") if path.is_file()]
     stray = [p for p in inside if p.suffix in {".tmp", ".part", ".old"} or "unfinished" in p.name]

@@ -107,7 +107,7 @@ def _metadata(description: Description) -> dict[str, Any]:
                     "task": {"type": "text-classification", "name": "Text classification"},
                     "dataset": {
                         "type": "text",
-                        "name": one_line(_data_name(description.about)),
+                        "name": trained_on,
                         "split": reference.split,
                     },
                     "metrics": [

@@ -301,11 +301,11 @@ class Training:
             if self.classifier.ngrams is not None:
                 self.classifier.ngrams.squares.copy_(moments["ngram_squares"])
             self.optimizer.load_state(moments)
-        except (KeyError, RuntimeError) as error:
+            torch.set_rng_state(generator)
+        except (KeyError, RuntimeError, TypeError) as error:
             raise BundleError(
                 f"{path}: the checkpoint does not fit this configuration: {error}"
             ) from error
-        torch.set_rng_state(generator)
         self.step = int(about["step"])
 
 

@@ -45,8 +45,8 @@ class Workload:
     """The share of a card that a trial may use; 1 or more is all of it."""
     folds: dict[EmbeddingConfig, list[Arrays]] = field(default_factory=dict)
     """For a confirmation in folds: the arrays of each."""
-    copy_of: str = ""
-    """What `RunFolder.mark_copy` returned; empty where nobody has to look."""
+    session: str = ""
+    """What `RunFolder.begin_session` returned; empty where there are no copies."""
 
     def task(self, number: int, origin: int, params: Mapping[str, Any]) -> Task:
         """Make one trial of the search.
@@ -71,10 +71,10 @@ class Workload:
         return train.seed
 
     def here(self) -> RunFolder:
-        """Return the run folder on the machine that asks, with nothing of another run in it."""
+        """Return the run folder on the machine that asks, with nothing of another session in it."""
         folder = self.folder.here()
-        if self.copy_of:
-            folder.store.begin_copy(self.copy_of)
+        if self.session:
+            folder.store.join_session(self.session)
         return folder
 
     def rerun(
@@ -196,7 +196,10 @@ def take_up(trial: TrialFolder, folder: RunFolder, predecessors: Sequence[int]) 
         OSError: The store does not answer, or the disk cannot be written.
     """
     trial.fetch()
-    if not predecessors or trial.curve.exists():
+    if trial.curve.exists():  # of a worker that was lost, perhaps before it had stored all of it
+        trial.publish(*trial.checkpoints())
+        return
+    if not predecessors:
         return
     earlier = [folder.trial(number) for number in predecessors]
     for each in earlier:

@@ -6,6 +6,11 @@ reports the rung, and the search's own process stores the journal every few seco
 record is stored, so the stored journal never names a rung whose checkpoint is not there. Another
 machine takes the run up from the store alone.
 
+Each process that searches a run is a session of it, with a random word that lies in the store and
+in the copies that are worked on for it. A copy of another session may hold trials that the store's
+journal knows nothing of, or others of the same numbers, so it is made anew from the store; and a
+process that slept while another took its run over stores and deletes nothing any more.
+
 The stores are pyarrow's, which reads credentials where the vendor's own tools do: from the
 environment, their configuration files or the machine's role, never from the address.
 """
@@ -15,7 +20,6 @@ import errno
 import fcntl
 import functools
 import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -32,26 +36,19 @@ from urllib.parse import urlsplit
 from tune.exceptions import RunFolderError
 from tune.formatting import without_password
 from tune.run_folder import atomic
+from tune.study.lease import living, new_lease
 
 LEASE = ".lease"
-LEASE_S = 60.0
-"""Seconds without a sign of life after which a search counts as dead."""
-_LEASE_KEYS: dict[str, type | tuple[type, ...]] = {
-    "holder": str,
-    "pid": int,
-    "host": str,
-    "since": (int, float),
-    "seen": (int, float),
-}
 STOP = ".stop"
 JOURNAL = "study.journal"
 DATABASE = "study.json"
-COPY_OF = ".copy-of"
-"""In a copy: a word that tells its run from others of the same name."""
-_COPY_LOCK = ".copy-lock"
+SESSION = ".session"
+"""The word of the process that searched last, or of the one that a copy is worked on for."""
 _LOOK_S = 2.0  # between two looks at whether the search has to stop
 
 _looked: dict[str, tuple[float, bool]] = {}
+_sessions: dict[str, str] = {}
+"""The session that this process works for, by the address of its run."""
 
 
 def is_address(text: str) -> bool:
@@ -84,6 +81,7 @@ class RemoteStore:
     def publish(self, *paths: Path) -> None:
         """Store these files."""
         with self._told():
+            self._check_session()
             for path in paths:
                 self.put(self._name(path), path.read_bytes())
 
@@ -107,6 +105,12 @@ class RemoteStore:
         """Return the stored files of a folder and all within it."""
         with self._told():
             return [self.root / name for name in self.names(self._name(folder))]
+
+    def remove(self, path: Path) -> None:
+        """Delete a stored file at once."""
+        with self._told():
+            self._check_session()
+            self.delete(self._name(path))
 
     def remove_later(self, path: Path) -> None:
         """Delete a stored file in the background, once the journal as it is now is stored."""
@@ -233,29 +237,54 @@ class RemoteStore:
         """Tell whether a search has begun there."""
         return any(self.get(name) is not None for name in (JOURNAL, DATABASE))
 
-    def mark_copy(self, run: str) -> None:
-        """Note that this machine's copy is of a run, which this word tells from others."""
-        atomic.write_text(self.root / COPY_OF, run)
+    def begin_session(self, study: Path) -> str:
+        """Take the run for this process, before its first trial, and take back an earlier stop.
 
-    def begin_copy(self, run: str) -> None:
-        """Make sure that nothing of another run of the same name lies in this machine's copy.
+        Args:
+            study: The journal, or the file that names the database; it is stored first.
 
-        A worker's machine still has its copy when a run has been deleted from the store, and
-        another of that name would take up its trials as if they were its own. All that a worker
-        leaves is in the store before it counts, so the copy's trials may go.
+        Returns:
+            The session's word, for its workers (`join_session`).
         """
-        marker = self.root / COPY_OF
-        if _content(marker) == run:
+        word = secrets.token_hex(16)
+        with self._told():
+            _sessions.pop(self.address, None)
+            self.publish(study)
+            self.put(SESSION, word.encode())
+            self.delete(STOP)
+        _looked.pop(self.address, None)
+        atomic.write_text(self.root / SESSION, word)
+        _sessions[self.address] = word
+        return word
+
+    def join_session(self, word: str) -> None:
+        """Work for a session, with nothing of another one in this machine's copy.
+
+        All that a worker leaves is in the store before it counts, so the copy's trials may go.
+        """
+        _sessions[self.address] = word
+        marker = self.root / SESSION
+        if _content(marker) == word:
             return
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / _COPY_LOCK).open("w") as lock:  # the machine has several workers
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.root.with_name(f".{self.root.name}.lock")
+        with beside.open("w") as lock:  # the machine has several workers
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if _content(marker) == run:
+            if _content(marker) == word:
                 return
-            for name in ("trials", "confirm"):
-                shutil.rmtree(self.root / name, ignore_errors=True)
+            self._leave_copy()
             (self.root / "trials").mkdir(parents=True, exist_ok=True)
-            self.mark_copy(run)
+            atomic.write_text(marker, word)
+
+    def end_session(self) -> None:
+        """Work for no session any more."""
+        _sessions.pop(self.address, None)
+
+    def _check_session(self) -> None:
+        """Raise OSError where another process has taken the run over."""
+        mine = _sessions.get(self.address)
+        if mine is not None and self.get(SESSION) != mine.encode():
+            raise OSError(errno.ESTALE, "another process has taken this run over", str(self))
 
     def asked_to_stop(self) -> bool:
         """Tell whether the running trials have to end; the store is asked now and then."""
@@ -270,9 +299,7 @@ class RemoteStore:
         content = self.get(LEASE)
         if content is None:
             return None
-        lease = _checked_lease(content, f"{self}/{LEASE}")
-        fresh = time.time() - lease["seen"] < LEASE_S
-        return lease if fresh and not _is_dead(lease) else None
+        return living(content, f"{self}/{LEASE}")
 
     def held_by_another(self) -> bool:
         """Tell whether another process searches there, on whatever machine."""
@@ -282,32 +309,25 @@ class RemoteStore:
 
     def claim(self, since: float) -> None:
         """Renew the lease that other machines see. It cannot keep two apart that start at once."""
-        lease = {
-            "holder": f"process {os.getpid()} on {socket.gethostname()}",
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": since,
-            "seen": time.time(),
-        }
-        self.put(LEASE, json.dumps(lease).encode())
+        self._check_session()
+        self.put(LEASE, new_lease(since))
 
     def take(self) -> None:
         """Update the copy from the store, without checkpoints, which are fetched when needed.
 
-        A copy that is further, because its machine died before it had stored everything, stays. One
-        that went another way since is put aside, which is printed.
+        The copy of the latest session stays where it is further, because its machine died before it
+        had stored everything. A copy that went another way is put aside, which is printed; any
+        other is made anew.
         """
-        stored, local = self.get(JOURNAL), self.root / JOURNAL
-        if local.exists():
-            own = local.read_bytes()
-            if stored is not None and own.startswith(stored):
-                return
-            if stored is not None and not stored.startswith(own):
-                aside = self.root.with_name(f"{self.root.name}.{time.strftime('%Y%m%d-%H%M%S')}")
-                self.root.rename(aside)
-                print(
-                    f"{self} went on elsewhere; the copy here is kept in {aside}", file=sys.stderr
-                )
+        if not self.exists():
+            self.clear_copy()
+            return
+        stored, own, said = self.get(JOURNAL), _read(self.root / JOURNAL), self.get(SESSION)
+        latest = _content(self.root / SESSION) == (None if said is None else said.decode())
+        if latest and own is not None and stored is not None and own.startswith(stored):
+            return
+        if not latest or not (stored or b"").startswith(own or b""):
+            self._leave_copy()
         for name in self.names():
             if not _fetched_later(name):
                 path = self.root / name
@@ -318,6 +338,31 @@ class RemoteStore:
             lock = self.root / ".lock"
             lock.write_text(lease["holder"])
             os.utime(lock, (lease["since"], lease["since"]))
+
+    def clear_copy(self) -> None:
+        """Make room for a run that is not in the store.
+
+        A search stores its study before it trains, so a copy with a study is of a run that was
+        deleted from the store: it is put aside. What is left of a worker's copy goes.
+        """
+        if any((self.root / name).exists() for name in (JOURNAL, DATABASE)):
+            self._put_aside("is no longer there")
+        elif (self.root / SESSION).exists():
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def _leave_copy(self) -> None:
+        """Make room for another copy; this one is put aside if the store lacks its records."""
+        own = _read(self.root / JOURNAL)
+        if own is not None and not (self.get(JOURNAL) or b"").startswith(own):
+            self._put_aside("went on elsewhere")
+        else:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def _put_aside(self, why: str) -> None:
+        now = time.strftime("%Y%m%d-%H%M%S")
+        aside = self.root.with_name(f"{self.root.name}.{now}-{secrets.token_hex(2)}")
+        self.root.rename(aside)
+        print(f"{self} {why}; the copy here is kept in {aside}", file=sys.stderr)
 
     def later(self, work: Callable[[], None]) -> None:
         """Do something in the background; if it fails, a file too many is left, nothing worse."""
@@ -386,8 +431,13 @@ def _background() -> ThreadPoolExecutor:
 
 
 def _content(path: Path) -> str | None:
+    content = _read(path)
+    return None if content is None else content.decode()
+
+
+def _read(path: Path) -> bytes | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except FileNotFoundError:
         return None
 
@@ -403,39 +453,6 @@ def _is_inside(name: str) -> bool:
     return bool(name) and not any(
         part in ("", ".", "..") or "\0" in part or "\\" in part for part in name.split("/")
     )
-
-
-def _checked_lease(content: bytes, where: str) -> dict[str, Any]:
-    """Return the sign of life of a search.
-
-    Raises:
-        RunFolderError: It is damaged, so nobody knows whether a search runs there.
-    """
-    try:
-        lease = json.loads(content)
-        for key, kind in _LEASE_KEYS.items():
-            if isinstance(lease[key], bool) or not isinstance(lease[key], kind):
-                raise TypeError(f"{key} is {lease[key]!r}")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunFolderError(
-            f"{where}: damaged ({type(error).__name__}: {error}), so nobody knows whether a search "
-            "runs there; delete it once none does"
-        ) from error
-    found: dict[str, Any] = lease
-    return found
-
-
-def _is_dead(lease: dict[str, Any]) -> bool:
-    """Tell whether the holder was a process of this machine that is gone."""
-    if lease["host"] != socket.gethostname():
-        return False
-    try:
-        os.kill(lease["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
-        return False
-    return False
 
 
 def discard(remote: RemoteStore) -> None:

@@ -40,6 +40,10 @@ class Store(Protocol):
         """Return the stored files of a folder and all within it."""
         ...
 
+    def remove(self, path: Path) -> None:
+        """Delete a stored file at once."""
+        ...
+
     def remove_later(self, path: Path) -> None:
         """Delete a stored file in the background."""
         ...
@@ -48,12 +52,12 @@ class Store(Protocol):
         """Delete in the background a folder's stored files whose last name is not to be kept."""
         ...
 
-    def mark_copy(self, run: str) -> None:
-        """Note that this machine's copy is of a run, which this word tells from others."""
+    def begin_session(self, study: Path) -> str:
+        """Take the run for this process, before its first trial; return a word for its workers."""
         ...
 
-    def begin_copy(self, run: str) -> None:
-        """Make sure that nothing of another run of the same name lies in this machine's copy."""
+    def join_session(self, word: str) -> None:
+        """Work for such a process, with nothing of another one in this machine's copy."""
         ...
 
     def asked_to_stop(self) -> bool:
@@ -92,16 +96,20 @@ class LocalStore:
         """Return no file."""
         return []
 
+    def remove(self, path: Path) -> None:
+        """Do nothing."""
+
     def remove_later(self, path: Path) -> None:
         """Do nothing."""
 
     def prune_later(self, folder: Path, keep: Callable[[str], bool]) -> None:
         """Do nothing."""
 
-    def mark_copy(self, run: str) -> None:
-        """Do nothing: there is no copy."""
+    def begin_session(self, study: Path) -> str:  # noqa: ARG002
+        """Return no word: there are no copies."""
+        return ""
 
-    def begin_copy(self, run: str) -> None:
+    def join_session(self, word: str) -> None:
         """Do nothing: there is no copy."""
 
     def asked_to_stop(self) -> bool:

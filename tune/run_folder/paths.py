@@ -6,9 +6,9 @@ search runs is written beside and renamed, so that a reader sees the old file or
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -21,7 +21,7 @@ from pathlib import Path
 from tune.exceptions import RunFolderError
 from tune.run_folder import _object_store as object_store
 from tune.run_folder import atomic
-from tune.run_folder._object_store import RemoteStore, is_address
+from tune.run_folder._object_store import LEASE, RemoteStore, is_address
 from tune.run_folder._store import LOCAL, Store
 from tune.run_folder.trial_folder import TrialFolder, is_kept
 from tune.study import databases
@@ -31,8 +31,7 @@ _LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 _EARLY = {
     "trials",
     ".lock",
-    ".copy-of",
-    ".copy-lock",
+    object_store.SESSION,
     "search.log",
     "space.yaml",
     "environment.json",
@@ -85,21 +84,13 @@ class RunFolder:
         """
         self.store.publish(path)
 
-    def mark_copy(self) -> str:
-        """Note which run this machine's copy of a store is of.
+    def begin_session(self) -> str:
+        """Take this run for this process, before its first trial.
 
         Returns:
-            A word that tells the run from an earlier one of the same name: of its journal's first
-            record, which has a random part. Empty where the study lies in a database, so that
-            workers take what they find.
+            A word for the workers, by which they know which copy is theirs; empty without copies.
         """
-        try:
-            with self.journal.open("rb") as file:
-                run = hashlib.sha256(file.readline()).hexdigest()[:32]
-        except FileNotFoundError:
-            return ""
-        self.store.mark_copy(run)
-        return run
+        return self.store.begin_session(self.database if self.database.exists() else self.journal)
 
     def remove(self, path: Path) -> None:
         """Delete a file of this folder here and, in the background, in the store.
@@ -147,11 +138,20 @@ class RunFolder:
     def go_on(self) -> None:
         """Take back `ask_to_stop`."""
         if self.stop.exists():
-            self.remove(self.stop)
+            self.stop.unlink(missing_ok=True)
+            try:  # at once, or trials that start now would end
+                self.store.remove(self.stop)
+            except OSError:
+                self.store.remove_later(self.stop)
 
     def asked_to_stop(self) -> bool:
         """Tell whether running trials have to end."""
         return self.stop.exists() or self.store.asked_to_stop()
+
+    @property
+    def place(self) -> str:
+        """Where the run is kept: its address in an object store, or this machine and the folder."""
+        return f"{platform.node()} {self.root}" if self.store is LOCAL else str(self.store)
 
     @property
     def name(self) -> str:
@@ -401,6 +401,8 @@ def create(runs_dir: RunsDir, name: str) -> RunFolder:
     if isinstance(runs_dir, str):
         remote = _remote(object_store.joined(runs_dir, _checked(name)))
         _check_free(remote, name)
+        if not _held(RunFolder(remote.root)):
+            remote.clear_copy()
         runs_dir, store = remote.root.parent, remote
     root = (runs_dir / _checked(name)).absolute()
     try:
@@ -423,7 +425,7 @@ def _check_free(remote: RemoteStore, name: str) -> None:
     if taken:
         message = f"{remote} exists already: choose another --name, or go on with --resume {name}"
         raise RunFolderError(message)
-    known = {*_EARLY, object_store.LEASE, object_store.STOP}
+    known = {*_EARLY, LEASE, object_store.STOP}
     if strange := [each for each in names if each.partition("/")[0] not in known]:
         message = f"{remote} holds what is no run, such as {strange[0]}: choose another --name"
         raise RunFolderError(message)
@@ -498,7 +500,7 @@ def _taken(address: str) -> RunFolder:
     remote = _remote(address)
     folder = RunFolder(remote.root, remote)
     try:
-        if remote.exists() and not _held(folder):
+        if not _held(folder):
             remote.take()
     except OSError as error:
         raise RunFolderError(f"{remote}: cannot be read ({error})") from error

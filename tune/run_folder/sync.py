@@ -96,6 +96,7 @@ class _Syncer:
             self._say(message)
         finally:
             self._remote.end_holding()
+            self._remote.end_session()
 
     def _go_round(self) -> None:
         while not self._over.wait(_EVERY_S):

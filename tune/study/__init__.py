@@ -10,6 +10,7 @@ __all__ = [
     "front",
     "further_gain",
     "journal",
+    "lease",
     "optuna_private",
     "records",
     "study",

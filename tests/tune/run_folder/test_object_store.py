@@ -16,6 +16,7 @@ import pytest
 
 from tune import status
 from tune.exceptions import RunFolderError
+from tune.execution.worker import take_up
 from tune.report import __main__ as report_command
 from tune.run_folder import _object_store as object_store
 from tune.run_folder import atomic, paths, sync
@@ -133,23 +134,89 @@ def test_the_search_deletes_checkpoints_that_a_worker_wrote_elsewhere(address: s
     assert remote.names("trials") == kept
 
 
-def test_a_worker_takes_up_nothing_of_an_earlier_run_of_the_same_name(
+def test_a_worker_takes_up_nothing_of_an_earlier_search_of_the_run(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, _ = with_study(address)
-    run = folder.mark_copy()
-    assert run
-    assert folder.mark_copy() == run  # however much has been recorded since
+    folder, remote = with_study(address)
+    first = folder.begin_session()
     elsewhere(monkeypatch, tmp_path)
     there = folder.here()
-    there.trial(0).root.mkdir(parents=True)
-    there.trial(0).curve.write_text("[{}]")  # an earlier run's
-    there.store.begin_copy(run)
-    assert not there.trial(0).curve.exists()
+    there.store.join_session(first)
     there.trial(0).root.mkdir()
     there.trial(0).curve.write_text("[{}]")
-    there.store.begin_copy(run)
+    there.stop.touch()  # of a search that was killed
+    there.store.join_session(first)
     assert there.trial(0).curve.exists()
+    remote.put(".stop", b"")
+    second = folder.begin_session()
+    assert second != first
+    assert remote.get(".stop") is None
+    there.store.join_session(second)
+    assert not there.trial(0).curve.exists()
+    assert not there.stop.exists()
+
+
+def test_a_machine_that_trained_takes_over_nothing_but_what_is_stored(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its copy is further than the store, but of the search before."""
+    folder, _ = with_study(address)
+    folder.begin_session()
+    stored = folder.journal.read_bytes()
+    with folder.journal.open("ab") as file:
+        file.write(b"a record that never got to the store\n")
+    here = os.environ["TEXTCLS_CACHE"]
+    elsewhere(monkeypatch, tmp_path)
+    word = paths.named(address, "run").begin_session()
+    monkeypatch.setenv("TEXTCLS_CACHE", here)
+    folder.store.join_session(word)
+    assert not folder.journal.exists()
+    assert paths.named(address, "run").journal.read_bytes() == stored
+    aside = next(folder.root.parent.glob("run.*"))
+    assert (aside / "study.journal").read_bytes() > stored
+
+
+def test_a_process_that_slept_stores_nothing_over_what_another_did(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, remote = with_study(address)
+    folder.begin_session()
+    folder.publish(folder.journal)
+    mine = dict(object_store._sessions)
+    elsewhere(monkeypatch, tmp_path)
+    paths.named(address, "run").begin_session()
+    before = remote.names()
+    object_store._sessions.update(mine)  # the first process again
+    for late in (
+        lambda: folder.publish(folder.journal),
+        lambda: remote.claim(0.0),
+        lambda: remote.remove(folder.journal),
+    ):
+        with pytest.raises(OSError, match="another process has taken this run over"):
+            late()
+    assert remote.names() == before
+
+
+def test_the_copy_of_a_run_that_was_deleted_from_the_store_does_not_go_on(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, remote = with_study(address)
+    folder.begin_session()
+    remote.prune("", lambda _name: False)
+    assert not paths.began(paths.named(address, "run"))
+    assert "is no longer there; the copy here is kept in" in capsys.readouterr().err
+    assert paths.create(address, "run").root == folder.root
+
+
+def test_what_a_lost_worker_has_not_stored_is_stored_by_the_next(address: str) -> None:
+    folder, remote = with_study(address)
+    trial = folder.trial(0)
+    trial.root.mkdir(parents=True)
+    atomic.write_json(trial.curve, [{"step": 1}])
+    trial.checkpoint(0).write_text("rung 0")
+    trial.store.publish(trial.curve)  # and is lost
+    take_up(trial, folder, ())
+    assert remote.get("trials/0/rung-0.safetensors") == b"rung 0"
 
 
 def test_nothing_is_deleted_before_the_record_that_makes_it_superfluous_is_stored(

@@ -49,6 +49,7 @@ def test_the_seeds_meet_what_they_are_for(tmp_path: Path) -> None:
         "loses its worker", "diverged", "failed", "pruned", "complete",
         "interrupted", "in place of", "asked for", "hyperband", "median", "top_k", "asha",
         "grid", "tpe", "qmc", "cmaes", "random", "gp", "in a database",
+        "kept in an object store", "on the machine there", "an earlier run:",
     ):  # fmt: skip
         assert event in lines, event
 
