@@ -48,7 +48,7 @@ FLOORS = {
         ["tune.run_folder"],
         ["tune.samplers", "tune.analysis"],
         ["tune.execution"],
-        ["tune.results", "tune.monitor", "tune.manifest"],
+        ["tune.results", "tune.monitor"],
         ["tune.report"],
         ["tune.warm_start"],
         ["tune.setup"],

@@ -30,7 +30,6 @@ from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal, stop_on_signals
 from tune.execution.task import Arrays, Objective
 from tune.formatting import duration
-from tune.manifest import RunManifest
 from tune.monitor import log_capture, mlflow_model
 from tune.monitor.callback import Monitor
 from tune.monitor.progress import Progress
@@ -40,6 +39,7 @@ from tune.report import writer
 from tune.results import ensembles, fallback, preference, previous_winner
 from tune.results import winner as winners
 from tune.results.ensembles import ExportedEnsemble
+from tune.results.manifest import RunManifest
 from tune.results.previous_winner import Comparison
 from tune.results.winner import Winner
 from tune.run_folder import atomic, disk_errors, leaderboard, paths, sync

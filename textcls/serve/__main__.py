@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from textcls.command_line import DISTRIBUTION, CommandParser
 from textcls.exceptions import TextclsError
 from textcls.output import printable, run_command
-from textcls.serve.access import allowed_hosts, is_loopback, token_refusal
+from textcls.serve.access import TOKEN_VARIABLE, allowed_hosts, is_loopback, token_refusal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-TOKEN_VARIABLE = "TEXTCLS_SERVE_TOKEN"  # noqa: S105 - the name of a variable
 _CONNECTIONS = 1_000  # open at once; more are answered with 503
 
 EPILOG = f"""\

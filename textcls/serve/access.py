@@ -9,6 +9,8 @@ import ipaddress
 from collections.abc import Sequence
 
 SHORTEST_TOKEN = 16  # characters
+TOKEN_VARIABLE = "TEXTCLS_SERVE_TOKEN"  # noqa: S105 - the name of a variable
+"""Where the services of a classifier look for the token."""
 
 
 def is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Finish a search: reruns with other seeds, the winner, ensembles, the winner before.
+"""Write what a run is, and finish it: reruns with other seeds, the winner, ensembles.
 
 Other packages import the modules that `__all__` names; a file whose name begins with an
 underscore is this package's own.
@@ -7,6 +7,7 @@ underscore is this package's own.
 __all__ = [
     "ensembles",
     "fallback",
+    "manifest",
     "paired_test",
     "preference",
     "previous_winner",

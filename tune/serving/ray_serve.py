@@ -16,8 +16,7 @@ from starlette.types import ASGIApp
 
 from textcls.exceptions import ConfigError
 from textcls.runtime.loading import BEST, RUNS_DIR, find_bundle, load_predictor
-from textcls.serve.__main__ import TOKEN_VARIABLE
-from textcls.serve.access import SHORTEST_TOKEN, allowed_hosts
+from textcls.serve.access import SHORTEST_TOKEN, TOKEN_VARIABLE, allowed_hosts
 from textcls.serve.limits import ServeLimits
 
 

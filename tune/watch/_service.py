@@ -82,7 +82,7 @@ class WatchService(ThreadingHTTPServer):
         return all(asked < closed for asked in self._pages.copy().values())
 
 
-class _RefusedError(Exception):
+class _RequestRefusedError(Exception):
     """A request that is answered with a status and a sentence."""
 
     def __init__(self, status: int, message: str, **headers: str) -> None:
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._answer(200, *self._content())
-        except _RefusedError as refused:
+        except _RequestRefusedError as refused:
             self._answer(refused.status, "text/plain", refused.message, refused.headers)
         finally:
             self.server.has_room.release()
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return "text/html", self.server.live.page()
             if url.path == "/status":
                 return "application/json", self._status(query)
-        raise _RefusedError(404, "There is only one page here: /, with the token.")
+        raise _RequestRefusedError(404, "There is only one page here: /, with the token.")
 
     def _status(self, query: Mapping[str, str]) -> str:
         """Return the status as JSON, after a moment, so that the page need not keep the time."""
@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse names that are not this machine's: see `loopback_names`."""
         shown = self.headers.get("Host", "")
         if host_name(shown) not in loopback_names(HOST):
-            raise _RefusedError(
+            raise _RequestRefusedError(
                 421, f"This service is not called {shown[:_LONGEST_HOST]!r} but {HOST}."
             )
 
@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse whoever does not show the token."""
         shown = self.headers.get("Authorization", f"Bearer {token}")
         if not same_secret(shown.encode(), f"Bearer {self.server.token}".encode()):
-            raise _RefusedError(
+            raise _RequestRefusedError(
                 401,
                 "This page wants its token: open the whole address that textcls-tune watch "
                 "printed, with ?token=... at its end.",

@@ -12,7 +12,7 @@ from tune.config.distributions import IntDistribution
 from tune.config.search_file import ResourceConfig, SearchFile
 from tune.exceptions import SearchError
 from tune.execution.resources import ResourcePlan
-from tune.manifest import RunManifest
+from tune.results.manifest import RunManifest
 from tune.run_folder import environment, paths
 from tune.setup import check_unchanged
 
