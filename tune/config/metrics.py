@@ -170,7 +170,11 @@ def cost_words(name: str) -> str:
 
 
 def objectives_schema(schema: dict[str, Any]) -> None:
-    """Let editors accept `search.metric` by itself and as a list with a cost beside it."""
+    """Let editors accept `search.metric` by itself and as a list with a cost beside it.
+
+    Args:
+        schema: The JSON schema of the key, which is changed.
+    """
     one: dict[str, Any] = {"enum": list(METRICS), "type": "string"}
     pair = {
         "type": "array",

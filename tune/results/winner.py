@@ -323,7 +323,15 @@ def configurations_table(
 def front_table(
     config: SearchFile, records: Sequence[TrialRecord]
 ) -> tuple[list[str], list[list[str]]]:
-    """Return a table of the trials that no other one dominates, the most accurate first."""
+    """Return a table of the trials that no other one dominates, the most accurate first.
+
+    Args:
+        config: The search, whose metric names a cost.
+        records: All trials, in any order.
+
+    Returns:
+        The headings, and the cells of each row.
+    """
     cost = config.search.cost or ""
     searched = optuna_space.searched(config)
     rows = [

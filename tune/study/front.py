@@ -7,7 +7,12 @@ from tune.study.records import Chain, TrialRecord, chains_of
 
 
 def cost_of(record: TrialRecord, cost: str) -> float | None:
-    """Return what a trial costs; None for one that has reported nothing."""
+    """Return what a trial costs; None for one that has reported nothing.
+
+    Args:
+        record: The trial.
+        cost: The name of the cost, as in what trials report.
+    """
     return record.curve[-1].get(cost) if record.curve else None
 
 

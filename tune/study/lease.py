@@ -52,6 +52,10 @@ def new_lease(since: float) -> bytes:
 def checked_lease(content: bytes, where: str) -> dict[str, Any]:
     """Return the sign of life of a search.
 
+    Args:
+        content: JSON, as `new_lease` makes it, or whatever lies there.
+        where: What messages call its place.
+
     Raises:
         RunFolderError: It is damaged, so nobody knows whether a search runs there.
     """
@@ -70,7 +74,11 @@ def checked_lease(content: bytes, where: str) -> dict[str, Any]:
 
 
 def is_dead(lease: dict[str, Any]) -> bool:
-    """Tell whether the holder was a process of this machine that is gone."""
+    """Tell whether the holder was a process of this machine that is gone.
+
+    Args:
+        lease: As `checked_lease` returns it.
+    """
     if lease["host"] != socket.gethostname():
         return False
     try:
