@@ -169,17 +169,20 @@ class TrialFolder:
             self.store.publish(self.log)
 
     def fetch(self) -> None:
-        """Bring curve and checkpoints from the store, where another machine has come further."""
+        """Bring curve and checkpoints from the store, where another machine has come further.
+
+        The curve comes last: a worker that is lost before leaves the rest to the next one.
+        """
         stored = self.store.read(self.curve)
         if stored is None:
             return
         if len(json.loads(stored)) <= len(self.read_curve()):
             return
         self.root.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(self.curve, stored.decode())
         for path in self.store.stored_below(self.root):
             if _RUNG.fullmatch(path.name) or path == self.steps:
                 self.store.fetch(path)
+        atomic.write_text(self.curve, stored.decode())
 
 
 def is_kept(name: str, keep: Mapping[int, set[int] | None]) -> bool:

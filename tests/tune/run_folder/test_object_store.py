@@ -208,6 +208,26 @@ def test_the_copy_of_a_run_that_was_deleted_from_the_store_does_not_go_on(
     assert paths.create(address, "run").root == folder.root
 
 
+def test_a_worker_lost_amid_fetching_leaves_the_rest_to_the_next(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, remote = with_study(address)
+    remote.put("trials/0/curve.json", b'[{"step": 1}]')
+    remote.put("trials/0/rung-0.safetensors", b"rung 0")
+    trial = folder.trial(0)
+
+    def lost(_remote: RemoteStore, _path: Path) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteStore, "fetch", lost)
+        with pytest.raises(KeyboardInterrupt):
+            trial.fetch()
+    trial.fetch()
+    assert list(trial.checkpoints()) == [0]
+    assert len(trial.read_curve()) == 1
+
+
 def test_what_a_lost_worker_has_not_stored_is_stored_by_the_next(address: str) -> None:
     folder, remote = with_study(address)
     trial = folder.trial(0)
