@@ -76,7 +76,7 @@ class Simulation:
         draw = self.choices
         self.config, self.earlier = draw_search(draw)
         self.hosts = Hosts(self.runs, draw, self.machine) if draw.chance(25) else None
-        self.database = self._database() if draw.chance(10 if self.hosts else 2) else None
+        self.database = self._database() if draw.chance(4 if self.hosts else 2) else None
         self.salt = draw.below(1 << 30)
         self.steps = 1 + draw.below(3)
         """Values are multiples of a tenth, a hundredth or a thousandth: some are equal."""

@@ -196,17 +196,19 @@ def take_up(trial: TrialFolder, folder: RunFolder, predecessors: Sequence[int]) 
         OSError: The store does not answer, or the disk cannot be written.
     """
     trial.fetch()
-    if trial.curve.exists():  # of a worker that was lost, perhaps before it had stored all of it
-        trial.publish(*trial.checkpoints())
-        return
-    if not predecessors:
-        return
     earlier = [folder.trial(number) for number in predecessors]
     for each in earlier:
         each.fetch()
-    trial.adopt(max(earlier, key=TrialFolder.rungs))  # the first of equals
-    if trial.curve.exists():
+    best = max((trial, *earlier), key=_worth)  # the first of equals
+    if best is not trial:
+        trial.adopt(best)
+    if trial.curve.exists():  # a worker that was lost may not have stored all of it
         trial.publish(*trial.checkpoints())
+
+
+def _worth(trial: TrialFolder) -> tuple[int, int]:
+    """Sort trials of a chain by how far they are, then by how much was stored or kept of them."""
+    return trial.rungs(), len(trial.checkpoints())
 
 
 def _run_logged(task: Task, workload: Workload) -> None:

@@ -223,13 +223,16 @@ class RemoteStore:
             store.delete_file(f"{base}/{name}")
 
     def prune(self, below: str, keep: Callable[[str], bool]) -> None:
-        """Delete the stored files of a folder that are not to be kept.
+        """Delete the stored files of a folder that are not to be kept, the last by name first.
+
+        A worker that fetches a trial amid this then finds earlier checkpoints: one of which only
+        later ones are left would look as if it were whole.
 
         Args:
             below: The folder within the run.
             keep: Told a file's name within the run, says whether it stays.
         """
-        for name in self.names(below):
+        for name in reversed(self.names(below)):
             if not keep(name):
                 self.delete(name)
 

@@ -118,7 +118,8 @@ class RunFolder:
         inside = [*self.root.glob("trials/*/"), *self.root.glob("confirm/*/")]
         for folder in (self.root, self.reruns.parent, *inside):
             atomic.remove_temporaries(folder)
-        for path in self.store.stored_below(self.root / "trials"):
+        # The last first: a worker may take a trial up amid this (`RemoteStore.prune`).
+        for path in reversed(self.store.stored_below(self.root / "trials")):
             if not is_kept(path.relative_to(self.root).as_posix(), keep):
                 self.store.remove_later(path)
 

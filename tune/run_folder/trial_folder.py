@@ -141,7 +141,7 @@ class TrialFolder:
         Args:
             rungs: Those whose checkpoints stay, from 0; none where it is empty.
         """
-        for rung, path in self.checkpoints().items():
+        for rung, path in reversed(self.checkpoints().items()):  # or half of them would look whole
             if rung not in rungs:
                 path.unlink(missing_ok=True)
         for path in (self.unfinished, self.unfinished_checkpoint):
