@@ -421,9 +421,12 @@ def test_one_command_line_begins_a_run_and_goes_on_with_it(root: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "one of the arguments --space --data --resume is required"),
-        (["--resume", "auto"], "--resume auto needs --space and --name"),
-        (["--resume", "auto", "--space", "x.yaml"], "--resume auto needs --space and --name"),
+        ([], "one of the arguments --space --data --from --resume is required"),
+        (["--resume", "auto"], "--resume auto needs --name, and --space or --from"),
+        (
+            ["--resume", "auto", "--space", "x.yaml"],
+            "--resume auto needs --name, and --space or --from",
+        ),
         (["--resume", "x", "--space", "x.yaml"], "argument --space: not allowed with"),
         (["--resume", "x", "--name", "y"], "argument --name: not allowed with"),
     ],
