@@ -138,7 +138,9 @@ def test_a_file_is_searched_without_a_space(
 def test_neither_a_space_nor_data_is_a_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         search.main([])
-    assert "one of the arguments --space --data --resume is required" in capsys.readouterr().err
+    assert (
+        "one of the arguments --space --data --from --resume is required" in capsys.readouterr().err
+    )
 
 
 def english(count: int) -> tuple[list[str], list[str]]:
