@@ -8,7 +8,8 @@ from typing import Any
 from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
-from textcls.models.operations import operations_per_token, parameter_count
+from textcls.models.operations import operations_per_token
+from textcls.runtime.bundle_files import parameter_count
 from tune import schedulers
 from tune.config import grid, optuna_space, search_file
 from tune.config.search_file import ObjectiveSearchFile, SearchFile

@@ -13,7 +13,8 @@ import pytest
 import whole_search
 from faulty_disk import FaultyDisk, Killed
 
-from textcls.models.operations import operations_per_token, parameter_count
+from textcls.models.operations import operations_per_token
+from textcls.runtime.bundle_files import parameter_count
 from tune.analysis.run_data import load_run
 from tune.config.search_file import SearchFile
 from tune.report.summary import summarise_run

@@ -1,4 +1,4 @@
-"""Count a classifier's operations and parameters before it is trained: what it will cost."""
+"""Count the operations of a classifier before it is trained: what a configuration will cost."""
 
 from textcls.config.models import ModelConfig
 
@@ -9,9 +9,6 @@ Looking up and updating word vectors, the batch, the loss. From 130 recorded tra
 32 to 256 units and 50 dimensions on one core (`benchmarks/curves`, 2026-11-25): the seconds of an
 epoch are 0.99 correlated with this count.
 """
-
-NGRAM_BUCKETS = 1 << 18
-"""Rows of the table of n-gram scores."""
 
 
 def operations_per_token(model: ModelConfig, dim: int) -> float:
@@ -33,48 +30,9 @@ def operations_per_token(model: ModelConfig, dim: int) -> float:
     return OVERHEAD + count
 
 
-def parameter_count(model: ModelConfig, dim: int, *, words: int, classes: int) -> int:
-    """Return how many numbers a trained classifier holds, word vectors included.
-
-    The linear classifier that may stand beside it is not counted: it is the same for all
-    configurations.
-
-    Args:
-        model: The classifier.
-        dim: Dimensions of the word vectors.
-        words: Words of the vocabulary.
-        classes: Number of labels.
-
-    Example:
-        >>> parameter_count(ModelConfig(name="gru", hidden_size=100), 50, words=1000, classes=4)
-        96004
-    """
-    hidden = model.hidden_size
-    if model.name == "cnn":
-        widths = [dim, *[hidden] * (model.blocks - 1)]
-        normalised = 4 * hidden  # scale, shift, running mean and variance
-        encoder = sum(
-            size * width * hidden + hidden + normalised
-            for size in model.kernel_sizes
-            for width in widths
-        )
-        output_dim = hidden * len(model.kernel_sizes)
-    else:
-        gates, directions = _gates(model)
-        biases = 2 * model.layers * directions * gates * hidden
-        encoder = int(_recurrence(model, dim)) + biases
-        output_dim = directions * hidden
-    ngrams = NGRAM_BUCKETS * classes if model.ngrams else 0
-    return words * dim + encoder + (output_dim + 1) * classes + ngrams
-
-
-def _gates(model: ModelConfig) -> tuple[int, int]:
-    """Return the gates of a cell and the directions in which a recurrence reads."""
-    return 3 if model.name == "gru" else 1, 2 if model.bidirectional else 1
-
-
 def _recurrence(model: ModelConfig, dim: int) -> float:
-    gates, directions = _gates(model)
+    gates = 3 if model.name == "gru" else 1
+    directions = 2 if model.bidirectional else 1
     hidden = model.hidden_size
     widths = [dim, *[directions * hidden] * (model.layers - 1)]
     return float(sum(directions * gates * hidden * (width + hidden) for width in widths))

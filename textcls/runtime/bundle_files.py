@@ -165,6 +165,26 @@ def _read_small(
     return BundleFiles(description, arrays, words, own, None if known == words else known)
 
 
+def parameter_count(model: ModelConfig, dim: int, *, words: int, classes: int) -> int:
+    """Return how many numbers a trained classifier holds, word vectors included.
+
+    The linear classifier that may stand beside it is not counted: it is the same for all
+    configurations.
+
+    Args:
+        model: The classifier.
+        dim: Dimensions of the word vectors.
+        words: Words of the vocabulary.
+        classes: Number of labels.
+
+    Example:
+        >>> parameter_count(ModelConfig(name="gru", hidden_size=100), 50, words=1000, classes=4)
+        96004
+    """
+    wanted = classifier_tensors(model, classes, (words, dim)).values()
+    return sum(math.prod(each.shape) for each in wanted if "I64" not in each.types)
+
+
 def size_of(
     model: ModelConfig, classes: int, embeddings: tuple[int, int], features: int | None
 ) -> tuple[int, int]:

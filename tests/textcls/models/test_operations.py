@@ -8,7 +8,8 @@ import torch
 
 from textcls.config.models import ModelConfig
 from textcls.models.classifier import Classifier
-from textcls.models.operations import OVERHEAD, operations_per_token, parameter_count
+from textcls.models.operations import OVERHEAD, operations_per_token
+from textcls.runtime.bundle_files import parameter_count
 
 CURVES = Path(__file__).parents[3] / "benchmarks" / "curves"
 
