@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from textcls.data.formats.compression import GZIP, unpack_gzip
+from textcls.data.formats.compression import GZIP, inner_name, unpack_gzip
 from textcls.data.formats.encodings import UTF8, detect_encoding, rewrite_as_utf8
 from textcls.data.formats.json_objects import WHOLE, unfold_object
 from textcls.exceptions import DataError
@@ -60,8 +60,8 @@ def open_packed(path: Path, scratch: Path) -> OpenedTable:
 def open_objects(path: Path, scratch: Path, encoding: str | None) -> OpenedTable:
     """Open a file of JSON objects, each on a line of its own.
 
-    An array of objects, an object of columns and an object with one list of rows are written as
-    lines.
+    An array of objects is written as lines; in `.json`, where training does so too, also an object
+    of columns and an object with one list of rows.
 
     Args:
         path: The file.
@@ -77,6 +77,8 @@ def open_objects(path: Path, scratch: Path, encoding: str | None) -> OpenedTable
     if first.startswith("["):
         lines = _array_as_lines(opened, scratch)
         return OpenedTable(lines, opened.place, "row", opened.notices)
+    if Path(inner_name(path)).suffix.lower() != ".json":
+        return opened  # a single row of JSON lines may hold lists as well
     files = unfold_object(opened.path, scratch).files
     if WHOLE in files:
         return OpenedTable(files[WHOLE], opened.place, "row", opened.notices)

@@ -183,6 +183,14 @@ def test_objects_within_objects_are_read_and_come_back(
     assert found == (NESTED if nested else read_columns(contents[name]))
 
 
+def test_a_single_row_of_json_lines_is_a_row(predictor: Predictor, tmp_path: Path) -> None:
+    row = {"text": "goal in the match", "spans": [{"text": "goal"}, {"text": "match"}]}
+    (tmp_path / "in.jsonl").write_text(json.dumps(row) + "\n")
+    run(predictor, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    (found,) = read_any(tmp_path / "out.jsonl")
+    assert {key: found[key] for key in row} == row
+
+
 def read_columns(text: str) -> list[dict[str, Any]]:
     columns = json.loads(text)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
