@@ -25,6 +25,7 @@ class CommandParser(argparse.ArgumentParser):
         module: The module that `python -m` runs, such as "tune.status".
         description: What the command does, for `--help`.
         usage: The usage line in place of argparse's own; `%(prog)s` stands for the command.
+        epilog: What `--help` ends with, its lines as they are, such as examples.
         intermixed: Whether positional arguments that may be many can stand behind options.
 
     Example:
@@ -35,9 +36,17 @@ class CommandParser(argparse.ArgumentParser):
     """
 
     def __init__(
-        self, module: str, description: str, usage: str | None = None, *, intermixed: bool = False
+        self,
+        module: str,
+        description: str,
+        usage: str | None = None,
+        *,
+        epilog: str | None = None,
+        intermixed: bool = False,
     ) -> None:
-        super().__init__(prog=typed(module), description=description, usage=usage)
+        super().__init__(prog=typed(module), description=description, usage=usage, epilog=epilog)
+        if epilog is not None:
+            self.formatter_class = argparse.RawDescriptionHelpFormatter
         self._intermixed = intermixed
         self.add_argument(
             "--version", action=_ShowVersion, nargs=0, help="print the version and exit"

@@ -71,10 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
     parser = CommandParser(
-        "textcls.predict", "Print the label of each text and its probability.", intermixed=True
+        "textcls.predict",
+        "Print the label of each text and its probability.",
+        epilog=EPILOG,
+        intermixed=True,
     )
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EPILOG
     parser.add_bundle_arguments()
     add = parser.add_argument
     add("text", nargs="*", help="texts; without any, lines from standard input")

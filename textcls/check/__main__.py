@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
-    parser = CommandParser("textcls.check", "Tell whether a classifier still suits new texts.")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EPILOG
+    parser = CommandParser(
+        "textcls.check", "Tell whether a classifier still suits new texts.", epilog=EPILOG
+    )
     parser.add_bundle_arguments()
     add = parser.add_argument
     add(

@@ -49,10 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
     parser = CommandParser(
-        "textcls.export", "Write a classifier as a small bundle, or as an ONNX model."
+        "textcls.export",
+        "Write a classifier as a small bundle, or as an ONNX model.",
+        epilog=EPILOG,
     )
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EPILOG
     parser.add_bundle_arguments()
     parser.add_argument(
         "--small",

@@ -1,6 +1,5 @@
 """`textcls-tune push RUN USER/NAME`: publish a classifier on the Hugging Face hub."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -49,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
-    parser = CommandParser("textcls.push", "Publish a classifier on the Hugging Face hub.")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EPILOG
+    parser = CommandParser(
+        "textcls.push", "Publish a classifier on the Hugging Face hub.", epilog=EPILOG
+    )
     parser.add_bundle_arguments()
     add = parser.add_argument
     add("name", metavar="USER/NAME", help="the repository; it is made where there is none")

@@ -54,9 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
-    parser = CommandParser("textcls.serve", "Serve a classifier over HTTP.")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EPILOG
+    parser = CommandParser("textcls.serve", "Serve a classifier over HTTP.", epilog=EPILOG)
     parser.add_bundle_arguments()
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on; by default %(default)s")

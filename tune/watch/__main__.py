@@ -54,9 +54,8 @@ def make_parser() -> CommandParser:
         "tune.watch",
         "Show a search in the browser while it runs: its report, which refreshes itself. Only this "
         "machine is answered. Ends with the search, or with Ctrl-C.",
+        epilog=EPILOG,
     )
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EPILOG
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
         "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
