@@ -6,13 +6,13 @@ It answers what `huggingface_hub` asks for one repository's information, files a
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
+
+from local_hub import HubAnswer, LocalHub, running
 
 TOKEN = "hf_let_me_in"  # noqa: S105 - of this hub alone
 
@@ -36,23 +36,17 @@ class Repository:
         return name
 
 
-class ModelHub(ThreadingHTTPServer):
+class ModelHub(LocalHub):
     """Holds repositories by name."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(_Answer)
         self.repositories: dict[str, Repository] = {}
         self.wants_token = False
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
-
-class _Answer(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+class _Answer(HubAnswer):
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         if parts[:2] == ["api", "models"]:
             self._send_about("/".join(parts[2:4]), parts[4:])
@@ -63,24 +57,24 @@ class _Answer(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         body = self.rfile.read(int(self.headers["Content-Length"]))
         hub = cast("ModelHub", self.server)
         if hub.wants_token and self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            self._send(401, b'{"error": "Invalid token"}', {})
+            self.send(401, b'{"error": "Invalid token"}', {})
             return
         parts = urlsplit(self.path).path.strip("/").split("/")
         if parts == ["api", "repos", "create"]:
             asked = json.loads(body)
             name = f"{asked['organization']}/{asked['name']}"
             hub.repositories.setdefault(name, Repository(_privacy(asked)))
-            self._send_json({"url": f"{hub.address}/{name}", "id": name})
+            self.send_json({"url": f"{hub.address}/{name}", "id": name})
         elif parts[-2] == "preupload":
             files = [
                 {"path": each["path"], "uploadMode": "regular", "shouldIgnore": False}
                 for each in json.loads(body)["files"]
             ]
-            self._send_json({"files": files})
+            self.send_json({"files": files})
         elif parts[-2] == "commit":
             repository = hub.repositories["/".join(parts[2:4])]
             lines = [json.loads(line) for line in body.splitlines()]
@@ -90,9 +84,9 @@ class _Answer(BaseHTTPRequestHandler):
                 if line["key"] == "file"
             })  # fmt: skip
             url = f"{hub.address}/{'/'.join(parts[2:4])}/commit/{commit}"
-            self._send_json({"success": True, "commitOid": commit, "commitUrl": url})
+            self.send_json({"success": True, "commitOid": commit, "commitUrl": url})
         else:
-            self._send_json({})
+            self.send_json({})
 
     def _send_about(self, name: str, rest: list[str]) -> None:
         hub = cast("ModelHub", self.server)
@@ -107,13 +101,13 @@ class _Answer(BaseHTTPRequestHandler):
             return
         files = repository.commits[commit]
         if rest[:1] == ["tree"]:
-            self._send_json([_entry(path, content) for path, content in files.items()])
+            self.send_json([_entry(path, content) for path, content in files.items()])
             return
         siblings = [
             {"rfilename": path, "size": repository.claimed.get(path, len(content))}
             for path, content in files.items()
         ]
-        self._send_json({"id": name, "sha": commit, "siblings": siblings, "tags": []})
+        self.send_json({"id": name, "sha": commit, "siblings": siblings, "tags": []})
 
     def _send_file(self, name: str, commit: str, path: str) -> None:
         hub = cast("ModelHub", self.server)
@@ -122,24 +116,10 @@ class _Answer(BaseHTTPRequestHandler):
             self._refuse("EntryNotFound")
         else:
             digest = hashlib.sha256(found).hexdigest()
-            self._send(200, found, {"ETag": f'"{digest}"', "X-Repo-Commit": commit})
+            self.send(200, found, {"ETag": f'"{digest}"', "X-Repo-Commit": commit})
 
     def _refuse(self, code: str) -> None:
-        self._send(404, b"{}", {"X-Error-Code": code})
-
-    def _send_json(self, value: Any) -> None:
-        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+        self.send(404, b"{}", {"X-Error-Code": code})
 
 
 def _privacy(asked: dict[str, Any]) -> bool | None:
@@ -157,11 +137,6 @@ def _entry(path: str, content: bytes) -> dict[str, Any]:
 @contextmanager
 def serving() -> Iterator[ModelHub]:
     """Serve inside the block."""
-    with ModelHub() as hub:
-        thread = threading.Thread(target=hub.serve_forever)
-        thread.start()
-        try:
-            yield hub
-        finally:
-            hub.shutdown()
-            thread.join()
+    hub = ModelHub()
+    with running(hub):
+        yield hub

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_parts import needs_chromium, started_browser
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+pytestmark = needs_chromium
 TOKEN = "ab" * 32
 REPOSITORY = Path(__file__).parents[3]
 PATIENCE_MS = 60_000
@@ -45,12 +42,10 @@ def search(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def page() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with started_browser() as browser:
         opened = browser.new_page(viewport={"width": 1500, "height": 1000})
         opened.set_default_timeout(PATIENCE_MS)
         yield opened
-        browser.close()
 
 
 def _dashboard(search: subprocess.Popen[str]) -> str:

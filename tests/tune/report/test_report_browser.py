@@ -1,11 +1,11 @@
 """The report in a real browser: nothing is asked for, nothing fails, hovering shows numbers."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_parts import needs_chromium, started_browser
 from report_runs import (
     SECTIONS,
     epochs_of,
@@ -20,10 +20,7 @@ from tune import compare
 from tune.report import writer
 from tune.study.records import State
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+pytestmark = needs_chromium
 
 FIGURES = [
     "best-over-time", "best-over-texts", "learning-curves", "best-losses",
@@ -33,10 +30,8 @@ FIGURES = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
+    with started_browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The page of a running search in a real browser: it refreshes itself and keeps its place."""
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -10,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_parts import needs_chromium, started_browser
 from watched_runs import GrowingRun
 
 from tune.watch._live_run import LiveRun
 from tune.watch._service import WatchService
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+pytestmark = needs_chromium
 TOKEN = "of-a-test-0123456789"  # noqa: S105
 SPACE = """
 model: {name: gru, hidden_size: 8}
@@ -33,10 +30,8 @@ search: {samples: 4}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
+    with started_browser() as browser:
+        yield browser
 
 
 class Visit:
