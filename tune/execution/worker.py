@@ -199,8 +199,7 @@ def take_up(trial: TrialFolder, folder: RunFolder, predecessors: Sequence[int]) 
     earlier = [folder.trial(number) for number in predecessors]
     for each in earlier:
         each.fetch()
-    best = max((trial, *earlier), key=_worth)  # the first of equals
-    if best is not trial:
+    if earlier and (best := max((trial, *earlier), key=_worth)) is not trial:  # first of equals
         trial.adopt(best)
     if trial.curve.exists():  # a worker that was lost may not have stored all of it
         trial.publish(*trial.checkpoints())

@@ -90,9 +90,8 @@ class Search:
 def every_kind() -> Objective:
     def train(task: Task) -> Iterator[Mapping[str, float]]:  # sent by value: a nested function
         kind = task.params["kind"]
-        begun = task.folder.root / "begun"
-        first_time = not begun.exists()
-        begun.touch()
+        first_time = not task.folder.curve.exists()
+        task.folder.curve.touch()
         for rung, epoch in enumerate(task.milestones):
             if rung == 1:
                 if kind == "diverges":
