@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 PYTHONS = Path(sys.executable).parent  # a job's `python` is the first that the node finds
@@ -93,6 +94,7 @@ def trivial_search(address: str, folder: Path, trials: int, array_bytes: int) ->
 
 def hold(dashboard_port: str, gpus: str, *cpus: str) -> None:
     """Start a cluster, say where, and end it when the standard input is closed."""
+    from ray._private.utils import write_ray_address
     from ray.cluster_utils import Cluster
 
     dashboard: dict[str, Any] = {"include_dashboard": dashboard_port != "0"}
@@ -101,13 +103,17 @@ def hold(dashboard_port: str, gpus: str, *cpus: str) -> None:
     # Any port: the usual one belongs to another Ray of this machine, and no agent means no jobs.
     ports = {"dashboard_agent_listen_port": 0}
     head = {"num_cpus": int(cpus[0]), "num_gpus": int(gpus), **dashboard, **ports}
-    running = Cluster(initialize_head=True, head_node_args=head)
-    workers = [running.add_node(num_cpus=int(number), **ports) for number in cpus[1:]]
-    running.wait_for_nodes()
-    print("ready", running.address, flush=True)
-    for _line in sys.stdin:
-        running.remove_node(workers.pop(), allow_graceful=False)
-    running.shutdown()
+    # A job joins the Ray whose address lies in its node's temporary folder, and in Ray's usual one
+    # any Ray that starts on this machine meanwhile writes its own.
+    with TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as place:
+        running = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": place})
+        write_ray_address(running.address, place)
+        workers = [running.add_node(num_cpus=int(number), **ports) for number in cpus[1:]]
+        running.wait_for_nodes()
+        print("ready", running.address, flush=True)
+        for _line in sys.stdin:
+            running.remove_node(workers.pop(), allow_graceful=False)
+        running.shutdown()
 
 
 def run_search(address: str, place: str, trials: str, array_bytes: str) -> None:
