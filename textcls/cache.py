@@ -7,6 +7,7 @@ second finds the first's and keeps it. Deleting the cache is always safe.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -167,8 +168,9 @@ def _put_in_place(draft: Path, folder: Path) -> None:
     while True:
         try:
             draft.rename(folder)
-        except OSError:
-            if not folder.is_dir():
+        except OSError as error:
+            # By the error and not by a look: another process may have moved the folder meanwhile.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             if load(folder) is not None:
                 return
