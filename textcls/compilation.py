@@ -27,6 +27,7 @@ from numba import types
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from textcls import cache
@@ -99,11 +100,12 @@ class _StoredKernel(_Cache):  # type: ignore[misc]  # numba ships no types
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the kernel compiled for a signature, or None where it is not stored."""
-        target_context.refresh()
         name = self._file_name(sig, target_context)
         payload = stored_kernels().read(name)
         if payload is None:
-            return None
+            return None  # numba refreshes its context before it compiles
+        # `target_context.refresh()` would load what compiling needs: 1 s of the processor.
+        rtsys.initialize(target_context)
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(payload))  # noqa: S301
         except Exception:  # whatever keeps a stored kernel from being used, compiling it helps

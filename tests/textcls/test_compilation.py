@@ -202,6 +202,38 @@ def test_numba_still_has_the_private_parts_that_are_used() -> None:
     assert stored_kernels().read(name) is not None
 
 
+LOAD_ALL = """
+import pickle
+from numba.core import registry
+from numba.core.base import BaseContext
+from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
+from textcls.compilation import stored_kernels
+
+def refresh(_context):
+    raise RuntimeError("loading a kernel loads the compiler")
+
+BaseContext.refresh = refresh
+context = registry.cpu_target.target_context
+rtsys.initialize(context)
+folder = stored_kernels().folders[0]
+names = [file.name for file in folder.iterdir() if file.name.startswith("textcls.")]
+stored = [name for name in names if not name.endswith(".lock")]
+for name in stored:
+    payload = stored_kernels().read(name)
+    assert CompileResult._rebuild(context, *pickle.loads(payload)).entry_point is not None
+print(len(stored))
+"""
+
+
+def test_stored_kernels_are_loaded_without_the_compiler() -> None:
+    _kernels._starts(np.array([2, 1]))
+    command = [sys.executable, "-c", LOAD_ALL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
+
+
 def test_a_kernel_that_could_change_unnoticed_is_refused() -> None:
     with pytest.raises(ValueError, match="KERNEL_MODULES"):
         kernel()(test_a_kernel_that_could_change_unnoticed_is_refused)
