@@ -64,6 +64,7 @@ def session(
             yield _describe(dashboard_url, address)
         finally:
             ray.shutdown()
+            _ray_private.forget_environment()
 
 
 def with_usable_cards(nodes: Sequence[Node], say: Callable[[str], None]) -> tuple[Node, ...]:
@@ -172,6 +173,7 @@ def _start(cpus: int | None, dashboard: bool, dashboard_host: str | None) -> str
         raise ClusterError(f"Ray could not be started: {error}{_remedy(error)}") from error
     except Exception as error:  # Ray raises it as such where one of its processes does not start
         raise ClusterError(f"Ray could not be started: {_one_line(error)}") from error
+    _ray_private.remember_environment()
     return _url(context) or ("" if dashboard else None)
 
 

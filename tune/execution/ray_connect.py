@@ -31,6 +31,7 @@ _OTHER_KINDS = {
 """Addresses of a cluster that are no use to a search, by how they begin."""
 
 DEFAULTS = {
+    "PL_DISABLE_FORK": "1",  # Ray Tune sets it in each worker, which then takes longer to start
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a table however quiet it is asked to be
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths on the command line stay as they were typed
     "RAY_SCHEDULER_EVENTS": "0",

@@ -58,24 +58,25 @@ def run_trials(
         runner = _TrialRunner(controller, stop, workload)
     try:
         # `Tuner` would pickle searcher and scheduler for a resume that is not ours.
-        ray_tune.run(
-            ray_tune.with_resources(runner.trainable, {"cpu": plan.cpu, "gpu": plan.gpu}),
-            name="ray",
-            storage_path=str(workload.folder.scratch),
-            search_alg=runner.searcher,
-            scheduler=runner.scheduler,
-            stop=_SignalStopper(stop, workload.folder, controller),
-            callbacks=[_CrashRecorder(runner, stop, trial_timeout_s)],
-            num_samples=-1,  # the searcher says when there are no more
-            max_concurrent_trials=plan.processes,
-            max_failures=LOST_WORKERS,
-            raise_on_failed_trial=False,
-            reuse_actors=True,
-            trial_name_creator=_name,
-            trial_dirname_creator=_name,
-            progress_reporter=_NoReporter(),
-            verbose=0,
-        )
+        with _ray_private.quick_starts():
+            ray_tune.run(
+                ray_tune.with_resources(runner.trainable, {"cpu": plan.cpu, "gpu": plan.gpu}),
+                name="ray",
+                storage_path=str(workload.folder.scratch),
+                search_alg=runner.searcher,
+                scheduler=runner.scheduler,
+                stop=_SignalStopper(stop, workload.folder, controller),
+                callbacks=[_CrashRecorder(runner, stop, trial_timeout_s)],
+                num_samples=-1,  # the searcher says when there are no more
+                max_concurrent_trials=plan.processes,
+                max_failures=LOST_WORKERS,
+                raise_on_failed_trial=False,
+                reuse_actors=True,
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
+                progress_reporter=_NoReporter(),
+                verbose=0,
+            )
     finally:
         runner.close()
         workload.folder.go_on()

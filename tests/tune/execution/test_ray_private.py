@@ -167,3 +167,52 @@ def test_the_switch_that_keeps_ray_to_this_machine_is_there_and_comes_back() -> 
         assert os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] == "0"
         assert "ENABLE_RAY_CLUSTER" in services.get_node_ip_address.__code__.co_names
     assert before == ray_constants.ENABLE_RAY_CLUSTER
+
+
+def environment_of_a_trial(root: Path) -> tuple[str, str | None]:
+    """What Ray sets in the worker of a trial, and a variable that the worker finds."""
+    found: list[tuple[str, str | None]] = []
+
+    def look(_config: dict[str, Any]) -> None:
+        import ray
+        from ray import tune as ray_tune
+
+        given = ray.get_runtime_context().get_runtime_env_string()
+        ray_tune.report({"given": given, "key": os.environ.get("AWS_ACCESS_KEY_ID")})
+
+    from ray import tune as ray_tune
+
+    class Reader(ray_tune.Callback):  # type: ignore[misc]
+        def on_trial_result(self, *, result: dict[str, Any], **_info: Any) -> None:
+            found.append((result["given"], result["key"]))
+
+    with _ray_private.quick_starts():
+        run(root, look, Reader())
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_a_worker_is_given_no_environment_that_it_has_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    message = gone("class_cache.DEFAULT_ENV_VARS, which a worker is given")
+    assert environment_of_a_trial(tmp_path) == ("{}", None), message
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "later")
+    given, key = environment_of_a_trial(tmp_path)
+    assert "PL_DISABLE_FORK" in given
+    assert key == "later", gone("class_cache.ENV_VARS_TO_PROPAGATE")
+
+
+def test_callbacks_are_not_counted_and_all_comes_back() -> None:
+    from ray import tune as ray_tune
+    from ray.air._internal import usage
+    from ray.tune.execution import class_cache
+
+    parts = (usage.tag_callbacks, class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE)
+    with _ray_private.quick_starts():
+        assert usage.tag_callbacks is not parts[0]
+        assert "tag_callbacks" in ray_tune.run.__code__.co_names, gone("tag_callbacks in tune.run")
+    after = (usage.tag_callbacks, class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE)
+    assert after == parts
