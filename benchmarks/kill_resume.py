@@ -70,9 +70,11 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     psutil.wait_procs(family[1:], timeout=10)
 
 
-def resume(root: Path, name: str, samples: int) -> str:
+def resume(root: Path, name: str, samples: int, address: str | None) -> str:
     """Go on with a search; what it complained of, if it failed."""
     environment = {**os.environ, "TEXTCLS_CACHE": str(root / "cache")}
+    if address is not None:
+        environment["RAY_ADDRESS"] = address
     done = subprocess.run(
         command(root, "--resume", name, "--samples", str(samples)),
         env=environment,
@@ -123,11 +125,16 @@ def broken(folder: RunFolder, before: list[TrialRecord], samples: int) -> list[s
 
 
 def one(
-    root: Path, name: str, moment: Callable[[RunFolder], bool], samples: int
+    root: Path,
+    name: str,
+    moment: Callable[[RunFolder], bool],
+    samples: int,
+    address: str | None = None,
 ) -> tuple[str, list[str]]:
     """Kill a search at a moment and resume it: where it was, what does not hold.
 
     `moment` is asked again and again, with the search's folder, until it says that it has come.
+    The search goes on in the Ray at `address`, or in one of its own.
     """
     folder = RunFolder(root / "runs" / name)
     process = begin(root, samples, name)
@@ -145,7 +152,7 @@ def one(
         complaint = process.communicate(timeout=LIMIT_S)[1].decode().strip()
         complaint = complaint if process.returncode else ""
     else:
-        complaint = resume(root, name, samples)
+        complaint = resume(root, name, samples, address)
     return where, [complaint] if complaint else broken(folder, before, samples)
 
 

@@ -20,7 +20,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 # Most tests that search have a cache folder of their own; compiling is not what they test.
 os.environ.setdefault(PLACE_VARIABLE, str(kernel_roots()[0]))
 
-SHARED_RAY = ("two_cpus", "ray_address")
+SHARED_RAY = ("two_cpus", "ray_address", "one_free_cpu")
 STARTS_PROCESSES = ("cluster_parts", "tune.search", "kill_resume", "nbclient", "ray.init")
 
 
@@ -60,3 +60,17 @@ def ray_address(two_cpus: None) -> str:  # noqa: ARG001
 
     address: str = ray.get_runtime_context().gcs_address
     return address
+
+
+@pytest.fixture(scope="module")
+def one_free_cpu(two_cpus: None) -> Iterator[None]:  # noqa: ARG001
+    """That Ray with one CPU taken: a search starts one worker, whose start costs most of it.
+
+    For files whose tests are not about trials side by side.
+    """
+    from ray.util import placement_group, remove_placement_group
+
+    taken = placement_group([{"CPU": 1}])
+    assert taken.wait(60)
+    yield
+    remove_placement_group(taken)

@@ -1,6 +1,7 @@
 """The architecture page names files, packages and functions that exist."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -22,6 +23,7 @@ NAMES = [
 SOURCES = [path for name in ("textcls", "tune", "tests") for path in (ROOT / name).rglob("*.py")]
 
 
+@functools.cache
 def defined() -> set[str]:
     """Names that the code binds, those in a class's body as `Class.name` as well."""
     found = {path.stem for path in SOURCES} | {"textcls", "tune"}
@@ -46,9 +48,6 @@ def bound(node: ast.AST) -> set[str]:
     if isinstance(node, ast.alias):
         return {node.name}
     return {node.arg} if isinstance(node, ast.arg) else set()
-
-
-DEFINED = defined()
 
 
 def exists(module: str) -> bool:
@@ -96,7 +95,7 @@ def test_a_module_on_the_page_exists(module: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_on_the_page_is_defined(name: str) -> None:
-    known = name in DEFINED
+    known = name in defined()
     assert known, f"{name} is defined nowhere in textcls, tune and tests"
 
 

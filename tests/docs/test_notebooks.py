@@ -34,7 +34,7 @@ def run_cells(name: str) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_cpus: None) -> None:  # noqa: ARG001
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_free_cpu: None) -> None:  # noqa: ARG001
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "cache"))
 

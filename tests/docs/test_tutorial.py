@@ -30,7 +30,7 @@ ON_A_RUN = ("check", "compare", "predict", "report", "status")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_cpus: None) -> Iterator[Path]:  # noqa: ARG001
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_free_cpu: None) -> Iterator[Path]:  # noqa: ARG001
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "cache"))
     return tmp_path

@@ -13,12 +13,12 @@ def amid_the_trials(folder: RunFolder) -> bool:
     return folder.journal.exists() and b'"rung 0"' in folder.journal.read_bytes()
 
 
-def test_nothing_is_lost_when_a_search_is_killed(tmp_path: Path) -> None:
+def test_nothing_is_lost_when_a_search_is_killed(ray_address: str, tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("kill_resume", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    where, wrong = script.one(tmp_path, "run", amid_the_trials, samples=3)
+    where, wrong = script.one(tmp_path, "run", amid_the_trials, 3, ray_address)
     assert wrong == []
     assert "running" in where

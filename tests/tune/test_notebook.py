@@ -30,7 +30,11 @@ result = search.run(texts, labels, name="run", runs_dir="runs")
 
 
 @pytest.fixture(scope="module")
-def executed(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+def executed(
+    ray_address: str,
+    one_free_cpu: None,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+) -> nbformat.NotebookNode:
     root = tmp_path_factory.mktemp("notebook")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in CELLS])
     with pytest.MonkeyPatch.context() as patch:

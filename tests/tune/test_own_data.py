@@ -108,7 +108,7 @@ def test_a_time_budget_is_shared_with_the_confirmation() -> None:
 
 
 def test_a_file_is_searched_without_a_space(
-    two_cpus: None,  # noqa: ARG001
+    one_free_cpu: None,  # noqa: ARG001
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -22,7 +22,7 @@ def search(**asked: object) -> Search:
     )
 
 
-@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.usefixtures("one_free_cpu")
 def test_it_says_why_it_ended_and_goes_on_where_that_is_lifted(tmp_path: Path) -> None:
     rule = {"gain_below": 0.004, "within_trials": 4}
     found = search(stop_when=rule).run(objective=parabola, name="run", runs_dir=tmp_path)

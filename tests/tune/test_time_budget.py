@@ -20,7 +20,7 @@ search: {samples: 4, max_concurrent: 1, scheduler: {grace_period: 900}}
 """
 
 
-@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.usefixtures("one_free_cpu")
 def test_a_budget_that_is_over_before_any_rung_gives_a_winner_all_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,7 +39,7 @@ def test_a_budget_that_is_over_before_any_rung_gives_a_winner_all_the_same(
     assert list(folder.root.rglob("unfinished*")) == []
 
 
-@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.usefixtures("one_free_cpu")
 def test_python_hears_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "space.yaml").write_text(SPACE)
@@ -50,7 +50,7 @@ def test_python_hears_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert result.classifier.predict(["a good game"])
 
 
-@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.usefixtures("one_free_cpu")
 def test_an_objective_of_ones_own_has_no_classifier_to_fall_back_on(tmp_path: Path) -> None:
     found = Search.over(
         "parabola",

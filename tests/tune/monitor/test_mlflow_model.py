@@ -1,5 +1,6 @@
 """The winner in MLflow's model registry, of a real search and a real local store."""
 
+import importlib.util
 import io
 import pickle
 import warnings
@@ -20,7 +21,9 @@ from tune.monitor import mlflow_model
 from tune.run_folder import paths
 from tune.run_folder.paths import RunFolder
 
-mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed (extra mlflow)")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("mlflow") is None, reason="MLflow is not installed (extra mlflow)"
+)  # its import costs a second: only where it is used
 pd = pytest.importorskip("pandas", reason="pandas is not installed")
 
 SPACE = """
@@ -59,12 +62,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder,
 
 
 def client_of(folder: RunFolder) -> Any:
+    import mlflow
+
     return mlflow.MlflowClient(f"sqlite:///{folder.track / 'mlflow.db'}")
 
 
 def test_the_model_that_is_registered_predicts_as_the_winner(
     found: tuple[RunFolder, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import mlflow
+
     folder, printed = found
     assert "MLflow: version 1 of the model run, models:/run@winner" in printed
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder.track / 'mlflow.db'}")

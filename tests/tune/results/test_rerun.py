@@ -23,7 +23,10 @@ search: {metric: val_accuracy, samples: 4}
 
 
 @pytest.fixture(scope="module")
-def confirmed(tmp_path_factory: pytest.TempPathFactory, two_cpus: None) -> tuple[RunFolder, str]:  # noqa: ARG001
+def confirmed(
+    tmp_path_factory: pytest.TempPathFactory,
+    one_free_cpu: None,  # noqa: ARG001
+) -> tuple[RunFolder, str]:
     root = tmp_path_factory.mktemp("confirmed")
     (root / "space.yaml").write_text(SPACE)
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 import pytest
 
-from tune import status
+from tune import search, status
 from tune.exceptions import RunFolderError
 from tune.execution.worker import take_up
 from tune.report import __main__ as report_command
@@ -388,19 +388,9 @@ def test_a_search_on_s3_is_killed_and_goes_on_on_another_machine(
     first.communicate()
     before = ended(stored.get("study.journal"), tmp_path)  # what came while we read
 
-    there = tmp_path / "b"
-    second = searching(
-        there,
-        ray_address,
-        "--resume",
-        "run",
-        "--runs-dir",
-        bucket,
-        "--samples",
-        str(len(before) + 2),
-    )
-    printed = second.communicate()[0]
-    assert second.returncode == 0, printed
+    monkeypatch.setenv("TEXTCLS_CACHE", str(tmp_path / "b"))
+    more = ["--samples", str(len(before) + 2), "--max-concurrent", "1"]
+    assert search.main(["--resume", "run", "--runs-dir", bucket, "--quiet", *more]) == 0
     after = ended(stored.get("study.journal"), tmp_path)
     assert [each for each in after if each.number in {r.number for r in before}] == before
     assert len(after) >= len(before) + 2

@@ -187,7 +187,7 @@ def test_a_database_that_a_folder_names_is_opened_only_when_told_to(
     assert "6 of" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.usefixtures("one_free_cpu")
 def test_a_search_in_a_database_is_resumed_shown_and_reported(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,7 +217,7 @@ def test_a_search_in_a_database_is_resumed_shown_and_reported(
     assert "3 of 3" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.usefixtures("one_free_cpu")
 def test_a_database_that_is_lost_amid_a_search(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
