@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -48,12 +49,20 @@ def functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
             yield from functions(child)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_docstrings_are_imperative(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_docstrings_are_imperative() -> None:
     found = [
-        f"line {function.lineno}, {function.name}: {docstring.splitlines()[0]}"
-        for function in functions(tree)
+        f"{shown(path)}:{function.lineno}, {function.name}: {docstring.splitlines()[0]}"
+        for path in FILES
+        for function in functions(parsed(path))
         if (docstring := ast.get_docstring(function)) and NOT_IMPERATIVE.match(docstring)
     ]
     assert not found, "\n".join(found)
@@ -95,7 +104,7 @@ def described(docstring: str) -> list[str] | None:
     return found
 
 
-def argument_faults(source: str, *, public: bool) -> list[str]:
+def argument_faults(tree: ast.Module, *, public: bool) -> list[str]:
     """Functions whose Args section is missing or describes other arguments than they have.
 
     A private function or module may leave it out, and so may a function of one argument that has an
@@ -106,8 +115,8 @@ def argument_faults(source: str, *, public: bool) -> list[str]:
     def look(node: ast.AST, inside: str, *, public: bool) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.ClassDef):
-                shown = public and not child.name.startswith("_")
-                look(child, f"{inside}{child.name}.", public=shown)
+                open_to_all = public and not child.name.startswith("_")
+                look(child, f"{inside}{child.name}.", public=open_to_all)
             elif isinstance(child, ast.FunctionDef) and not is_property(child):
                 docstring, names = ast.get_docstring(child) or "", parameters(child)
                 told = described(docstring)
@@ -119,14 +128,16 @@ def argument_faults(source: str, *, public: bool) -> list[str]:
                 elif told is not None and told != names:
                     found.append(f"{place}: describes {told}, has {names}")
 
-    look(ast.parse(source), "", public=public)
+    look(tree, "", public=public)
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_argument_of_a_public_function_is_described(path: Path) -> None:
-    public = not path.name.startswith("_") or path.name == "__main__.py"
-    found = argument_faults(path.read_text(encoding="utf-8"), public=public)
+def test_every_argument_of_a_public_function_is_described() -> None:
+    found = []
+    for path in FILES:
+        public = not path.name.startswith("_") or path.name == "__main__.py"
+        faults = argument_faults(parsed(path), public=public)
+        found += [f"{shown(path)}, {fault}" for fault in faults]
     assert not found, "\n".join(found)
 
 
@@ -155,7 +166,7 @@ class Loader:
     ],
 )
 def test_the_rule_of_arguments_compares_names(name: str, last: str, fault: str | None) -> None:
-    found = argument_faults(METHOD.format(name=name, last=last), public=True)
+    found = argument_faults(ast.parse(METHOD.format(name=name, last=last)), public=True)
     assert (fault in found[0]) if fault else not found
 
 
@@ -173,22 +184,22 @@ def test_the_rule_of_arguments_compares_names(name: str, last: str, fault: str |
     ],
 )
 def test_the_rule_of_arguments_tells_who_needs_them(source: str, fine: bool) -> None:
-    assert (not argument_faults(source, public=True)) == fine
-    assert not argument_faults(source, public=False)
+    assert (not argument_faults(ast.parse(source), public=True)) == fine
+    assert not argument_faults(ast.parse(source), public=False)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_section_begins_alone_on_its_line_after_a_blank_one(path: Path) -> None:
+def test_a_section_begins_alone_on_its_line_after_a_blank_one() -> None:
     """So the documentation site finds it."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            lines = (ast.get_docstring(node) or "").splitlines()
-            found += [
-                f"line {node.lineno}, {node.name}: {line}"
-                for before, line in pairwise(lines)
-                if f"{line.partition(':')[0]}:" in SECTIONS and (before or line not in SECTIONS)
-            ]
+    for path in FILES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                lines = (ast.get_docstring(node) or "").splitlines()
+                found += [
+                    f"{shown(path)}:{node.lineno}, {node.name}: {line}"
+                    for before, line in pairwise(lines)
+                    if f"{line.partition(':')[0]}:" in SECTIONS and (before or line not in SECTIONS)
+                ]
     assert not found, "\n".join(found)
 
 

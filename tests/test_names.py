@@ -5,8 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 TREES = ("textcls", "tune")
 FILES = sorted(path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
@@ -37,13 +35,18 @@ def modules_below(tree: str) -> set[str]:
 IN_TREE = {tree: modules_below(tree) for tree in TREES}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_function_is_called_like_a_module(path: Path) -> None:
+def test_no_function_is_called_like_a_module() -> None:
     """A public function like no module of its tree, a private one like none beside it."""
-    taken = IN_TREE[path.relative_to(ROOT).parts[0]]
-    beside = modules(path.parent)
-    for name in defined(path, ast.FunctionDef):
-        assert bare(name) not in (beside if name.startswith("_") else taken), name
+    wrong = []
+    for path in FILES:
+        where = path.relative_to(ROOT)
+        taken, beside = IN_TREE[where.parts[0]], modules(path.parent)
+        wrong += [
+            f"{where}: {name}"
+            for name in defined(path, ast.FunctionDef)
+            if bare(name) in (beside if name.startswith("_") else taken)
+        ]
+    assert wrong == []
 
 
 def test_no_class_name_stands_twice() -> None:
