@@ -109,12 +109,15 @@ def make_parser() -> CommandParser:
 
 
 def _train_and_export(file: TrainFile, options: argparse.Namespace) -> None:
-    import torch
-    from rich.progress import Progress
+    from textcls.training.importing import paused_collection
 
-    from textcls import bundle, corpus
-    from textcls.training.devices import choose_device
-    from textcls.training.trainer import Training
+    with paused_collection():
+        import torch
+        from rich.progress import Progress
+
+        from textcls import bundle, corpus
+        from textcls.training.devices import choose_device
+        from textcls.training.trainer import Training
 
     console = make_console(_PLAIN_WIDTH)
 

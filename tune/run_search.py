@@ -15,6 +15,7 @@ import numpy as np
 from textcls.command_line import typed
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
+from textcls.training.importing import paused_collection
 from tune import setup, warm_start
 from tune.analysis import class_table
 from tune.analysis.earlier_run import EarlierRun
@@ -353,10 +354,15 @@ class _Imports:
 
     def add(self, module: str, after_s: float = 0.0) -> None:
         """Import a module after so many seconds."""
-        timer = threading.Timer(after_s, importlib.import_module, args=[module])
+        timer = threading.Timer(after_s, _import, args=[module])
         timer.daemon = True
         timer.start()
         self._timers.append(timer)
+
+
+def _import(module: str) -> None:
+    with paused_collection():
+        importlib.import_module(module)
 
 
 def _prepare(

@@ -7,6 +7,7 @@ underscore is this package's own.
 __all__ = [
     "devices",
     "fused",
+    "importing",
     "metrics",
     "step_log",
     "tensor_files",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textcls.exceptions import BundleError, DivergedError
+from textcls.training.importing import paused_collection
 from tune.execution.task import Task, check_finite
 from tune.run_folder import atomic
 from tune.run_folder.heartbeat import Heartbeat
@@ -39,9 +40,10 @@ def train_classifier(task: Task) -> Iterator[dict[str, float]]:
         DivergedError: The loss of training, or a metric, is no longer finite.
         Interrupted: The search has to stop.
     """
-    import torch  # late: the process that only sends this does without
+    with paused_collection():
+        import torch  # late: the process that only sends this does without
 
-    from textcls.training.trainer import Training
+        from textcls.training.trainer import Training
 
     if task.train.threads:
         torch.set_num_threads(task.train.threads)
