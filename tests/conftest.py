@@ -19,6 +19,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 # Most tests that search have a cache folder of their own; compiling is not what they test.
 os.environ.setdefault(PLACE_VARIABLE, str(kernel_roots()[0]))
+# The tests start some 250 processes; without it each compiles the sources that it imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SHARED_RAY = ("two_cpus", "ray_address", "one_free_cpu")
 STARTS_PROCESSES = ("cluster_parts", "tune.search", "kill_resume", "nbclient", "ray.init")
