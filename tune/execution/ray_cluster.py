@@ -5,6 +5,7 @@ it. `ray_connect.configure_ray` comes first, before this file and with it Ray is
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,14 +13,20 @@ from typing import Any
 
 import ray
 
-from tune.exceptions import ClusterError
+from textcls.command_line import typed
+from tune.exceptions import ClusterError, RayLostError
 from tune.execution import _ray_private
 from tune.execution.ray_connect import DEFAULTS
 from tune.execution.resources import Card, Node, SeenCards, describe_cards, with_cards
+from tune.execution.stop import StopSignal
+from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
 
 ANSWER_TIMEOUT_S = 120.0
 """Seconds that a node has to say which cards it has: starting a process and importing torch."""
 _THIS_MACHINE = "127.0.0.1"
+_LOOK_S = 2.0
+"""Seconds between two looks at whether Ray lives; it takes ten to end this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,62 @@ def session(
             yield _describe(dashboard_url, address)
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def watched(folder: RunFolder, *stops: StopSignal) -> Iterator[None]:
+    """Stop a search when Ray itself dies under it.
+
+    Ray then ends this process from C++ after some seconds, so what there is to say and to record
+    has to be said and recorded before.
+
+    Args:
+        folder: The run.
+        stops: Get a `RayLostError` as their fault.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RayLostError: In place of any error of the block, once Ray has died.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_S):
+            if (lost := loss(folder)) is not None:
+                for stop in stops:
+                    stop.fault = lost
+                return
+
+    watcher = threading.Thread(target=watch, name="watch-ray", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except Exception as error:
+        lost = loss(folder)
+        if lost is None or isinstance(error, RayLostError):
+            raise
+        raise lost from error
+    finally:
+        over.set()
+        watcher.join()
+
+
+def loss(folder: RunFolder) -> RayLostError | None:
+    """Return what to say where Ray itself has died; None where it lives.
+
+    Args:
+        folder: The run.
+    """
+    part = _ray_private.lost_part()
+    if part is None:
+        return None
+    return RayLostError(
+        f"Ray has died under the search: its {part} is gone, perhaps for want of memory. "
+        f"What has ended is kept, what was running goes on from its last rung with "
+        f"{typed('tune.search')} --resume {paths.shown(folder.root)}"
+    )
 
 
 def with_usable_cards(nodes: Sequence[Node], say: Callable[[str], None]) -> tuple[Node, ...]:
