@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -256,7 +256,7 @@ def _run_trials(
     for_confirmation = StopSignal()  # the search's budget is for the trials; this has its own
     with (
         ray_cluster.session(request.address, dashboard_host=request.dashboard_host) as joined,
-        ray_cluster.watched(folder, stop, for_confirmation),
+        ExitStack() as begun,
     ):
         from tune.execution.ray_runner import run_trials
         from tune.execution.worker import Workload
@@ -293,6 +293,7 @@ def _run_trials(
         )
         state = SearchState(plan, heartbeats=HeartbeatReader(folder.heartbeat).read)
         state.recall(parts.study.records())
+        begun.enter_context(ray_cluster.watched(folder, stop, for_confirmation))
         monitor.begin(state)
         with stop_on_signals(stop, monitor.say):
             try:

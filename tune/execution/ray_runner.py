@@ -244,7 +244,7 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
     def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
         """Record a failed trial, with the reason that Ray knows, unless Ray itself has died."""
         self._heard_at.pop(trial, None)
-        if (lost := ray_cluster.loss(self._folder)) is not None:
+        if (lost := ray_cluster.loss(self._folder, ray_cluster.WORKER_FIRST_S)) is not None:
             self._stop.fault = lost
             return
         failure = _ray_private.last_failure(trial)

@@ -201,7 +201,7 @@ def _metrics(reference: Any, folder: RunFolder, say: Callable[[str], None]) -> d
     try:
         told = ray.get(reference)
     except ray.exceptions.RayError as error:
-        if (lost := ray_cluster.loss(folder)) is not None:
+        if (lost := ray_cluster.loss(folder, ray_cluster.WORKER_FIRST_S)) is not None:
             raise lost from error
         told = f"its worker was lost ({str(error).strip().splitlines()[0]})"
     if isinstance(told, CannotWrite):
