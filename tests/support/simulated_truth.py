@@ -174,7 +174,7 @@ class Truth:
         found = [path for path in folder.root.rglob("*") if path.is_file()]
         names = [path.relative_to(folder.root).as_posix() for path in found]
         waits = [n for n, trial in self.trials.items() if trial.state == State.INTERRUPTED]
-        lost = re.compile(rf"trials/({'|'.join(map(str, waits))})/(\.[0-9a-f]+\.tmp|.*\.part)")
+        lost = re.compile(rf"trials/({'|'.join(map(str, waits))})/\.[0-9a-f]+\.tmp")
         strange = [
             name
             for name in names
