@@ -32,12 +32,15 @@ from tune.study.records import State, TrialRecord
 VICTIMS = ("driver", "worker", "raylet", "gcs", "dashboard", "agent", "everything", "SIGSTOP")
 MARKS = {
     "raylet": "raylet/raylet", "gcs": "gcs_server", "dashboard": "dashboard/dashboard.py",
-    "agent": "DashboardAgent", "worker": "ray::ImplicitFunc",
+    "agent": "DashboardAgent", "worker": "ray::trial ",
 }  # fmt: skip
-"""What the command line of a process of Ray contains; a worker's once it has a trial."""
+"""What the command line of a process of Ray contains; a worker's while it trains a trial."""
 STILL_S = 40.0
-GONE_WITHIN_S = 30.0
-"""Seconds after a search's end within which all that it started has to be gone."""
+GONE_WITHIN_S = 75.0
+"""Seconds after a search's end within which all that it started has to be gone.
+
+Ray's two agents try for 60 s to tell a GCS that has died that their raylet has died as well.
+"""
 _ENDED = (State.COMPLETE, State.PRUNED)
 
 
@@ -91,8 +94,10 @@ def one(root: Path, number: int, samples: int) -> Kill:
     family += _family(process)
     complaint = process.communicate(timeout=LIMIT_S)[1].decode().strip()
     resumed = process.returncode != 0
-    if victim in ("worker", "SIGSTOP", "dashboard", "agent") and resumed:
+    if victim in ("worker", "SIGSTOP", "dashboard") and resumed:
         faults.append(f"it ended: {complaint[-200:]}")
+    if victim in ("raylet", "gcs", "agent") and resumed and "--resume" not in complaint:
+        faults.append(f"it did not say how to go on: {complaint[-200:]}")
     faults += _left(family)
     if resumed and folder.journal.exists():
         said = resume(root, name, samples)

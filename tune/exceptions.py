@@ -16,3 +16,7 @@ class RunFolderError(SearchError):
 
 class ClusterError(SearchError):
     """A Ray cluster that cannot be started or joined, or is too small for one trial."""
+
+
+class RayLostError(ClusterError):
+    """A Ray that has died under a search, which ends and can be resumed."""

@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -23,7 +23,7 @@ from tune.analysis.error_analysis import ErrorAnalysis
 from tune.config import grid
 from tune.config.search_file import ObjectiveSearchFile, SearchFile, summarise_search
 from tune.config.shapes import TrialShapes
-from tune.exceptions import SearchError
+from tune.exceptions import RayLostError, SearchError
 from tune.execution import data, gpu_share, kernels, ray_connect, resources
 from tune.execution.controller import SAME_FAILURES, SearchController
 from tune.execution.data import Corpora
@@ -254,7 +254,11 @@ def _run_trials(
     imports.add("tune.execution.ray_runner")
     folder = request.folder
     log_capture.silence_libraries()
-    with ray_cluster.session(request.address, dashboard_host=request.dashboard_host) as joined:
+    for_confirmation = StopSignal()  # the search's budget is for the trials; this has its own
+    with (
+        ray_cluster.session(request.address, dashboard_host=request.dashboard_host) as joined,
+        ExitStack() as begun,
+    ):
         from tune.execution.ray_runner import run_trials
         from tune.execution.worker import Workload
 
@@ -290,25 +294,31 @@ def _run_trials(
         )
         state = SearchState(plan, heartbeats=HeartbeatReader(folder.heartbeat).read)
         state.recall(parts.study.records())
+        begun.enter_context(ray_cluster.watched(folder, stop, for_confirmation))
         monitor.begin(state)
         with stop_on_signals(stop, monitor.say):
             try:
                 timeout_s = request.config.search.trial_timeout_s
                 run_trials(parts.controller, stop, workload, parts.plan, timeout_s, parts.shapes)
             finally:
-                if stop.fault is None:
+                if stop.fault is None or isinstance(stop.fault, RayLostError):
                     parts.controller.interrupt(_reason(stop))
                 monitor.end()
                 parts.watcher.close()
                 shutil.rmtree(folder.scratch, ignore_errors=True)
         if parts.controller.ended_by is not None:
             monitor.say(f"The search ends: {parts.controller.ended_by.reason}.")
-        confirmed = _confirm(request, parts, workload, stop, monitor)
+        confirmed = _confirm(request, parts, workload, stop, for_confirmation, monitor)
     return parts, confirmed
 
 
 def _confirm(
-    request: Request, parts: _Prepared, workload: "Workload", stop: StopSignal, monitor: Monitor
+    request: Request,
+    parts: _Prepared,
+    workload: "Workload",
+    stop: StopSignal,
+    own: StopSignal,
+    monitor: Monitor,
 ) -> "Confirmed | None":
     """Train the best trials again, where that was asked for and nothing has stopped the search."""
     asked = request.config.search.confirm
@@ -317,8 +327,6 @@ def _confirm(
         return None
     from tune.results import rerun
 
-    # The search's budget is for the trials; this has its own.
-    own = StopSignal()
     if asked.time_budget_s is not None:
         own.deadline = time.monotonic() + asked.time_budget_s
     records = ranked(parts.study.records())
@@ -531,6 +539,8 @@ def _state(outcome: Outcome) -> str:
 def _reason(stop: StopSignal) -> str:
     if stop.out_of_time:
         return "the time budget was spent"
+    if stop.fault is not None:
+        return "Ray died"
     return "the search was stopped"
 
 

@@ -42,7 +42,8 @@ class FaultyDisk:
     """What was done so far, such as "rename result.json"."""
     secured: bytes = b""
     """The journal as the program has last waited for it to be on the disk."""
-    _open: dict[int, str] = field(default_factory=dict)
+    _open: dict[int, tuple[str, tuple[int, int]]] = field(default_factory=dict)
+    """By descriptor: the name of an open file and what tells it from a later one there."""
 
     def __call__(self, kind: str, path: object, do: Callable[[], Any], half: Any = None) -> Any:
         """Do an operation, or spoil it; `half` does a part of it."""
@@ -70,7 +71,7 @@ class FaultyDisk:
 
     def _inside(self, path: object) -> str | None:
         if isinstance(path, int):
-            return self._open.get(path)
+            return self._name(path)
         try:
             found = Path(os.fsdecode(path))  # type: ignore[arg-type]
         except TypeError:
@@ -78,6 +79,14 @@ class FaultyDisk:
         if found.is_absolute() and found.is_relative_to(self.root):
             return found.relative_to(self.root).as_posix()
         return None
+
+    def _note(self, descriptor: int, name: str) -> None:
+        self._open[descriptor] = (name, _identity(descriptor))
+
+    def _name(self, descriptor: int) -> str | None:
+        """Return the name of an open file; a descriptor that was closed may be another file's."""
+        name, identity = self._open.get(descriptor, (None, None))
+        return name if name is not None and _identity(descriptor) == identity else None
 
     @contextmanager
     def mounted(self) -> Iterator["FaultyDisk"]:
@@ -92,8 +101,8 @@ class FaultyDisk:
                 # `shutil.rmtree` names files by a descriptor of their folder and their last name.
                 folder = options.get("dir_fd")
                 full = path
-                if folder is not None and folder in self._open:
-                    full = self.root / self._open[folder] / os.fsdecode(path)
+                if folder is not None and (known := self._name(folder)) is not None:
+                    full = self.root / known / os.fsdecode(path)
                 if name in ("replace", "rename"):
                     full = rest[0]
                 done = self(kind, full, lambda: real[name](path, *rest, **options))
@@ -106,15 +115,14 @@ class FaultyDisk:
         def open_descriptor(path: Any, flags: int, *rest: Any, **options: Any) -> int:
             folder = options.get("dir_fd")
             full = path
-            if folder is not None and folder in self._open:
-                full = self.root / self._open[folder] / os.fsdecode(path)
+            if folder is not None and (known := self._name(folder)) is not None:
+                full = self.root / known / os.fsdecode(path)
 
             def do() -> int:
                 descriptor: int = real["open"](path, flags, *rest, **options)
                 name = self._inside(full)
-                self._open.pop(descriptor, None)
                 if name is not None:
-                    self._open[descriptor] = name
+                    self._note(descriptor, name)
                 return descriptor
 
             if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
@@ -133,7 +141,7 @@ class FaultyDisk:
                 made = real_open(file, mode, *rest, **options)
             else:
                 made = self("open", file, lambda: real_open(file, mode, *rest, **options))
-                self._open[made.fileno()] = name
+                self._note(made.fileno(), name)
             return _File(made, self.root / name, self)
 
         def truncate(path: Any, length: int) -> None:
@@ -164,6 +172,14 @@ class FaultyDisk:
             stack.enter_context(mock.patch.object(builtins, "open", open_file))
             stack.enter_context(mock.patch.object(tensor_files, "save_file", save_file))
             yield self
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    try:
+        about = os.fstat(descriptor)
+    except OSError:
+        return 0, 0
+    return about.st_dev, about.st_ino
 
 
 class _File:

@@ -20,7 +20,7 @@ import optuna
 import plain_journal
 from search_parts import Witness
 from simulated_machine import Choices, Killed, Machine, WorkerLost, lose_power
-from simulated_settings import draw_search
+from simulated_settings import cost_of, draw_search, with_cost
 from simulated_store import Hosts
 from simulated_training import METRIC, SimulatedTraining
 from simulated_truth import Truth, check
@@ -78,6 +78,9 @@ class Simulation:
         self.hosts = Hosts(self.runs, draw, self.machine) if draw.chance(25) else None
         self.database = self._database() if draw.chance(4 if self.hosts else 2) else None
         self.salt = draw.below(1 << 30)
+        if self.salt % 4 == 1:
+            self.config = with_cost(self.config)
+        self.cost = cost_of if self.config.search.cost else None
         self.steps = 1 + draw.below(3)
         """Values are multiples of a tenth, a hundredth or a thousandth: some are equal."""
         self.unrest = draw.one_of((5, 0, 2, 15, 40))
@@ -86,6 +89,8 @@ class Simulation:
         search = self.config.search
         rule = search.scheduler.model_dump(exclude={"grace_texts"})
         self.say(f"{search.samples} samples, {search.sampler}, {rule}, {search.ensemble=}")
+        if self.cost is not None:
+            self.say("a cost is minimised as well")
         if self.database is not None:
             self.say("the study lies in a database")
         if self.hosts is not None:
@@ -187,14 +192,16 @@ class Simulation:
         if self.hosts is not None:
             self.hosts.begin(self.folder)
         if began:
-            self.study = setup.reopen_study(self.config, self.folder)
+            self.study = setup.reopen_study(self.config, self.folder, self.cost)
         else:
             self.folder.journal.unlink(missing_ok=True)
             self.study = setup.new_study(
-                self.config, self.folder, 1000, self.earlier, self.database
+                self.config, self.folder, 1000, self.earlier, self.database, self.cost
             )
         self.truth.reopened(self.study)
-        self.controller = setup.create_controller(self.config, self.study, self.folder, Witness())
+        self.controller = setup.create_controller(
+            self.config, self.study, self.folder, Witness(), minimised=self.cost
+        )
         self.milestones = self.study.milestones
         if self.hosts is not None:
             self.hosts.keep(self.truth)  # this journal is stored now
@@ -368,10 +375,11 @@ class Simulation:
 def write_results(study: SearchStudy, controller: SearchController, folder: RunFolder) -> None:
     """Write leaderboard and result as the search does."""
     records = study.records()
-    leaderboard.write_leaderboard(folder.leaderboard, records, METRIC, len(study.milestones))
+    rungs, cost = len(study.milestones), study.cost
+    leaderboard.write_leaderboard(folder.leaderboard, records, METRIC, rungs, cost)
     best = controller.best
     told = None if best is None else {"number": best.number, "value": best.value}
-    result = leaderboard.result_json("complete", METRIC, records, told, 1.0)
+    result = leaderboard.result_json("complete", METRIC, records, told, 1.0, cost)
     atomic.write_json(folder.result, result)
 
 

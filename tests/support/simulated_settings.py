@@ -1,5 +1,6 @@
 """What a simulated search is asked for: its space, its sampler, its scheduler, its trials."""
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,22 @@ def draw_search(draw: Choices) -> tuple[SearchFile, WarmStart | None]:
         }
     )
     return config, _earlier(_POINTS[kind]) if draw.chance(15) else None
+
+
+def with_cost(config: SearchFile) -> SearchFile:
+    """Return a search that minimises a cost as well, by what can weigh one."""
+    search = config.search
+    changes: dict[str, Any] = {"cost": "operations"}
+    if search.sampler in ("tpe", "cmaes"):
+        changes["sampler"] = "random"
+    if search.scheduler.name in ("median", "top_k"):
+        changes["scheduler"] = search.scheduler.model_copy(update={"name": "asha"})
+    return config.model_copy(update={"search": search.model_copy(update=changes)})
+
+
+def cost_of(params: Mapping[str, Any]) -> float:
+    """Return what a configuration costs: one of a few numbers, so that some are equal."""
+    return 1.0 + zlib.crc32(str(sorted(params.items())).encode()) % 5
 
 
 def _earlier(point: Mapping[str, Any]) -> WarmStart:

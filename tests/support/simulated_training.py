@@ -1,5 +1,6 @@
 """A training without numbers: a checkpoint says whose it is and how far it has come."""
 
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,7 +41,7 @@ class SimulatedTraining:
 
     def save(self, path: Path) -> None:
         """Write beside and rename, as safetensors files are written."""
-        beside = path.with_name(path.name + ".part")
+        beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
         beside.write_text(f"{self._seed.origin} {self.step} {self._rung} {self._seed.identity}")
         beside.replace(path)
 

@@ -5,6 +5,8 @@ import json
 import re
 from dataclasses import dataclass, field
 
+from simulated_settings import cost_of
+
 from tune import setup
 from tune.config import grid
 from tune.config.search_file import SearchFile
@@ -166,6 +168,37 @@ class Truth:
         ]
         return max(found, default=None)
 
+    def front(self) -> list[int]:
+        """The origins of what has ended and nothing beats in value and cost; of equals the first.
+
+        Empty where no cost is minimised.
+        """
+        if self.config.search.cost is None:
+            return []
+        ended = (State.COMPLETE, State.PRUNED)
+        points = {
+            origin: (-max(values), self._cost(origin))
+            for origin in self.order
+            if (values := self.reported_values.get(origin)) and self._latest(origin).state in ended
+        }
+        first = {point: origin for origin, point in sorted(points.items(), reverse=True)}
+        return [
+            origin
+            for point, origin in first.items()
+            if not any(a <= point[0] and b <= point[1] for a, b in first if (a, b) != point)
+        ]
+
+    def front_has_checkpoints(self, folder: RunFolder) -> None:
+        """Each trial on the front has the checkpoint of its best rung."""
+        for origin in self.front():
+            values = self.reported_values[origin]
+            rungs = [rung for rung, value in enumerate(values) if value == max(values)]
+            members = [trial.number for trial in self.trials.values() if trial.origin == origin]
+            paths = [folder.trial(n).checkpoint(rung) for n in members for rung in rungs]
+            assert any(path.exists() or folder.store.read(path) is not None for path in paths), (
+                f"trial {origin} is on the front and has no checkpoint"
+            )
+
     def no_stray_file(self, folder: RunFolder, *, after_stop: bool) -> None:
         """There are no files but those that a run folder is to have.
 
@@ -174,7 +207,7 @@ class Truth:
         found = [path for path in folder.root.rglob("*") if path.is_file()]
         names = [path.relative_to(folder.root).as_posix() for path in found]
         waits = [n for n, trial in self.trials.items() if trial.state == State.INTERRUPTED]
-        lost = re.compile(rf"trials/({'|'.join(map(str, waits))})/(\.[0-9a-f]+\.tmp|.*\.part)")
+        lost = re.compile(rf"trials/({'|'.join(map(str, waits))})/\.[0-9a-f]+\.tmp")
         strange = [
             name
             for name in names
@@ -187,6 +220,7 @@ class Truth:
         # By what is in them: links on a disk, but objects of their own in a store.
         files = {path.read_bytes() for path in folder.root.glob("trials/*/rung-*.safetensors")}
         most = 3 * len(self._open_origins()) + max(1, self.config.search.ensemble)
+        most += len(self.front())
         assert len(files) <= most, f"{len(files)} checkpoints, but at most {most}"
 
     def results(
@@ -242,7 +276,7 @@ class Truth:
             return
         chain.append(value)
         goes_on = self._uninterrupted is None or self._uninterrupted.should_continue(
-            self.order.index(trial.origin), rung, value
+            self.order.index(trial.origin), rung, value, self._cost(trial.origin)
         )
         self.decisions.setdefault(trial.origin, []).append(goes_on)
 
@@ -283,6 +317,9 @@ class Truth:
     def _closed_count(self) -> int:
         return len(self.order) - len(self._open_origins())
 
+    def _cost(self, origin: int) -> float | None:
+        return cost_of(self.trials[origin].params) if self.config.search.cost else None
+
     def _may_win(self, origin: int) -> bool:
         latest = self._latest(origin)
         if latest.state == State.RUNNING:
@@ -295,6 +332,7 @@ def check(truth: Truth, controller: SearchController, folder: RunFolder) -> None
     truth.checkpoints(folder)
     best = controller.best
     assert (best and best.value) == truth.best(), "not the best value that was ever recorded"
+    truth.front_has_checkpoints(folder)
     for leader in controller.leaders:
         assert leader.best_rung is not None
         path = folder.trial(leader.number).checkpoint(leader.best_rung)

@@ -17,9 +17,11 @@ these are its words, and the tensor `words.packed` says which of them the encode
 import gzip
 import json
 import math
+import secrets
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,6 +70,7 @@ __all__ = [
     "ValueCounts",
     "read_bundle",
     "read_members",
+    "replaced_folder",
     "size_of",
     "write_bundle",
 ]
@@ -259,22 +262,51 @@ def write_bundle(files: BundleFiles, out: Path, *, half: bool = True, small: boo
         OSError: It cannot be written.
     """
     check_replaceable(out)
-    draft = out.with_name(out.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    if small:
-        _write_small(files, draft)
-    else:
-        _write_tensors_and_words(files, draft, half=half)
-    update = {"format": SMALL_FORMAT if small else BUNDLE_FORMAT}
-    description = files.description.model_copy(update=update).model_dump(exclude_unset=True)
-    (draft / DESCRIPTION).write_text(_json(description), encoding="utf-8")
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    draft.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    with replaced_folder(out) as draft:
+        if small:
+            _write_small(files, draft)
+        else:
+            _write_tensors_and_words(files, draft, half=half)
+        update = {"format": SMALL_FORMAT if small else BUNDLE_FORMAT}
+        description = files.description.model_copy(update=update).model_dump(exclude_unset=True)
+        (draft / DESCRIPTION).write_text(_json(description), encoding="utf-8")
+
+
+@contextmanager
+def replaced_folder(out: Path) -> Iterator[Path]:
+    """Put a new folder in a folder's place once it is whole.
+
+    Beside `out` nothing but what this call makes is touched. A kill may leave `.WORD.tmp`, or,
+    between two renames, the earlier folder as `.NAME.WORD.old`, where WORD is 16 random digits.
+
+    Args:
+        out: The folder, which need not exist.
+
+    Yields:
+        An empty folder to fill; it is deleted if the block raises.
+
+    Raises:
+        OSError: It cannot be written or renamed.
+    """
+    word = secrets.token_hex(8)
+    draft = out.with_name(f".{word}.tmp")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft.mkdir()
+    try:
+        yield draft
+        old = out.with_name(f".{out.name}.{word}.old")
+        if out.exists():
+            out.rename(old)
+        try:
+            draft.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
 
 
 def _write_tensors_and_words(files: BundleFiles, draft: Path, *, half: bool) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,11 +29,10 @@ def save_tensors(
     Raises:
         OSError: With its number, when the file cannot be written; nothing is left of it then.
     """
-    beside = path.with_name(path.name + ".part")
+    beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: each.detach().cpu().contiguous() for name, each in tensors.items()}
     try:
-        beside.unlink(missing_ok=True)
         beside.touch(exist_ok=False)
         mode = stat.S_IMODE(beside.stat().st_mode)
         save_file(contiguous, beside, metadata=dict(metadata) if metadata is not None else None)

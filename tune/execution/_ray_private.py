@@ -10,6 +10,7 @@ imports every tracker that is installed to count which of them are used.
 
 import os
 import re
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ _FRAME = re.compile(r'  File ".*", line \d+')
 _started_with: dict[str, str] | None = None
 """The environment in which this process started its own Ray; None where it has not."""
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: .*)?")
+
+_NEEDED = {
+    ray_constants.PROCESS_TYPE_RAYLET: "raylet",
+    ray_constants.PROCESS_TYPE_GCS_SERVER: "GCS",
+}
+"""The processes of Ray that its driver cannot outlive, as Ray and as people call them."""
+_ANSWER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,42 @@ def last_failure(trial: Any) -> Failure:
     text = _ESCAPE.sub("", Path(trial.error_file).read_text(encoding="utf-8"))
     _, _, reason = text.rpartition(_FAILURE)[2].partition("\n")
     return Failure(failure_message(reason), text)
+
+
+def lost_part() -> str | None:
+    """Name the part of Ray that has died and without which this process cannot go on.
+
+    Ray itself says only that a trial's worker is lost, as it does where the worker alone has died,
+    and ends this process some seconds later, from C++.
+
+    Returns:
+        "raylet" or "GCS"; None while both live, or where no Ray is used.
+    """
+    node = ray._private.worker._global_node
+    if node is None or not ray.is_initialized():
+        return None
+    own = {part: node.all_processes.get(kind, []) for kind, part in _NEEDED.items()}
+    if any(own.values()):  # they are children of this process
+        found = (part for part, each in own.items() if any(_has_ended(one) for one in each))
+        return next(found, None)
+    return None if _is_heard(node.raylet_socket_name) else "raylet"
+
+
+def _has_ended(process: Any) -> bool:
+    return process.process.poll() is not None
+
+
+def _is_heard(path: str) -> bool:
+    """Tell whether a process listens at a socket file: the raylet of this machine, in any Ray."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_ANSWER_S)
+        try:
+            client.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True  # such as one that is too busy to answer
+    return True
 
 
 def failure_message(reason: str) -> str:

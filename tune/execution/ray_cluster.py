@@ -5,6 +5,9 @@ it. `ray_connect.configure_ray` comes first, before this file and with it Ray is
 """
 
 import os
+import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,14 +15,31 @@ from typing import Any
 
 import ray
 
-from tune.exceptions import ClusterError
+from textcls.command_line import typed
+from textcls.output import printable
+from tune.exceptions import ClusterError, RayLostError
 from tune.execution import _ray_private
 from tune.execution.ray_connect import DEFAULTS
 from tune.execution.resources import Card, Node, SeenCards, describe_cards, with_cards
+from tune.execution.stop import StopSignal
+from tune.run_folder import paths
+from tune.run_folder.paths import RunFolder
 
 ANSWER_TIMEOUT_S = 120.0
 """Seconds that a node has to say which cards it has: starting a process and importing torch."""
 _THIS_MACHINE = "127.0.0.1"
+_LOOK_S = 0.5
+"""Seconds between two looks at whether Ray lives."""
+WORKER_FIRST_S = 1.0
+"""Seconds by which a worker may end before the raylet that takes it along."""
+_GRACE_S = 10.0
+"""Seconds that a search has to end by itself once Ray has died."""
+_SAY_UNLESS_TOLD = r"""
+read -r told && exit
+test -t 2 && printf '\033[?25h\n' >&2
+printf '%s\n' "$0" >&2
+"""
+"""Prints its argument once standard input ends without a line, and shows the cursor again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +85,94 @@ def session(
         finally:
             ray.shutdown()
             _ray_private.forget_environment()
+
+
+@contextmanager
+def watched(folder: RunFolder, *stops: StopSignal) -> Iterator[None]:
+    """Stop a search when Ray itself dies under it, and see that its last words are said.
+
+    Ray ends a process whose raylet or GCS has died, from C++: after ten seconds or at once, so
+    that nothing of ours runs any more. What is to be said then is said by a shell, which waits for
+    the end of this process. It also says it where the process was killed.
+
+    Args:
+        folder: The run; its study exists.
+        stops: Get a `RayLostError` as their fault.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RayLostError: In place of any error of the block, once Ray has died.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_S):
+            if (lost := loss(folder)) is not None:
+                for stop in stops:
+                    stop.fault = lost
+                if not over.wait(_GRACE_S):
+                    os._exit(1)  # it waits for Ray, which would end it after a minute
+                return
+
+    watcher = threading.Thread(target=watch, name="watch-ray", daemon=True)
+    watcher.start()
+    try:
+        with _last_words(folder):
+            yield
+    except Exception as error:
+        lost = loss(folder)
+        if lost is None or isinstance(error, RayLostError):
+            raise
+        raise lost from error
+    finally:
+        over.set()
+        watcher.join()
+
+
+@contextmanager
+def _last_words(folder: RunFolder) -> Iterator[None]:
+    """Have a sentence printed on standard error if this process ends within the block."""
+    sentence = (
+        f"The search has ended amid its work: Ray has died, or it was killed. {_remains(folder)}"
+    )
+    with subprocess.Popen(  # noqa: S603  # the sentence is an argument, not a command
+        ["/bin/sh", "-c", _SAY_UNLESS_TOLD, printable(sentence)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the search
+    ) as shell:
+        try:
+            yield
+        finally:
+            shell.communicate(b"over\n")
+
+
+def loss(folder: RunFolder, within_s: float = 0.0) -> RayLostError | None:
+    """Return what to say where Ray itself has died; None where it lives.
+
+    Args:
+        folder: The run.
+        within_s: How long to wait for it to die: a raylet that ends in good order ends its workers
+            first.
+    """
+    deadline = time.monotonic() + within_s
+    while (part := _ray_private.lost_part()) is None:
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(_LOOK_S / 5)
+    return RayLostError(
+        f"Ray has died under the search: its {part} is gone, perhaps for want of memory. "
+        f"{_remains(folder)}"
+    )
+
+
+def _remains(folder: RunFolder) -> str:
+    return (
+        "What has ended is kept, and what was running goes on from its last rung with "
+        f"{typed('tune.search')} --resume {paths.shown(folder.root)}"
+    )
 
 
 def with_usable_cards(nodes: Sequence[Node], say: Callable[[str], None]) -> tuple[Node, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 from ray import tune as ray_tune
 
 from tune.config.shapes import TrialShapes
-from tune.execution import _ray_private
+from tune.exceptions import RayLostError
+from tune.execution import _ray_private, ray_cluster
 from tune.execution._ray_adapters import RayScheduler, RaySearcher
 from tune.execution.controller import SearchController
 from tune.execution.groups.ray_groups import GroupScheduler, GroupSearcher, RayGroups, run_group
@@ -47,6 +48,7 @@ def run_trials(
         shapes: Which trials can be trained as one; needed where the plan fuses trials.
 
     Raises:
+        RayLostError: Ray itself has died. The trials that ran are left open, as at any other stop.
         BaseException: An error of the search's own bookkeeping, such as a full disk, as it was.
     """
     workload.folder.go_on()
@@ -66,7 +68,7 @@ def run_trials(
                 search_alg=runner.searcher,
                 scheduler=runner.scheduler,
                 stop=_SignalStopper(stop, workload.folder, controller),
-                callbacks=[_CrashRecorder(runner, stop, trial_timeout_s)],
+                callbacks=[_CrashRecorder(runner, stop, workload.folder, trial_timeout_s)],
                 num_samples=-1,  # the searcher says when there are no more
                 max_concurrent_trials=plan.processes,
                 max_failures=LOST_WORKERS,
@@ -77,11 +79,20 @@ def run_trials(
                 progress_reporter=_NoReporter(),
                 verbose=0,
             )
+    except _RayLost:
+        pass  # the fault says it
     finally:
-        runner.close()
+        # What fails once Ray has died, such as a question to an actor, fails for that reason.
+        stop.fault = ray_cluster.loss(workload.folder) or stop.fault
+        if not isinstance(stop.fault, RayLostError):
+            runner.close()
         workload.folder.go_on()
         if stop.fault is not None:
             raise stop.fault
+
+
+class _RayLost(BaseException):
+    """Ends Ray Tune's loop where Ray has died; an `Exception` would have it stop each actor."""
 
 
 def _name(trial: Any) -> str:
@@ -180,6 +191,8 @@ class _SignalStopper(ray_tune.Stopper):  # type: ignore[misc]  # ray has no type
     def stop_all(self) -> bool:
         if not self._stop.should_stop():
             return False
+        if isinstance(self._stop.fault, RayLostError):
+            raise _RayLost
         in_vain = self._stop.out_of_time and not self._controller.has_result
         with suppress(OSError):  # of a full disk, which is told by now; Ray ends the trials itself
             self._folder.ask_to_stop(evaluate=in_vain)
@@ -193,10 +206,15 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
     """
 
     def __init__(
-        self, runner: _TrialRunner | _GroupRunner, stop: StopSignal, timeout_s: float | None
+        self,
+        runner: _TrialRunner | _GroupRunner,
+        stop: StopSignal,
+        folder: RunFolder,
+        timeout_s: float | None,
     ) -> None:
         self._runner = runner
         self._stop = stop
+        self._folder = folder
         self._timeout_s = timeout_s
         self._heard_at: dict[Any, float] = {}
         self._timed_out: set[Any] = set()
@@ -225,8 +243,11 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
                 self._timed_out.add(trial)
 
     def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
-        """Record a failed trial, with the reason that Ray knows."""
+        """Record a failed trial, with the reason that Ray knows, unless Ray itself has died."""
         self._heard_at.pop(trial, None)
+        if (lost := ray_cluster.loss(self._folder, ray_cluster.WORKER_FIRST_S)) is not None:
+            self._stop.fault = lost
+            return
         failure = _ray_private.last_failure(trial)
         _log.error("%s failed: %s", trial, failure.text)
         message = failure.message

@@ -1,6 +1,5 @@
 """The best trials of a search as one classifier, beside the winner."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,27 +45,24 @@ def form_ensemble(
         The trials in it, and its accuracy on each split with the number of texts.
     """
     from textcls import bundle, ensemble
+    from textcls.runtime.bundle_files import replaced_folder
     from textcls.training import trainer
 
-    draft = folder.ensemble.with_name(folder.ensemble.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
     sums: dict[str, np.ndarray[Any, Any]] = {}
-    for record in records:
-        corpus = winner.export_trial(
-            record, winner.best_checkpoint(record, folder), config, corpora, folder,
-            draft / str(record.number),
-        )  # fmt: skip
-        loaded = bundle.load_bundle(draft / str(record.number), compiled=True)
-        for split in HELD_OUT:
-            if split in corpus.splits:
-                logits = trainer.predict_logits(loaded.classifier, corpus.splits[split], "cpu")
-                sure = loaded.temperature.probabilities(logits.numpy()).astype(np.float32)
-                sums[split] = sums.get(split, 0.0) + sure
     numbers = tuple(record.number for record in records)
-    ensemble.write_ensemble(draft, [str(number) for number in numbers], {"run": folder.name})
-    shutil.rmtree(folder.ensemble, ignore_errors=True)
-    draft.rename(folder.ensemble)
+    with replaced_folder(folder.ensemble) as draft:
+        for record in records:
+            corpus = winner.export_trial(
+                record, winner.best_checkpoint(record, folder), config, corpora, folder,
+                draft / str(record.number),
+            )  # fmt: skip
+            loaded = bundle.load_bundle(draft / str(record.number), compiled=True)
+            for split in HELD_OUT:
+                if split in corpus.splits:
+                    logits = trainer.predict_logits(loaded.classifier, corpus.splits[split], "cpu")
+                    sure = loaded.temperature.probabilities(logits.numpy()).astype(np.float32)
+                    sums[split] = sums.get(split, 0.0) + sure
+        ensemble.write_ensemble(draft, [str(number) for number in numbers], {"run": folder.name})
     accuracies = {}
     for split, total in sums.items():
         labels = corpus.splits[split].labels

@@ -12,6 +12,7 @@ import ray
 from textcls.exceptions import DivergedError
 from tune.config import optuna_space
 from tune.config.search_file import SearchFile
+from tune.execution import ray_cluster
 from tune.execution.data import Corpora
 from tune.execution.resources import ResourcePlan
 from tune.execution.stop import StopSignal
@@ -166,7 +167,11 @@ def _trained(
     stop: StopSignal,
     say: Callable[[str], None],
 ) -> Iterator[tuple[_Job, dict[str, float]]]:
-    """Yield every job with its metrics, as they end; jobs that a stop cuts off are left out."""
+    """Yield every job with its metrics, as they end; jobs that a stop cuts off are left out.
+
+    Raises:
+        RayLostError: Ray itself has died.
+    """
     workload.folder.go_on()
     shared = ray.put(workload)
     remote = ray.remote(num_cpus=plan.cpu, num_gpus=plan.gpu, max_retries=2)(_train)
@@ -178,20 +183,26 @@ def _trained(
                 job = waiting.pop()
                 running[remote.remote(shared, job)] = job
             for reference in ray.wait(list(running), timeout=_LOOK_S)[0]:
-                yield running.pop(reference), _metrics(reference, say)
+                yield running.pop(reference), _metrics(reference, workload.folder, say)
     finally:
-        _stop(workload.folder, list(running))
+        if ray_cluster.loss(workload.folder) is None:
+            _stop(workload.folder, list(running))
+    if stop.fault is not None:
+        raise stop.fault
 
 
-def _metrics(reference: Any, say: Callable[[str], None]) -> dict[str, float]:
+def _metrics(reference: Any, folder: RunFolder, say: Callable[[str], None]) -> dict[str, float]:
     """Return what a run reached; nothing of one that failed or whose worker died, which is said.
 
     Raises:
         OSError: The run folder cannot be written.
+        RayLostError: Ray itself has died.
     """
     try:
         told = ray.get(reference)
     except ray.exceptions.RayError as error:
+        if (lost := ray_cluster.loss(folder, ray_cluster.WORKER_FIRST_S)) is not None:
+            raise lost from error
         told = f"its worker was lost ({str(error).strip().splitlines()[0]})"
     if isinstance(told, CannotWrite):
         raise told.error()

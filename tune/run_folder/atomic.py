@@ -7,6 +7,7 @@ and a link under a name that can be guessed would lead the write to any file of 
 
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 _MODE = 0o666  # less the process's umask, as `open` has it
-_REPLACED = ".old"
+_REPLACED = re.compile(r"\.(.+)\.[0-9a-f]{16}\.old")
+"""What a folder is called while it is replaced: `textcls.runtime.bundle_files.replaced_folder`."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -83,21 +85,22 @@ def is_temporary(path: Path) -> bool:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Delete what killed processes have left half written in a folder, here or by a library.
+    """Delete what killed processes have left half written in a folder.
 
-    A folder `X.old` was about to be replaced: it becomes `X` again where there is no newer one.
+    A folder `.X.WORD.old` was about to be replaced: it becomes `X` again where there is no newer
+    one.
 
     Args:
         folder: A folder of a run, in which no other process is writing; one that does not exist has
             nothing to delete.
     """
     for path in folder.glob("*"):
-        if path.name.endswith(_REPLACED) and path.is_dir():
-            replaced = path.with_name(path.name.removesuffix(_REPLACED))
+        if (found := _REPLACED.fullmatch(path.name)) and path.is_dir():
+            replaced = path.with_name(found[1])
             if not replaced.exists():
                 path.rename(replaced)
                 continue
-        elif not is_temporary(path) and not path.name.endswith(".part"):
+        elif not is_temporary(path):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -131,3 +131,24 @@ def test_a_search_does_without_a_dashboard_that_starts_too_slowly() -> None:
     slow = os.environ | {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "0"}
     done = subprocess.run([sys.executable, "-c", code], env=slow, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "'' 1.0\n"), done.stderr
+
+
+ENDS_AMID_ITS_WORK = """
+import os, signal, sys
+from pathlib import Path
+from tune.execution import ray_cluster
+from tune.run_folder.paths import RunFolder
+with ray_cluster.watched(RunFolder(Path("runs/mine"))):
+    if sys.argv[1] == "is killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("how", ["is killed", "ends"])
+def test_the_shell_says_how_to_go_on_only_where_the_search_is_killed(how: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS_AMID_ITS_WORK, how], capture_output=True, text=True
+    )
+    assert (done.returncode != 0) == (how == "is killed")
+    assert done.stderr.endswith("--resume runs/mine\n") == (how == "is killed")
+    assert (done.stderr == "") == (how == "ends")

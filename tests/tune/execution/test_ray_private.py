@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,6 +137,28 @@ def test_a_failure_without_a_word() -> None:
     from tune.execution import _ray_private
 
     assert _ray_private.failure_message("\n") == "its worker was lost: no reason known"
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_a_ray_that_lives_has_lost_no_part() -> None:
+    import ray
+
+    from tune.execution import _ray_private
+
+    node = ray._private.worker._global_node
+    assert {"raylet", "gcs_server"} <= set(node.all_processes), gone("Node.all_processes")
+    assert _ray_private._is_heard(node.raylet_socket_name), gone("Node.raylet_socket_name")
+    assert _ray_private.lost_part() is None
+
+
+def test_a_raylet_of_others_is_gone_once_nobody_listens_at_its_socket(tmp_path: Path) -> None:
+    path = tmp_path / "raylet"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(path))  # a socket's path has 107 letters at most
+        assert not _ray_private._is_heard(os.path.relpath(path))
+        listener.listen()
+        assert _ray_private._is_heard(os.path.relpath(path))
+    assert not _ray_private._is_heard(os.path.relpath(path))
 
 
 SWITCH = """

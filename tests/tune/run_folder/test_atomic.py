@@ -131,12 +131,20 @@ def test_the_content_is_on_disk_before_it_gets_its_name(
 
 
 def test_a_folder_that_a_kill_kept_from_being_replaced_comes_back(tmp_path: Path) -> None:
-    (tmp_path / "best.old").mkdir()
-    (tmp_path / "best.old" / "bundle.json").write_text("{}")
-    (tmp_path / "best.part").mkdir()
+    replaced = tmp_path / ".best.0123456789abcdef.old"
+    replaced.mkdir()
+    (replaced / "bundle.json").write_text("{}")
+    (tmp_path / ".0123456789abcdef.tmp").mkdir()
     atomic.remove_temporaries(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
     assert (tmp_path / "best" / "bundle.json").exists()
-    (tmp_path / "best.old").mkdir()
+    replaced.mkdir()
     atomic.remove_temporaries(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+def test_what_a_user_has_put_beside_stays(tmp_path: Path) -> None:
+    for name in ("best.old", "best.part", "ensemble.part"):
+        (tmp_path / name).mkdir()
+    atomic.remove_temporaries(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3

@@ -55,7 +55,7 @@ def test_operations_of_every_part_are_met(tmp_path: Path) -> None:
     whole_search.run_once(disk.root, disk)
     for expected in (
         "write run/study.journal", "fsync run/study.journal", "rename run/report.html",
-        "write run/trials/0/rung-0.safetensors.part", "rename run/best", "rename run/ensemble",
+        "rename run/trials/0/rung-0.safetensors", "rename run/best", "rename run/ensemble",
         "open run/search.log", "mkdir run/trials",
     ):  # fmt: skip
         assert any(each.startswith(expected) for each in disk.operations), expected

@@ -1,7 +1,7 @@
 """Whatever the order of events, nothing is lost, repeated or left over."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import optuna
@@ -10,6 +10,7 @@ import simulated_search
 
 from tune.execution.controller import SearchController
 from tune.run_folder.trial_folder import TrialFolder
+from tune.study.records import Chain, ranked_chains
 from tune.study.study import SearchStudy
 
 SEEDS = 200
@@ -50,7 +51,8 @@ def test_the_seeds_meet_what_they_are_for(tmp_path: Path) -> None:
         "loses its worker", "diverged", "failed", "pruned", "complete",
         "interrupted", "in place of", "asked for", "hyperband", "median", "top_k", "asha",
         "grid", "tpe", "qmc", "cmaes", "random", "gp", "in a database",
-        "kept in an object store", "on the machine there", "an earlier run:",
+        "a cost is minimised as well", "kept in an object store",
+        "on the machine there", "an earlier run:",
     ):  # fmt: skip
         assert event in lines, event
 
@@ -68,9 +70,12 @@ def relieve_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forget_what_was_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def goes_on(self: SearchController, number: int, rung: int, value: float) -> bool:
-        turn = self._turns[self._running[number].origin]
-        return self._scheduler is None or self._scheduler.should_continue(turn, rung, value)
+    def goes_on(
+        self: SearchController, number: int, rung: int, metrics: Mapping[str, float]
+    ) -> bool:
+        turn, value = self._turns[self._running[number].origin], metrics[self._study.metric]
+        cost = metrics.get(self._study.cost or "")
+        return self._scheduler is None or self._scheduler.should_continue(turn, rung, value, cost)
 
     monkeypatch.setattr(SearchController, "_goes_on", goes_on)
 
@@ -88,6 +93,13 @@ def leave_what_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SearchController, "tidy_up", lambda _self: None)
 
 
+def forget_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    def worth_keeping(self: SearchController, chains: Sequence[Chain]) -> list[Chain]:
+        return ranked_chains(chains)[: self._places]
+
+    monkeypatch.setattr(SearchController, "_worth_keeping", worth_keeping)
+
+
 @pytest.mark.parametrize(
     ("spoil", "first"),
     [
@@ -96,6 +108,7 @@ def leave_what_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
         (forget_what_was_passed, 0),
         (forget_what_was_decided, 30),
         (leave_what_is_left_over, 0),
+        (forget_the_front, 0),
     ],
 )
 def test_a_search_that_loses_something_is_found_out(
