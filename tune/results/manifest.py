@@ -122,7 +122,13 @@ def _changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterato
 
 
 def _provenance(corpora: Corpora) -> list[dict[str, Any]]:
+    from textcls.corpus import bundle_parts
+
     return [
-        {"embeddings": embeddings.model_dump(mode="json"), **corpus.provenance}
+        {
+            "embeddings": embeddings.model_dump(mode="json"),
+            **corpus.provenance,
+            "bundle_parts": asdict(bundle_parts(corpus)),
+        }
         for embeddings, corpus in corpora.items()
     ]

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bundle_parts import small_corpus
 
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
@@ -20,7 +21,7 @@ SEARCH = SearchFile(space={"hidden_size": IntDistribution(type="int", low=8, hig
 
 
 def corpora(fingerprint: str = "1", vectors: str = "2") -> Any:
-    """What a record reads of a corpus."""
+    """A small corpus of such an origin."""
     provenance = {
         "data": "ag_news",
         "vectors": "corpus",
@@ -28,7 +29,7 @@ def corpora(fingerprint: str = "1", vectors: str = "2") -> Any:
         "vectors_fingerprint": vectors,
         "notices": ["the hub cannot be reached"],
     }
-    return {EmbeddingConfig(): SimpleNamespace(provenance=provenance)}
+    return {EmbeddingConfig(): replace(small_corpus(), provenance=provenance)}
 
 
 def record(root: Path) -> RunManifest:
