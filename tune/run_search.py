@@ -445,7 +445,7 @@ def _export_best(
     )
     if alone is not None:
         return alone
-    candidates = parts.controller.leaders if confirmed is None else confirmed.candidates
+    candidates = parts.controller.exportable if confirmed is None else confirmed.candidates
     chosen = preference.choose_cheapest(request.config, parts.corpora, candidates, standings)
     if chosen is not None and confirmed is None:
         best = next(each for each in candidates if each.number == chosen.chosen)

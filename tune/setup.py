@@ -253,6 +253,11 @@ def check_unchanged(recorded: SearchFile, asked: SearchFile) -> None:
     ]
     if differences:
         message = "a run goes on with the search that it began with, but these differ:"
+        if recorded.search.prefer != asked.search.prefer:
+            differences.append(
+                f"  (of a search that has ended, export RUN --prefer {asked.search.prefer} --out "
+                "FOLDER picks from the trials that kept their checkpoints)"
+            )
         raise ConfigError("\n".join([message, *differences]))
 
 

@@ -82,6 +82,12 @@ def test_what_may_not_change_is_named() -> None:
         check_unchanged(SEARCH, other)
 
 
+def test_another_preference_is_answered_with_the_command_for_it() -> None:
+    search = SEARCH.search.model_copy(update={"prefer": "small"})
+    with pytest.raises(ConfigError, match="export RUN --prefer small --out FOLDER"):
+        check_unchanged(SEARCH, SEARCH.model_copy(update={"search": search}))
+
+
 def test_a_revision_of_git_or_none(tmp_path: Path) -> None:
     assert environment.revision(tmp_path) is None
     here = environment.revision(Path(__file__).parent)
