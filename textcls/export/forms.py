@@ -40,6 +40,12 @@ def add_export_options(parser: CommandParser) -> None:
         help="texts on which the result is compared with predict; by default the held-out texts of "
         "the training for --small, texts made of its words for --onnx",
     )
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        help="where the data of the training lies now, for --small; by default that of the run, "
+        "else what has the recorded name here",
+    )
 
 
 def write_form(options: argparse.Namespace) -> int:
@@ -72,22 +78,25 @@ def _run(options: argparse.Namespace) -> int:
             f"{folder}: an ensemble is several classifiers; export its members' folders one by one"
         )
     if options.small is not None:
-        return _write_small(folder, predictor, options.small, options.rows)
+        return _write_small(folder, predictor, options)
     return _write_onnx(predictor, options.onnx, options.rows)
 
 
-def _write_small(folder: Path, predictor: "Predictor", out: Path, rows: Path | None) -> int:
+def _write_small(folder: Path, predictor: "Predictor", options: argparse.Namespace) -> int:
     from textcls.export._training_texts import read_held_out
     from textcls.export.small_bundle import HeldOut, write_small
     from textcls.runtime.bundle_files import check_replaceable
 
+    out, rows = options.small, options.rows
     check_replaceable(out)
     if out.resolve() == folder.resolve():
         raise BundleError(f"{out}: is the classifier itself; name another folder")
     if rows is not None:
         held_out = HeldOut(rows.name, _read_texts(rows))
     else:
-        held_out = read_held_out(predictor.files.description, lambda each: print(one_line(each)))
+        held_out = read_held_out(
+            predictor.files.description, lambda each: print(one_line(each)), options.data
+        )
     found = write_small(predictor.files, held_out, out)
     left = [f"{found.words[1]:,} of {found.words[0]:,} words of the encoder"]
     if found.features is not None:

@@ -199,6 +199,8 @@ def check_replaceable(out: Path) -> None:
 def write_bundle(files: BundleFiles, out: Path, *, half: bool = True, small: bool = False) -> None:
     """Write a bundle to a folder; a bundle that stands there is replaced.
 
+    Of paths to training data and word vectors `bundle.json` has the last part only.
+
     Args:
         files: Its content.
         out: The folder.
@@ -221,7 +223,8 @@ def write_bundle(files: BundleFiles, out: Path, *, half: bool = True, small: boo
         _write_small(files, draft)
     else:
         _write_tensors_and_words(files, draft, half=half)
-    update = {"format": SMALL_FORMAT if small else BUNDLE_FORMAT}
+    about = files.description.about.without_folders()
+    update = {"format": SMALL_FORMAT if small else BUNDLE_FORMAT, "about": about}
     description = files.description.model_copy(update=update).model_dump(exclude_unset=True)
     (draft / DESCRIPTION).write_text(_json(description), encoding="utf-8")
     old = out.with_name(out.name + ".old")

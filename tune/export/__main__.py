@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wrong := _misfit(options):
         parser.error(wrong)
     if options.trial is None and options.prefer is None:
+        options.data = options.data or _data_of_run(options)
         return write_form(options)
 
     from textcls.exceptions import TextclsError
@@ -129,7 +130,26 @@ def _export_trial(options: argparse.Namespace) -> int:
         folder = Path(scratch) / f"trial-{chosen.record.number}"
         other_trial.export_kept(run, chosen, corpora, folder)
         print(printable(_description(run, chosen)))
-        return write_form(argparse.Namespace(**{**vars(options), "run": str(folder)}))
+        place = options.data or run.config.data.name
+        told = {**vars(options), "run": str(folder), "data": place}
+        return write_form(argparse.Namespace(**told))
+
+
+def _data_of_run(options: argparse.Namespace) -> str | None:
+    """Return the data that a run searched; None where a classifier's folder is named."""
+    from textcls.exceptions import TextclsError
+    from textcls.runtime.loading import BEST, find_bundle
+    from tune.config import search_file
+    from tune.run_folder.paths import RunFolder
+
+    try:
+        folder = find_bundle(options.run, options.runs_dir)
+        run = RunFolder(folder.parent)
+        if folder.name != BEST or not run.space.is_file():
+            return None
+        return search_file.load_search(run.space).data.name
+    except TextclsError:  # which is said where the classifier is read
+        return None
 
 
 def _description(run: "RunData", chosen: "KeptTrial") -> str:

@@ -35,7 +35,12 @@ def bundle(tmp_path: Path) -> Path:
         },
         "provenance": {"data": f"tickets.csv ({data})"},
     }  # fmt: skip
-    return export_small(tmp_path / "made", about=about)
+    made = export_small(tmp_path / "made", about=about)
+    # As an earlier version wrote it: with the whole path.
+    content = json.loads((made / "bundle.json").read_text())
+    content["about"] = about
+    (made / "bundle.json").write_text(json.dumps(content))
+    return made
 
 
 def run(

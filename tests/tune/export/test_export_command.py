@@ -120,6 +120,23 @@ def test_a_trial_can_be_written_in_another_form(
     assert "get another label" in said
 
 
+def test_a_run_knows_where_its_data_lies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "secret place"
+    place.mkdir()
+    rows = [f"the {word} number {i},{word}" for i in range(40) for word in ("goal", "stock")]
+    (place / "own.csv").write_text("text,label\n" + "\n".join(rows), encoding="utf-8")
+    named = SEARCH["data"] | {"name": str(place / "own.csv")}
+    run = searched(tmp_path, SEARCH | {"data": named})
+    assert all(b"secret" not in path.read_bytes() for path in run.folder.best.iterdir())
+    assert run.best is not None
+    for options in ([], ["--trial", str(run.best.number)]):
+        command = [str(run.folder.root), *options, "--small", str(tmp_path / "small")]
+        assert export.main(command) == 0
+        assert "get another label; accuracy" in capsys.readouterr().out
+
+
 def test_a_trial_whose_checkpoint_is_gone_is_one_sentence(
     front: RunData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
