@@ -52,7 +52,9 @@ class ModelHub(LocalHub):
 class _Answer(HubAnswer):
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
-        if parts[:2] == ["api", "models"]:
+        if parts[4:5] in (["xet-write-token"], ["xet-read-token"]):
+            self._refuse("EntryNotFound")  # it has no storage of that kind
+        elif parts[:2] == ["api", "models"]:
             self._send_about("/".join(parts[2:4]), parts[4:])
         elif len(parts) > 4 and parts[2] == "resolve":
             self._send_file("/".join(parts[:2]), parts[3], "/".join(parts[4:]))

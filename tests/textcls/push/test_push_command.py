@@ -108,8 +108,19 @@ def test_large_files_that_the_hub_refuses_are_one_message(
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
     assert "ann/full" in done.stderr
+    assert "the hub does not take a file" in done.stderr
     assert "exceeded your storage limit" in done.stderr
     assert not hub.repositories["ann/full"].commits
+
+
+def test_a_hub_without_xet_is_told_with_the_way_around_it(
+    hub: ModelHub, bundle: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("hf_xet", reason="huggingface_hub brings it on most machines only")
+    done = run(hub, tmp_path, "textcls.push", str(bundle), "ann/plain", HF_HUB_DISABLE_XET="0")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "HF_HUB_DISABLE_XET=1 uploads them without it" in done.stderr
 
 
 def test_a_revision_stays_as_it_was(hub: ModelHub, bundle: Path, tmp_path: Path) -> None:
