@@ -22,6 +22,7 @@ from textcls._corpus_entries import (
     unpack_vectors,
 )
 from textcls.config.models import SYNTHETIC, DataConfig, EmbeddingConfig
+from textcls.runtime.bundle_layout import BundleParts, vocabulary_text
 from textcls.text.encoding import (
     TRAIN,
     EncodedSplit,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from textcls.models.linear import LinearClassifier
     from textcls.training.metrics import IntArray
 
-__all__ = ["Corpus", "EncodedSplit", "corpus_of", "prepare_corpus"]
+__all__ = ["Corpus", "EncodedSplit", "bundle_parts", "corpus_of", "prepare_corpus"]
 
 Say = Callable[[str], None]
 _TEXTS_LOOKED_AT = 2_000
@@ -93,6 +94,27 @@ def with_all_learnt(corpus: Corpus) -> Corpus:
     }
     # The words that only validation has are now known to it, and not to the encoder.
     return replace(corpus, splits=splits, linear=linear, whole=corpus.linear_texts)
+
+
+def bundle_parts(corpus: Corpus) -> BundleParts:
+    """Return what the size of an exported classifier depends on beside its own settings.
+
+    Args:
+        corpus: The corpus that the classifier is trained on.
+    """
+    linear, own = corpus.linear, corpus.whole
+    return BundleParts(
+        words=len(corpus.vocabulary),
+        dim=corpus.embeddings.shape[1],
+        classes=len(corpus.label_names),
+        vocabulary_bytes=_file_size(corpus.vocabulary),
+        features=None if linear is None else len(linear.keys),
+        linear_vocabulary_bytes=0 if linear is None or own is None else _file_size(own.vocabulary),
+    )
+
+
+def _file_size(vocabulary: Vocabulary) -> int:
+    return len(vocabulary_text(vocabulary.words).encode("utf-8"))
 
 
 def prepare_corpus(

@@ -18,6 +18,7 @@ from textcls.exceptions import ConfigError
 from textcls.training.importing import paused_collection
 from tune import setup, warm_start
 from tune.analysis import class_table
+from tune.analysis.costs import CostCounter
 from tune.analysis.earlier_run import EarlierRun
 from tune.analysis.error_analysis import ErrorAnalysis
 from tune.config import grid
@@ -452,7 +453,7 @@ def _export_best(
     )
     if alone is not None:
         return alone
-    candidates = parts.controller.leaders if confirmed is None else confirmed.candidates
+    candidates = parts.controller.exportable if confirmed is None else confirmed.candidates
     chosen = preference.choose_cheapest(request.config, parts.corpora, candidates, standings)
     if chosen is not None and confirmed is None:
         best = next(each for each in candidates if each.number == chosen.chosen)
@@ -486,8 +487,8 @@ def _form_ensemble(request: Request, parts: _Prepared, monitor: Monitor) -> Expo
 def _write_results(outcome: Outcome, rungs: int, corpora: Corpora) -> None:
     folder, search = outcome.request.folder, outcome.request.config.search
     metric, cost = search.metric, search.cost
-    found = preference.costs_of(outcome.records, outcome.request.config, corpora)
-    costs = {number: each.as_dict() for number, each in found.items()}
+    counter = CostCounter.of_corpora(outcome.request.config, corpora)
+    costs = {n: each.as_dict() for n, each in counter.costs(outcome.records).items()}
     leaderboard.write_leaderboard(folder.leaderboard, outcome.records, metric, rungs, cost, costs)
     best = outcome.winner.as_dict() if outcome.winner is not None else None
     result = leaderboard.result_json(

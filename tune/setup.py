@@ -9,8 +9,8 @@ from optuna.samplers import BaseSampler
 
 from textcls.exceptions import ConfigError
 from textcls.models.operations import operations_per_token
-from textcls.runtime.bundle_files import parameter_count
 from tune import schedulers
+from tune.analysis.costs import CostCounter
 from tune.config import grid, optuna_space, search_file
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.execution.controller import SearchController
@@ -253,6 +253,11 @@ def check_unchanged(recorded: SearchFile, asked: SearchFile) -> None:
     ]
     if differences:
         message = "a run goes on with the search that it began with, but these differ:"
+        if recorded.search.prefer != asked.search.prefer:
+            differences.append(
+                f"  (of a search that has ended, export RUN --prefer {asked.search.prefer} --out "
+                "FOLDER picks from the trials that kept their checkpoints)"
+            )
         raise ConfigError("\n".join([message, *differences]))
 
 
@@ -306,14 +311,15 @@ def counted_cost(config: SearchFile, corpora: Corpora) -> Cost | None:
         config: The search.
         corpora: Its corpora, which say how many words and classes there are.
     """
-    if config.search.cost in (None, "operations"):
-        return cost_of(config) if config.search.cost else None
-    each_takes = 4 if config.search.cost == "bytes" else 1  # a number in single precision
+    name = config.search.cost
+    if name is None:
+        return None
+    counter = CostCounter.of_corpora(config, corpora)
 
     def cost(params: Mapping[str, Any]) -> float:
-        model, embeddings, _ = config.configuration(params)
-        words, dim = corpora[embeddings].embeddings.shape
-        classes = len(corpora[embeddings].label_names)
-        return float(each_takes * parameter_count(model, dim, words=words, classes=classes))
+        found = counter.cost(params)
+        if found is None:
+            raise ConfigError(f"{name} of a trial with {dict(params)} cannot be counted")
+        return found.of(name)
 
     return cost

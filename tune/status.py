@@ -72,6 +72,7 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     from tune.config import grid
     from tune.formatting import rounded_duration
     from tune.run_folder import paths
+    from tune.study.front import front_ends
 
     running = found.state == run_data.RUNNING
     yield "Run", paths.shown(found.folder.root)
@@ -84,6 +85,8 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     yield "Trials", f"{len(found.chains)} of {asked}" + (f": {ends}" if ends else "") + more
     yield "Rungs", _rungs(found)
     yield "Best", _best(found)
+    if found.cost is not None:
+        yield "Front", front_ends(found.front, found.cost) or "none yet"
     seconds = _elapsed_s(found)
     yield "Elapsed", "no trial yet" if seconds is None else rounded_duration(seconds)
     if running:
@@ -161,6 +164,7 @@ def _state(found: "RunData", asked: int, now: datetime) -> "SearchState":
         metric=found.metric,
         samples=asked,
         milestones=found.milestones,
+        cost=found.cost,
         slots=slots if isinstance(slots, int) else len(running),
         budget_s=found.config.search.time_budget_s,
         used_vectors=found.used_vectors,

@@ -13,8 +13,8 @@ import pytest
 import whole_search
 from faulty_disk import FaultyDisk, Killed
 
+from textcls.analysis.model_card import CARD
 from textcls.models.operations import operations_per_token
-from textcls.runtime.bundle_files import parameter_count
 from tune.analysis.run_data import load_run
 from tune.config.search_file import SearchFile
 from tune.report.summary import summarise_run
@@ -97,16 +97,33 @@ def test_a_killed_search_goes_on_to_its_front(tmp_path: Path, share: float) -> N
     check(RunFolder(root / "run"))
 
 
-def test_parameters_are_counted_with_the_corpus(tmp_path: Path) -> None:
-    asked = {**SEARCH, "search": {**SEARCH["search"], "metric": ["val_accuracy", "parameters"]}}
+@pytest.mark.parametrize("cost", ["parameters", "bytes"])
+@pytest.mark.parametrize("linear_weight", [0.0, 2.0])
+def test_a_cost_is_what_the_leaderboard_and_the_files_say(
+    cost: str, linear_weight: float, tmp_path: Path
+) -> None:
+    asked = {
+        **SEARCH,
+        "model": {**SEARCH["model"], "linear_weight": linear_weight},
+        "search": {**SEARCH["search"], "metric": ["val_accuracy", cost]},
+    }
     assert whole_search.run_once(tmp_path, search=asked).message == ""
-    run = load_run(RunFolder(tmp_path / "run"))
-    assert run.cost == "parameters"
-    (corpus,) = run.environment["corpora"]
-    classes = len(corpus["texts_per_class"]["train"])
+    folder = RunFolder(tmp_path / "run")
+    run = load_run(folder)
+    assert run.cost == cost
+    with folder.leaderboard.open(newline="") as file:
+        rows = {int(row["number"]): row for row in csv.DictReader(file)}
+    report = folder.report.read_text()
     for record in run.records:
-        model, embeddings, _ = run.config.configuration(run.params(record))
-        expected = parameter_count(
-            model, embeddings.dim, words=corpus["vocabulary"], classes=classes
+        counted = {point[cost] for point in record.curve}
+        cells = (
+            f">{run.costs[record.number].parameters:,}<",
+            f">{run.costs[record.number].bytes / 1e6:.2f}<",
         )
-        assert record.curve[0]["parameters"] == expected
+        assert all(cell in report for cell in cells)
+        assert counted == {run.costs[record.number].of(cost)} == {float(rows[record.number][cost])}
+    number = run.result["best"]["number"]
+    if number is None:  # the linear classifier alone
+        return
+    files = [path for path in folder.best.iterdir() if path.name not in ("bundle.json", CARD)]
+    assert run.costs[number].bytes == sum(path.stat().st_size for path in files)

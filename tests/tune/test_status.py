@@ -40,6 +40,23 @@ def test_a_finished_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert told["Elapsed"] == "51 s"  # the second began after 40 s and took 11
 
 
+def test_a_search_with_a_cost_tells_its_front(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = make_search(search={"samples": 32, "metric": ["val_accuracy", "operations"]})
+    trials = [
+        trial(search, State.COMPLETE, [value], PARAMS | {"hidden_size": size})
+        for value, size in ((0.8, 128), (0.7, 64), (0.6, 100), (0.5, 32))
+    ]
+    write_run(tmp_path / "run", search, trials, number=0)
+    assert shown(tmp_path / "run", capsys)["Front"] == (
+        "3 trials: 0.5000 with 32,000 operations a token (trial 3) to 0.8000 with 128,000 "
+        "operations a token (trial 0)"
+    )
+    write_run(tmp_path / "new", search, [], state=None)
+    assert shown(tmp_path / "new", capsys)["Front"] == "none yet"
+
+
 def test_a_killed_search_says_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

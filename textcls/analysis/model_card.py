@@ -30,6 +30,8 @@ def card_text(description: Description, *, members: int = 1) -> str:
     Returns:
         Markdown with Hugging Face's front matter.
     """
+    about = description.about.without_folders()
+    description = description.model_copy(update={"about": about})
     front = _yaml(_metadata(description))
     note = "# license and language: to be filled in, and the licence of the data with them\n"
     return f"---\n{note}{front}---\n\n" + "\n".join(_body(description, members)) + "\n"

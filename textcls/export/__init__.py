@@ -5,6 +5,7 @@ underscore is this package's own.
 """
 
 __all__ = [
+    "forms",
     "onnx_model",
     "small_bundle",
 ]

@@ -18,12 +18,16 @@ MOST_TEXTS = 20_000
 """More say nothing new about a thousandth of them."""
 
 
-def read_held_out(description: Description, say: Callable[[str], None]) -> HeldOut:
+def read_held_out(
+    description: Description, say: Callable[[str], None], place: str | None = None
+) -> HeldOut:
     """Return the texts of validation, else of test, that the classifier was not trained on.
 
     Args:
         description: The classifier's.
         say: Gets notices.
+        place: Where the data lies; by default what has the recorded name here, of which a
+            classifier keeps the last part only.
 
     Raises:
         BundleError: They cannot be read, or are no longer those of the training; the message says
@@ -34,7 +38,8 @@ def read_held_out(description: Description, say: Callable[[str], None]) -> HeldO
     if recorded is None:
         raise BundleError(f"the classifier does not record its data; {_INSTEAD}")
     try:
-        data = DataConfig.model_validate(recorded)
+        named = {} if place is None else {"name": place}
+        data = DataConfig.model_validate({**recorded, **named})
         say(f"Reading {Path(data.name).name} again, to compare with its held-out texts.")
         dataset = _read(data, (about.provenance or {}).get("data_fingerprint"))
     except ValidationError as error:
@@ -51,7 +56,10 @@ def read_held_out(description: Description, say: Callable[[str], None]) -> HeldO
     return HeldOut(split, texts, dataset.splits[split].labels[::step])
 
 
-_INSTEAD = "name a file of texts to compare on with --rows FILE"
+_INSTEAD = (
+    "say where the data of the training lies with --data, or name a file of texts to compare on "
+    "with --rows FILE"
+)
 
 
 def _read(data: DataConfig, fingerprint: Any) -> "TextDataset":

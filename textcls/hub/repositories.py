@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from textcls.exceptions import HubError
 from textcls.output import one_line
 
+_WRITTEN = "written"
 SCHEME = "hf://"
 """How the address of a repository begins: hf://user/name, or hf://user/name@revision."""
 MOST_BYTES = 2 << 30
@@ -120,7 +121,7 @@ def upload_folder(
     """
     _check_name(name)
     hub = _huggingface_hub()
-    with _told(name, "written"), _quiet():
+    with _told(name, _WRITTEN), _quiet():
         if hub.constants.HF_HUB_OFFLINE:
             raise hub.errors.OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
         api = hub.HfApi(token=token)
@@ -210,11 +211,25 @@ def _raise_told(name: str, done: str, error: Exception) -> NoReturn:
     elif status is not None:
         why = f"the hub answers with the status {status}"
     else:
-        why = (
-            f"the hub cannot be reached ({type(error).__name__}: {_first_line(error)}); "
-            "HF_HUB_OFFLINE=1 takes the copy of an earlier download"
-        )
+        why = _unexplained(done, f"{type(error).__name__}: {_first_line(error)}")
     raise HubError(f"{SCHEME}{name}: cannot be {done}: {why}") from error
+
+
+def _unexplained(done: str, reason: str) -> str:
+    """Say what an error without a status of the hub means for what was being done."""
+    if done != _WRITTEN:
+        return (
+            f"the hub cannot be reached ({reason}); HF_HUB_OFFLINE=1 takes the copy of an earlier "
+            "download"
+        )
+    if "xet-write-token" in reason:
+        return (
+            f"the hub has no Xet storage for large files, or it does not answer ({reason}); "
+            "HF_HUB_DISABLE_XET=1 uploads them without it"
+        )
+    if reason.startswith("ValueError"):  # huggingface_hub's for what LFS answers
+        return f"the hub does not take a file ({reason})"
+    return f"the hub cannot be reached ({reason})"
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +13,7 @@ from textcls.hub.repositories import upload_folder
 from textcls.runtime.bundle_files import (
     DESCRIPTION,
     ENSEMBLE,
+    About,
     read_bundle,
     read_members,
 )
@@ -98,18 +99,8 @@ def _copy(folder: Path, out: Path) -> None:
         if path.is_file() and path.suffix in _KINDS and path.name != DESCRIPTION:
             shutil.copyfile(path, out / path.name)
     content: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    _shorten_path(content.get("about") or {})
+    if "about" in content:  # of an earlier version, which kept whole paths
+        about = About.model_validate(content["about"]).without_folders()
+        content["about"] = about.model_dump(exclude_unset=True)
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     (out / DESCRIPTION).write_text(text, encoding="utf-8")
-
-
-def _shorten_path(about: Mapping[str, Any]) -> None:
-    """Keep only the last part of a path to the training data."""
-    data = (about.get("configuration") or {}).get("data")
-    if isinstance(data, dict) and isinstance(data.get("name"), str):
-        path = Path(data["name"]).expanduser()
-        if path.is_absolute() or data["name"].startswith(".") or path.exists():
-            data["name"] = path.name
-    provenance = about.get("provenance")
-    if isinstance(provenance, dict) and isinstance(provenance.get("data"), str):
-        provenance["data"] = provenance["data"].partition(" (")[0]

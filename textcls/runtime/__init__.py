@@ -10,6 +10,7 @@ underscore is this package's own.
 
 __all__ = [
     "bundle_files",
+    "bundle_layout",
     "loading",
     "predictor",
 ]

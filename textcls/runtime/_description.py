@@ -1,6 +1,9 @@
 """What a bundle's JSON files may say: checked once, trusted after."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -22,6 +25,8 @@ SMALL_FORMAT: Literal[2] = 2
 """That of a small bundle, which programs of before it cannot read."""
 MOST_TOKENS = 2**31 - 1
 """Tokens that a text can have at most: their numbers are 32-bit integers."""
+_NAMES_OF_FILES = ("data", "embeddings")
+"""Sections of a configuration whose `name` may be the path of a file."""
 _MOST_CLASSES = 100_000
 _MOST_MEMBERS = 1_000
 
@@ -54,6 +59,52 @@ class About(_BundlePart):
     provenance: dict[str, Any] | None = None
     classes: list[str | bool | int] | None = None
     """The labels as they were given, in the order of `label_names`."""
+
+    def without_folders(self) -> Self:
+        """Return the same without the folders before the names of data and vector files.
+
+        They tell whose machine a classifier was trained on, and nobody who gets it needs them: the
+        data's fingerprint, which stays, is the same wherever its files lie.
+        """
+        sections = [(self.configuration or {}).get(key) or {} for key in _NAMES_OF_FILES]
+        names = [str(section["name"]) for section in sections if "name" in section]
+        paths = [Path(name).expanduser() for name in names if _is_local(name)]
+        if not paths:
+            return self
+        content = _without(self.model_dump(exclude_unset=True), _folders(paths))
+        return type(self).model_validate(content)
+
+
+def _is_local(name: str) -> bool:
+    """Tell whether a name is the path of a file or folder, not one of a hub."""
+    try:
+        path = Path(name).expanduser()
+        return path.is_absolute() or name.startswith(".") or path.exists()
+    except (OSError, ValueError, RuntimeError):  # too long, with a zero byte, or ~nobody
+        return False
+
+
+def _folders(paths: Sequence[Path]) -> list[str]:
+    """Return the folders of some paths as they may be written, the longest first."""
+    found = {each for path in paths for each in (path, path.absolute(), path.resolve())}
+    found = {each.parent for each in found}
+    with suppress(RuntimeError):  # a user without a home
+        home = Path.home()
+        found |= {Path("~") / each.relative_to(home) for each in found if each.is_relative_to(home)}
+    written = {str(each) + "/" for each in found if each.name and str(each) != "."}
+    return sorted(written, key=len, reverse=True)
+
+
+def _without(value: Any, folders: Sequence[str]) -> Any:
+    """Return a JSON value in whose texts the folders are left out."""
+    if isinstance(value, dict):
+        return {key: _without(each, folders) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without(each, folders) for each in value]
+    if isinstance(value, str):
+        for folder in folders:
+            value = value.replace(folder, "")
+    return value
 
 
 class Calibration(_BundlePart):

@@ -9,9 +9,9 @@ import numpy as np
 from textcls.config.models import ModelConfig
 from textcls.runtime import _weights
 from textcls.runtime._machine_code import programs
-from textcls.runtime._wanted import output_dim
 from textcls.runtime._weights import Fixed, Recurrence, padded
 from textcls.runtime._words import Encoded, empty_slots
+from textcls.runtime.bundle_layout import output_dim
 
 Array = np.ndarray[Any, Any]
 _POOLINGS = {"last": 0, "max": 1, "mean": 2}

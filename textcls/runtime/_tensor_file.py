@@ -5,6 +5,7 @@ their shapes, only we know; so the header is read here, held against what the co
 for, and only then are the numbers read, each tensor into memory of its own.
 """
 
+import json
 import math
 import stat
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ _TYPES = {
     "I8": np.int8,
     "U8": np.uint8,
 }
+_ORDER = ("I64", "F64", "F32", "F16", "I8", "U8")
 _AT_ONCE = 1 << 22  # numbers that are checked at a time
 
 
@@ -164,6 +166,23 @@ def write_tensors(path: Path, tensors: Mapping[str, Array]) -> None:
     # 0-dimensional arrays come back from ascontiguousarray with one dimension.
     shaped = {name: each.reshape(tensors[name].shape) for name, each in contiguous.items()}
     path.write_bytes(save(shaped))
+
+
+def file_size(tensors: Mapping[str, Wanted]) -> int:
+    """Return the size in bytes of a safetensors file that `write_tensors` makes.
+
+    Args:
+        tensors: Their shapes by name, and the type of each, the first of its `types`.
+    """
+    places: dict[str, dict[str, object]] = {}
+    end = 0
+    # The library writes the widest numbers first, and those of one type by name.
+    for name in sorted(tensors, key=lambda name: (_ORDER.index(tensors[name].types[0]), name)):
+        shape, kind = tensors[name].shape, tensors[name].types[0]
+        start, end = end, end + math.prod(shape) * np.dtype(_TYPES[kind]).itemsize
+        places[name] = {"dtype": kind, "shape": shape, "data_offsets": (start, end)}
+    header = len(json.dumps(places, ensure_ascii=False, separators=(",", ":")).encode())
+    return _LENGTH_BYTES + -(-header // _LENGTH_BYTES) * _LENGTH_BYTES + end
 
 
 def regular_size(path: Path) -> int:

@@ -16,7 +16,6 @@ these are its words, and the tensor `words.packed` says which of them the encode
 
 import gzip
 import json
-import math
 import secrets
 import shutil
 import zlib
@@ -30,7 +29,6 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from textcls.config import messages
-from textcls.config.models import ModelConfig
 from textcls.exceptions import BundleError
 from textcls.runtime import _compact
 from textcls.runtime._compact import INT8, PACKED, WORD_IDS
@@ -48,11 +46,12 @@ from textcls.runtime._description import (
     ValueCounts,
 )
 from textcls.runtime._tensor_file import TensorFile, regular_size, write_tensors
-from textcls.runtime._wanted import (
+from textcls.runtime.bundle_layout import (
     classifier_tensors,
     compact_linear_tensors,
     compact_tensors,
     linear_tensors,
+    vocabulary_text,
 )
 from textcls.text.vocabulary import PAD, UNK
 
@@ -71,7 +70,6 @@ __all__ = [
     "read_bundle",
     "read_members",
     "replaced_folder",
-    "size_of",
     "write_bundle",
 ]
 
@@ -168,49 +166,6 @@ def _read_small(
     return BundleFiles(description, arrays, words, own, None if known == words else known)
 
 
-def parameter_count(model: ModelConfig, dim: int, *, words: int, classes: int) -> int:
-    """Return how many numbers a trained classifier holds, word vectors included.
-
-    The linear classifier that may stand beside it is not counted: it is the same for all
-    configurations.
-
-    Args:
-        model: The classifier.
-        dim: Dimensions of the word vectors.
-        words: Words of the vocabulary.
-        classes: Number of labels.
-
-    Example:
-        >>> parameter_count(ModelConfig(name="gru", hidden_size=100), 50, words=1000, classes=4)
-        96004
-    """
-    wanted = classifier_tensors(model, classes, (words, dim)).values()
-    return sum(math.prod(each.shape) for each in wanted if "I64" not in each.types)
-
-
-def size_of(
-    model: ModelConfig, classes: int, embeddings: tuple[int, int], features: int | None
-) -> tuple[int, int]:
-    """Return how many numbers a classifier has, and how many bytes they take in a bundle.
-
-    Args:
-        model: The settings of the classifier.
-        classes: Number of classes.
-        embeddings: Number of words and numbers in a word's vector.
-        features: Features of the linear classifier; None without one.
-
-    Returns:
-        The count, and the bytes: half precision for word vectors and the linear classifier. Words
-        are not counted.
-    """
-    wanted = list(classifier_tensors(model, classes, embeddings).values())
-    if features is not None:
-        wanted += linear_tensors(features, classes, penalty=False).values()
-    counts = [math.prod(each.shape) for each in wanted]
-    widths = [2 if "F16" in each.types else 8 if "I64" in each.types else 4 for each in wanted]
-    return sum(counts), sum(n * width for n, width in zip(counts, widths, strict=True))
-
-
 def read_members(folder: Path) -> tuple[str, ...] | None:
     """Return the names of the folders that are an ensemble's members.
 
@@ -247,6 +202,8 @@ def check_replaceable(out: Path) -> None:
 def write_bundle(files: BundleFiles, out: Path, *, half: bool = True, small: bool = False) -> None:
     """Write a bundle to a folder; a bundle that stands there is replaced.
 
+    Of paths to training data and word vectors `bundle.json` has the last part only.
+
     Args:
         files: Its content.
         out: The folder.
@@ -267,7 +224,8 @@ def write_bundle(files: BundleFiles, out: Path, *, half: bool = True, small: boo
             _write_small(files, draft)
         else:
             _write_tensors_and_words(files, draft, half=half)
-        update = {"format": SMALL_FORMAT if small else BUNDLE_FORMAT}
+        about = files.description.about.without_folders()
+        update = {"format": SMALL_FORMAT if small else BUNDLE_FORMAT, "about": about}
         description = files.description.model_copy(update=update).model_dump(exclude_unset=True)
         (draft / DESCRIPTION).write_text(_json(description), encoding="utf-8")
 
@@ -320,8 +278,9 @@ def _write_tensors_and_words(files: BundleFiles, draft: Path, *, half: bool) -> 
         }
         write_tensors(draft / _LINEAR, linear)
         if files.linear_words is not None:
-            (draft / _LINEAR_WORDS).write_text(_json(files.linear_words), encoding="utf-8")
-    (draft / _WORDS).write_text(_json(files.words), encoding="utf-8")
+            text = vocabulary_text(files.linear_words)
+            (draft / _LINEAR_WORDS).write_text(text, encoding="utf-8")
+    (draft / _WORDS).write_text(vocabulary_text(files.words), encoding="utf-8")
 
 
 def _write_small(files: BundleFiles, draft: Path) -> None:

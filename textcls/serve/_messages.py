@@ -37,6 +37,9 @@ class PredictRequest(BaseModel):
     """Below this probability of the most probable label, `below` is told in its place."""
     below: str | None = Field(default=None, max_length=_LONGEST_BELOW)
     """The label of texts below `threshold`; by default none, that is null."""
+    coverage: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Tell of each text the set of labels that holds the true one with this probability, averaged
+    over texts like those that the classifier was tested on."""
 
 
 class RankedLabel(BaseModel):
@@ -55,6 +58,9 @@ class TextPrediction(BaseModel):
     """The probability of the most probable label."""
     top: list[RankedLabel] = []
     """The `top` most probable labels; only where more than one was asked for."""
+    labels: list[str] = []
+    """The set of labels that `coverage` asks for, the most probable one first; only where it was
+    asked for."""
 
 
 class PredictAnswer(BaseModel):
@@ -115,13 +121,20 @@ def _check_limits(texts: Sequence[str], limits: ServeLimits) -> None:
             )
 
 
-def told(rows: np.ndarray[Any, Any], names: Sequence[str], asked: PredictRequest) -> dict[str, Any]:
+def told(
+    rows: np.ndarray[Any, Any],
+    names: Sequence[str],
+    asked: PredictRequest,
+    least: float | None = None,
+) -> dict[str, Any]:
     """Return the answer to a request, as `PredictAnswer` describes it.
 
     Args:
         rows: Probabilities, (texts, classes).
         names: The classes, in their order.
         asked: The request: how many labels, and from which probability on.
+        least: The probability from which on a label belongs to a text's set, the most probable one
+            in any case; None to tell no sets.
     """
     best = rows.argmax(axis=1).tolist()
     found = []
@@ -132,9 +145,14 @@ def told(rows: np.ndarray[Any, Any], names: Sequence[str], asked: PredictRequest
             "label": names[place] if sure else asked.below,
             "probability": probability,
         }
+        if asked.top > 1 or least is not None:
+            order = np.argsort(-row, kind="stable")
         if asked.top > 1:
-            order = np.argsort(-row, kind="stable")[: asked.top].tolist()
-            one["top"] = [{"label": names[i], "probability": float(row[i])} for i in order]
+            first = order[: asked.top].tolist()
+            one["top"] = [{"label": names[i], "probability": float(row[i])} for i in first]
+        if least is not None:
+            count = max(1, int((row >= least).sum()))
+            one["labels"] = [names[i] for i in order[:count].tolist()]
         found.append(one)
     return {"predictions": found}
 

@@ -10,7 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from textcls.calibration.conformal import LEAST_TEXTS, least_probability
 from textcls.command_line import version
+from textcls.runtime.bundle_files import Conformal
 from textcls.runtime.predictor import EnsemblePredictor, Predictor
 from textcls.serve._batching import MicroBatcher
 from textcls.serve._errors import ErrorAnswer, ErrorResponse, RequestError
@@ -100,12 +102,13 @@ def information(
         limits: Bounds of a request, which clients have to know.
 
     Returns:
-        Classes, accuracies, how the classifier was selected, its calibration and the limits, as
-        JSON can write them. Model and calibration of an ensemble are those of its first member, and
-        none.
+        Classes, accuracies, how the classifier was selected, its calibration, the held-out texts
+        that `coverage` rests on, and the limits, as JSON can write them. Model and calibration of
+        an ensemble are those of its first member, and none.
     """
     about = predictor.about
     members = predictor.members if isinstance(predictor, EnsemblePredictor) else (predictor,)
+    scores = _conformal(predictor)
     calibration = members[0].files.description.calibration if len(members) == 1 else None
     return {
         "classifier": name,
@@ -117,6 +120,7 @@ def information(
         "search": about.get("search"),
         "result": about.get("result"),
         "model": members[0].files.description.model.model_dump(mode="json"),
+        "coverage": None if scores is None else {"split": scores.split, "texts": scores.texts},
         "calibration": None if calibration is None else calibration.model_dump(mode="json"),
         "limits": {key: getattr(limits, key) for key in limits.__slots__},
     }
@@ -146,17 +150,41 @@ def _predict_answer(
     metrics: ServeMetrics,
     limits: ServeLimits,
 ) -> PredictPage:
+    conformal = _conformal(predictor)
+
     async def answer(content_type: str, body: bytes) -> Response:
         if content_type.partition(";")[0].strip().lower() != _JSON:
             # Browsers let pages of other sites send plain text unasked.
             raise RequestError(415, "not_json", f"send the body as Content-Type: {_JSON}")
         asked = parse_request(body, limits)
+        least = _least_probability(conformal, asked.coverage)
         rows = await batcher.probabilities(asked.texts)
-        answer = told(rows, predictor.label_names, asked)
+        answer = told(rows, predictor.label_names, asked, least)
         metrics.add_labels([each["label"] for each in answer["predictions"]])
         return Response(to_json(answer), media_type=_JSON)
 
     return answer
+
+
+def _conformal(predictor: Predictor | EnsemblePredictor) -> Conformal | None:
+    """Return the scores of held-out texts; None where there are none, and of an ensemble."""
+    if isinstance(predictor, EnsemblePredictor):
+        return None
+    return predictor.files.description.conformal
+
+
+def _least_probability(conformal: Conformal | None, coverage: float | None) -> float | None:
+    """Return from which probability on a label belongs to a set; None where none is asked for."""
+    if coverage is None:
+        return None
+    if conformal is None:
+        raise RequestError(
+            422,
+            "no_coverage",
+            "the classifier holds no scores of held-out texts, which coverage needs: it is an "
+            f"ensemble, or it was exported with fewer than {LEAST_TEXTS} of them",
+        )
+    return least_probability(conformal, coverage)
 
 
 def _add_predict(app: FastAPI, predict: PredictPage) -> None:

@@ -9,6 +9,7 @@ __all__ = [
     "boundaries",
     "class_table",
     "comparison",
+    "costs",
     "earlier_run",
     "error_analysis",
     "importance",

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tune.analysis.costs import Cost, CostCounter
 from tune.analysis.trials import Trials
 from tune.config import optuna_space as spaces
 from tune.config import search_file
@@ -100,6 +101,15 @@ class RunData:
     def front(self) -> tuple[TrialRecord, ...]:
         """The trials that no other one dominates, the cheapest first; empty without a cost."""
         return () if self.cost is None else tuple(front_of(self.records, self.cost))
+
+    @cached_property
+    def costs(self) -> dict[int, Cost]:
+        """What each trial's classifier takes, by the trial's number.
+
+        Empty for an objective of one's own, and for a run whose `environment.json` does not say
+        how many words and features its classifiers have.
+        """
+        return CostCounter.of_environment(self.config, self.environment).costs(self.records)
 
     @property
     def chosen_on(self) -> str:

@@ -102,6 +102,11 @@ class SearchController:
         best = ranked_chains([*self._kept, *self._open.values()])[: self._places]
         return tuple(chain.furthest for chain in best)
 
+    @property
+    def exportable(self) -> tuple[TrialRecord, ...]:
+        """The trials that have ended and keep their checkpoints, best first: leaders and front."""
+        return tuple(chain.furthest for chain in ranked_chains([*self._kept, *self._open.values()]))
+
     def tidy_up(self) -> None:
         """Delete the checkpoints that nobody needs and a killed search has left behind.
 

@@ -14,6 +14,7 @@ from tune.study.front import cost_of
 from tune.study.records import TrialRecord
 
 LEADERS = 10
+_COSTS = ("parameters", "MB", "trained texts/s")
 
 
 def curves_section(run: RunData) -> Html:
@@ -124,30 +125,44 @@ def front_section(run: RunData) -> Html | None:
         Layer("complete line", [front]),
         Layer("complete dots", [[at] for at in front], [each.number for each in run.front]),
     ]
-    head = ["trial", metric_words(run.metric), cost_words(name), "texts/s", *run.space]
+    # The other costs stand in _COSTS.
+    counted_in = [cost_words(name)] if name == "operations" else []
+    head = ["trial", metric_words(run.metric), *counted_in, *_COSTS]
+    numeric = [True] * len(head) + [False] * len(run.space)
+    head += run.space
     rows = [_of_front(run, each, costs[each.number]) for each in reversed(run.front)]
     note = (
-        "No trial of the front is beaten by another in both. The cost is counted from the "
-        "configuration; texts a second are what training measured on the machine."
+        "No trial of the front is beaten by another in both. Parameters, MB and operations are "
+        "counted from the configuration; texts a second are what training measured on the machine."
     )
     return plot(
         "front-plot", f"The front: {counted(len(front), 'trial')}", x, y, layers,
         note=" ".join([note, foot_note(below, "trial")]).strip(), height=320,
         below=[
             legend(["complete", "pruned"], {"complete": "on the front", "pruned": "all others"}),
-            _html.table(head, rows, numeric=[True] * 4 + [False] * len(run.space)),
+            _html.table(head, rows, numeric=numeric),
         ],
     )  # fmt: skip
 
 
 def _of_front(run: RunData, record: TrialRecord, cost: float) -> list[str]:
-    speed = record.curve[-1].get("texts_per_second")
     return [
         str(record.number),
         _number(record.value),
-        f"{cost:,.0f}",
-        f"{speed:,.0f}" if speed else NONE,
+        *([f"{cost:,.0f}"] if run.cost == "operations" else []),
+        *_costs(run, record),
         *(_param(run, record, name) for name in run.space),
+    ]
+
+
+def _costs(run: RunData, record: TrialRecord) -> list[str]:
+    """Return the cells below `_COSTS`: what is counted of the classifier, and what was measured."""
+    cost = run.costs.get(record.number)
+    speed = record.curve[-1].get("texts_per_second") if record.curve else None
+    return [
+        NONE if cost is None else f"{cost.parameters:,}",
+        NONE if cost is None else f"{cost.bytes / 1e6:.2f}",
+        f"{speed:,.0f}" if speed else NONE,
     ]
 
 
@@ -157,6 +172,7 @@ def leaderboard_section(run: RunData) -> Html:
     rest = [record for record in run.records if record.number not in places]
     ordered = [*run.ranked, *rest]
     names = list(run.space)
+    costs = () if run.own_objective else _COSTS
     head = [
         "place",
         "trial",
@@ -164,10 +180,10 @@ def leaderboard_section(run: RunData) -> Html:
         "state",
         "epochs",
         "time",
-        "texts/s",
+        *costs,
         *names,
     ]
-    numeric = [True, True, True, False, True, True, True]
+    numeric = [True, True, True, False, True, True, *(True for _ in costs)]
     numeric += [run.space[name].type != "categorical" for name in names]
     rows = [_standing(run, record, places.get(record.number)) for record in ordered]
     if any(record.name for record in run.records):
@@ -247,7 +263,6 @@ def _curve_row(run: RunData, record: TrialRecord) -> list[str]:
 def _standing(run: RunData, record: TrialRecord, place: int | None) -> list[Child]:
     last: Mapping[str, float] = record.curve[-1] if record.curve else {}
     named = [record.name or ""] if any(each.name for each in run.records) else []
-    speed = last.get("texts_per_second")
     return [
         str(place or NONE),
         _html.trial_link(record.number, has_curve=bool(record.values)),
@@ -256,7 +271,7 @@ def _standing(run: RunData, record: TrialRecord, place: int | None) -> list[Chil
         str(record.state),
         f"{last['epoch']:.3g}" if last else NONE,
         duration(last["seconds"]) if last else NONE,
-        f"{speed:,.0f}" if speed else NONE,
+        *([] if run.own_objective else _costs(run, record)),
         *(_param(run, record, name) for name in run.space),
     ]
 

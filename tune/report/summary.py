@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from tune.analysis.run_data import RunData
 from tune.analysis.winner_score import Score, score_winner
-from tune.config.metrics import HELD_OUT, Metric, accuracy_name, cost_words, metric_words
+from tune.config.metrics import HELD_OUT, Metric, accuracy_name, metric_words
 from tune.config.search_file import summarise_search
 from tune.formatting import counted, duration, value_text
 from tune.run_folder import leaderboard
-from tune.study.front import cost_of
+from tune.study.front import front_ends
 
 _VERSIONS = ("textcls-tune", "torch", "ray", "optuna")
 _CELL = "text-align:left;vertical-align:top;padding:1px 12px 1px 0"
@@ -92,7 +92,7 @@ def _rows(run: RunData) -> Iterator[tuple[str, str]]:
         yield "Winner", f"trial {judged.record.number}: {', '.join(params)}".removesuffix(": ")
         yield f"Chosen by {metric_words(run.metric)}", _chosen(run, judged.value)
     if run.cost is not None:
-        yield "Front", _front(run, run.cost)
+        yield "Front", front_ends(run.front, run.cost)
     best = run.result.get("best") or {}
     scores = {score.split: score for score in judged.scores} if judged is not None else {}
     for split in reversed(HELD_OUT):
@@ -143,16 +143,6 @@ def _chosen(run: RunData, value: float) -> str:
         return f"{value:.4f}{where}, {how}"
     seeds = counted(len(first["values"]), "fresh seed")
     return f"{first['mean']:.4f}, the mean of {seeds}"
-
-
-def _front(run: RunData, cost: str) -> str:
-    """Say how far the front reaches: its cheapest and its most accurate trial."""
-    ends = [
-        f"{each.value or 0.0:.4f} with {cost_of(each, cost) or 0.0:,.0f} {cost_words(cost)} "
-        f"(trial {each.number})"
-        for each in (run.front[:1] + run.front[1:][-1:])
-    ]
-    return f"{counted(len(run.front), 'trial')}: {' to '.join(ends)}" if ends else ""
 
 
 def _alone(run: RunData, split: str, share: float) -> str:

@@ -8,6 +8,7 @@ __all__ = [
     "ensembles",
     "fallback",
     "manifest",
+    "other_trial",
     "paired_test",
     "preference",
     "previous_winner",

@@ -89,6 +89,18 @@ class RunManifest:
         atomic.write_json(self.folder.environment, described)
         return changes
 
+    def changes(self, corpora: Corpora) -> list[str]:
+        """Return what differs from the texts and vectors that the run began with.
+
+        Args:
+            corpora: As they are read now.
+
+        Raises:
+            SearchError: What it began with is not recorded.
+        """
+        found = _provenance(corpora)
+        return list(_changes(self._read(len(found))["corpora"], found))
+
     def _read(self, count: int) -> dict[str, Any]:
         """Return the description of a run with so many corpora: none where it trains no texts."""
         path = self.folder.environment
@@ -122,7 +134,13 @@ def _changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterato
 
 
 def _provenance(corpora: Corpora) -> list[dict[str, Any]]:
+    from textcls.corpus import bundle_parts
+
     return [
-        {"embeddings": embeddings.model_dump(mode="json"), **corpus.provenance}
+        {
+            "embeddings": embeddings.model_dump(mode="json"),
+            **corpus.provenance,
+            "bundle_parts": asdict(bundle_parts(corpus)),
+        }
         for embeddings, corpus in corpora.items()
     ]

@@ -60,7 +60,9 @@ def compare_predictions(
     For accuracy: McNemar's exact test, and the interval of Bonett and Price (2012) for a difference
     of paired shares. For macro F1 and balanced accuracy, which are no shares of texts: a test that
     exchanges the two predictions of texts at random (Yeh 2000) and a bootstrap over texts, both
-    with a fixed seed. Both measures are means over the classes that occur among the labels.
+    with a fixed seed. As everywhere, macro F1 is the mean over
+    the classes that occur among the labels or that classifier's predictions (scikit-learn's), and
+    balanced accuracy the mean over those among the labels.
 
     Args:
         labels: int (texts,), each below `classes`.
@@ -116,8 +118,8 @@ def _interval_of_shares(only_old: int, only_new: int, texts: int) -> tuple[float
 class _Cells:
     """The texts, counted by label and both predictions: resampling them is resampling counts.
 
-    counts: int64 (cells,). label, old, new: int64 (cells,), positions among the classes that occur
-    among the labels; `classes`, their number, stands for any other.
+    counts: int64 (cells,). label, old, new: int64 (cells,), positions among the `classes` that
+    occur among the labels or the predictions.
     """
 
     counts: Array
@@ -131,11 +133,9 @@ class _Cells:
     def of(cls, labels: Array, old: Array, new: Array, classes: int, measure: str) -> "_Cells":
         wide = (labels.astype(np.int64) * classes + old) * classes + new
         codes, counts = np.unique(wide, return_counts=True)
-        occur = np.unique(labels)  # a class without a label does not tell the two apart
-        place = np.full(classes, len(occur))
-        place[occur] = np.arange(len(occur))
         parts = codes // classes**2, codes // classes % classes, codes % classes
-        label, first, second = (place[part] for part in parts)
+        occur = np.unique(np.concatenate(parts))
+        label, first, second = (np.searchsorted(occur, part) for part in parts)
         return cls(counts, label, first, second, len(occur), measure)
 
     def value(self, counts: Array, of: str, exchanged: Array | None = None) -> Array:
@@ -161,16 +161,16 @@ class _Cells:
             return np.asarray(shares.sum(axis=1) / present)
         both = texts + self._sums(kept, own) + self._sums(swapped, other)
         scores = np.divide(2 * hits, both, out=np.zeros_like(hits), where=both > 0)
-        return np.asarray(scores.mean(axis=1))
+        return np.asarray(scores.sum(axis=1) / np.maximum(1, (both > 0).sum(axis=1)))
 
     def _sums(self, counts: Array, place: Array) -> Array:
         """Add the cells of each class up, float64 (draws, classes)."""
         order = np.argsort(place, kind="stable")
         present, starts = np.unique(place[order], return_index=True)
         added = np.add.reduceat(counts[:, order], starts, axis=1)
-        found = np.zeros((len(counts), self.classes + 1))
+        found = np.zeros((len(counts), self.classes))
         found[:, present] = added
-        return found[:, : self.classes]
+        return found
 
     def bootstrap(self) -> tuple[float, float]:
         """Return the 95 % interval of new minus old."""

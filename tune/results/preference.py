@@ -10,33 +10,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from textcls.models.operations import operations_per_token
-from textcls.runtime.bundle_files import size_of
-from tune.config import optuna_space
+from tune.analysis.costs import Cost, CostCounter
 from tune.config.metrics import metric_words, parse_metric
-from tune.config.search_file import ObjectiveSearchFile, Preferred, SearchFile
+from tune.config.search_file import Preferred, SearchFile
 from tune.execution.data import Corpora
 from tune.results._rerun_stats import Confirmation
 from tune.study.records import TrialRecord
 
 KEPT = 10
 """Best trials whose checkpoints are kept for the choice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an exported trial takes."""
-
-    parameters: int
-    """Numbers that it has, the linear classifier's included."""
-    bytes: int
-    """That they take on the disk, half precision where a bundle has it; words are not counted."""
-    operations_per_token: float
-    """Multiplications of the encoder for a token, as `textcls.models.operations` counts them."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields by their names, as `leaderboard.csv` has them."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +63,6 @@ class Preference:
         )
 
 
-def costs_of(
-    records: Sequence[TrialRecord], config: SearchFile, corpora: Corpora
-) -> dict[int, Cost]:
-    """Count what each trial's classifier takes, by the trial's number.
-
-    Args:
-        records: The trials.
-        config: The search.
-        corpora: The corpora of its trials; none for an objective of one's own, which has no costs.
-
-    Returns:
-        The costs; none of a trial whose parameters are no longer those of a classifier.
-    """
-    if isinstance(config, ObjectiveSearchFile):
-        return {}
-    searched = optuna_space.searched(config)
-    found = {}
-    for record in records:
-        model, embeddings, _ = config.configuration(
-            optuna_space.decode_params(searched, record.params)
-        )
-        corpus = corpora.get(embeddings)
-        if corpus is None:
-            continue
-        linear = corpus.linear if model.linear_weight > 0 else None
-        parameters, size = size_of(
-            model,
-            len(corpus.label_names),
-            (len(corpus.vocabulary), corpus.embeddings.shape[1]),
-            None if linear is None else len(linear.keys),
-        )
-        operations = operations_per_token(model, corpus.embeddings.shape[1])
-        found[record.number] = Cost(parameters, size, operations)
-    return found
-
-
 def choose_cheapest(
     config: SearchFile,
     corpora: Corpora,
@@ -139,7 +85,9 @@ def choose_cheapest(
     values = {record.number: record.value for record in candidates if record.value is not None}
     if confirmed is not None:
         values = {each.number: each.mean for each in confirmed.standings if each.number in values}
-    costs = costs_of([each for each in candidates if each.number in values], config, corpora)
+    costs = CostCounter.of_corpora(config, corpora).costs(
+        each for each in candidates if each.number in values
+    )
     values = {number: value for number, value in values.items() if number in costs}
     if prefer == "accurate" or not values:
         return None

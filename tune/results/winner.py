@@ -343,7 +343,7 @@ def front_table(
         ]
         for each in reversed(front_of(records, cost))
     ]
-    return ["front: trial", config.search.metric, cost_words(cost), "parameters"], rows
+    return ["front: trial", config.search.metric, cost_words(cost), "hyperparameters"], rows
 
 
 def _figure(value: float | None) -> str:

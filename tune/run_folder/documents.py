@@ -166,6 +166,15 @@ class _VectorsPart(_Part):
     name: Text | None = None
 
 
+class _SizesPart(_Part):
+    words: Annotated[int, Field(ge=2, le=10**9)]
+    dim: Annotated[int, Field(ge=1, le=10**6)]
+    classes: Annotated[int, Field(ge=1, le=10**6)]
+    vocabulary_bytes: Count
+    features: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    linear_vocabulary_bytes: Count = 0
+
+
 class _CorpusPart(_Part):
     embeddings: _VectorsPart | None = None
     data: Text | None = None
@@ -178,6 +187,7 @@ class _CorpusPart(_Part):
     tokenizer: Text | None = None
     vocabulary: Count | None = None
     dim: Count | None = None
+    bundle_parts: _SizesPart | None = None
     coverage: Shares = Field(default_factory=dict)
     substitutions: list[Text] = Field(default_factory=list)
     notices: list[Text] = Field(default_factory=list)

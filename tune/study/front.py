@@ -1,8 +1,10 @@
 """The front of a search with two objectives: the trials that no other one dominates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tune import pareto
+from tune.config.metrics import cost_words
+from tune.formatting import counted
 from tune.study.records import Chain, TrialRecord, chains_of
 
 
@@ -45,3 +47,22 @@ def front_of(records: Iterable[TrialRecord], cost: str) -> list[TrialRecord]:
         cost: The name of the cost.
     """
     return [chain.furthest for chain in front_chains(chains_of(records), cost)]
+
+
+def front_ends(front: Sequence[TrialRecord], cost: str) -> str:
+    """Say how far a front reaches: its cheapest and its most accurate trial.
+
+    Args:
+        front: Its trials, the cheapest first (`front_of`).
+        cost: The name of the cost.
+
+    Returns:
+        A phrase such as "3 trials: 0.9022 with 6,336 operations a token (trial 5) to ..."; empty
+        where no trial has reported.
+    """
+    ends = [
+        f"{each.value or 0.0:.4f} with {cost_of(each, cost) or 0.0:,.0f} {cost_words(cost)} "
+        f"(trial {each.number})"
+        for each in (*front[:1], *front[1:][-1:])
+    ]
+    return f"{counted(len(front), 'trial')}: {' to '.join(ends)}" if ends else ""

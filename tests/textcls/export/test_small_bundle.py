@@ -132,7 +132,7 @@ def test_other_texts_may_be_named(
     ("about", "message"),
     [
         ({}, "does not record its data"),
-        ({"configuration": {"data": {"name": "/no/such.csv"}}}, "/no/such.csv"),
+        ({"configuration": {"data": {"name": "/no/such.csv"}}}, "such.csv: no such file"),
         ({"configuration": {"data": {"name": 3}}}, "is damaged"),
         (
             {
@@ -174,3 +174,28 @@ def test_nothing_else_is_overwritten(
     assert "is the classifier itself" in said
     with pytest.raises(SystemExit):
         export.main([str(trained)])
+
+
+def test_where_the_data_lies_can_be_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "secret place"
+    place.mkdir()
+    rows = [f"the {word} number {i},{word}" for i in range(40) for word in ("goal", "stock")]
+    (place / "own.csv").write_text("text,label\n" + "\n".join(rows), encoding="utf-8")
+    command = ["--set", f"data.name={place}/own.csv", "--set", "embeddings.name=random"]
+    out = tmp_path / "whole"
+    assert train.main([*command, "--out", str(out), "--set", "model.hidden_size=4"]) == 0
+    assert all(b"secret" not in path.read_bytes() for path in out.iterdir())
+    capsys.readouterr()
+    small = ["--small", str(tmp_path / "small")]
+    assert export.main([str(out), *small]) == 1
+    assert "own.csv" in (said := capsys.readouterr().err)
+    assert "with --data" in said
+    assert export.main([str(out), *small, "--data", str(place / "own.csv")]) == 0
+    assert "texts of test get another label" in capsys.readouterr().out
+    monkeypatch.chdir(place)
+    assert export.main([str(out), *small]) == 0
+    (place / "own.csv").write_text("text,label\na,goal\nb,stock\n" * 9, encoding="utf-8")
+    assert export.main([str(out), *small]) == 1
+    assert "has changed since" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import torch
 from textcls.config.models import ModelConfig
 from textcls.models.classifier import Classifier
 from textcls.models.operations import OVERHEAD, operations_per_token
-from textcls.runtime.bundle_files import parameter_count
+from textcls.runtime.bundle_layout import BundleParts
 
 CURVES = Path(__file__).parents[3] / "benchmarks" / "curves"
 
@@ -65,4 +65,5 @@ def test_parameters_are_the_numbers_of_the_classifier(model: ModelConfig) -> Non
     classifier = Classifier(torch.zeros(30, 11), 5, model, compiled=False)
     numbers = [each for each in classifier.state_dict().values() if each.is_floating_point()]
     expected = sum(each.numel() for each in numbers)
-    assert parameter_count(model, 11, words=30, classes=5) == expected
+    parts = BundleParts(words=30, dim=11, classes=5, vocabulary_bytes=0)
+    assert parts.size_of(model).parameters == expected

@@ -35,7 +35,12 @@ def bundle(tmp_path: Path) -> Path:
         },
         "provenance": {"data": f"tickets.csv ({data})"},
     }  # fmt: skip
-    return export_small(tmp_path / "made", about=about)
+    made = export_small(tmp_path / "made", about=about)
+    # As an earlier version wrote it: with the whole path.
+    content = json.loads((made / "bundle.json").read_text())
+    content["about"] = about
+    (made / "bundle.json").write_text(json.dumps(content))
+    return made
 
 
 def run(
@@ -43,7 +48,9 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with this hub and a cache of its own; the hub's address is read at import."""
     address = hub if isinstance(hub, str) else hub.address
-    own = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": TOKEN}
+    # Xet, where it is installed, talks to servers of its own; without it large files go by LFS.
+    own = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": TOKEN,
+           "HF_HUB_DISABLE_XET": "1"}  # fmt: skip
     return subprocess.run(
         [sys.executable, "-m", module, *options],
         capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120,
@@ -74,6 +81,48 @@ def test_it_comes_back_as_it_went(hub: ModelHub, bundle: Path, tmp_path: Path) -
     assert again.stdout == here.stdout
 
 
+def test_large_files_come_back_as_they_went(hub: ModelHub, bundle: Path, tmp_path: Path) -> None:
+    weights = bundle / "classifier.safetensors"
+    size = weights.stat().st_size
+    hub.large.part_bytes = size // 3
+    done = run(hub, tmp_path, "textcls.push", str(bundle), "ann/large")
+    assert (done.returncode, done.stderr) == (0, "")
+    parts = [hub.large.part_bytes] * 3 + ([size % 3] if size % 3 else [])
+    assert hub.large.received == parts
+    repository = hub.repositories["ann/large"]
+    assert repository.commits[repository.latest][weights.name] == weights.read_bytes()
+    here = run(hub, tmp_path, "textcls.predict", str(bundle), *TEXTS[:2])
+    there = run(hub, tmp_path, "textcls.predict", "hf://ann/large", *TEXTS[:2])
+    assert there.stdout == here.stdout
+    again = run(hub, tmp_path, "textcls.push", str(bundle), "ann/second")
+    assert again.returncode == 0
+    assert hub.large.received == parts  # the storage has it already
+
+
+def test_large_files_that_the_hub_refuses_are_one_message(
+    hub: ModelHub, bundle: Path, tmp_path: Path
+) -> None:
+    hub.large.refusal = "You have exceeded your storage limit"
+    done = run(hub, tmp_path, "textcls.push", str(bundle), "ann/full")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "ann/full" in done.stderr
+    assert "the hub does not take a file" in done.stderr
+    assert "exceeded your storage limit" in done.stderr
+    assert not hub.repositories["ann/full"].commits
+
+
+def test_a_hub_without_xet_is_told_with_the_way_around_it(
+    hub: ModelHub, bundle: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("hf_xet", reason="huggingface_hub brings it on most machines only")
+    done = run(hub, tmp_path, "textcls.push", str(bundle), "ann/plain", HF_HUB_DISABLE_XET="0")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "HF_HUB_DISABLE_XET=1 uploads them without it" in done.stderr
+
+
 def test_a_revision_stays_as_it_was(hub: ModelHub, bundle: Path, tmp_path: Path) -> None:
     assert run(hub, tmp_path, "textcls.push", str(bundle), "ann/tickets").returncode == 0
     repository = hub.repositories["ann/tickets"]
@@ -102,7 +151,7 @@ assert np.array_equal(clf.predict_proba(texts), again.predict_proba(texts))
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120,
         env={**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "hf"),
-             "HF_HUB_OFFLINE": "0"},
+             "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"},
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout == f"{hub.address}/ann/own\n"

@@ -523,3 +523,60 @@ def test_values_that_change_are_answered(
 
 def test_labels_of_the_small_classifier(sound: Path) -> None:
     assert load_predictor(sound).label_names == LABELS
+
+
+def _about(data: str, vectors: str, *notices: str) -> dict[str, Any]:
+    return {
+        "configuration": {"data": {"name": data, "seed": 3}, "embeddings": {"name": vectors}},
+        "provenance": {"data": data, "data_fingerprint": "8e1", "notices": list(notices)},
+    }
+
+
+def test_no_folder_of_the_data_travels_with_a_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home" / "jane doe"
+    home.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    notice = f"{home}/own/tickets.csv: 3 rows were left out; ~/own/tickets.csv has others"
+    about = _about("~/own/tickets.csv", f"{home}/vectors/glove.txt", notice)
+    out = export_small(tmp_path, about=about)
+    for path in out.iterdir():
+        assert b"jane" not in path.read_bytes()
+        assert b"own/" not in path.read_bytes()
+    kept = read_bundle(out).description.about
+    assert kept.configuration is not None
+    assert kept.configuration["data"] == {"name": "tickets.csv", "seed": 3}
+    assert kept.configuration["embeddings"] == {"name": "glove.txt"}
+    assert kept.provenance == {
+        "data": "tickets.csv",
+        "data_fingerprint": "8e1",
+        "notices": ["tickets.csv: 3 rows were left out; tickets.csv has others"],
+    }
+
+
+@pytest.mark.parametrize("name", ["dair-ai/emotion", "ag_news", "synthetic", "a\x00b", "x" * 5_000])
+def test_what_is_no_path_stays(name: str, tmp_path: Path) -> None:
+    out = export_small(tmp_path, about=_about(name, "glove-6b-50d", "dair-ai/emotion: 2 rows"))
+    kept = read_bundle(out).description.about
+    assert kept.model_dump(exclude_unset=True) == _about(
+        name, "glove-6b-50d", "dair-ai/emotion: 2 rows"
+    )
+
+
+def test_a_relative_path_of_a_file_that_is_there_is_shortened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "tickets.csv").write_text("text,label\n")
+    monkeypatch.chdir(tmp_path)
+    out = export_small(tmp_path, about=_about("own/tickets.csv", "random", f"{tmp_path}/own/x"))
+    kept = read_bundle(out).description.about.model_dump(exclude_unset=True)
+    assert kept == _about("tickets.csv", "random", "x")
+
+
+def test_a_bundle_with_a_whole_path_still_loads(folder: Path) -> None:
+    content = json.loads((folder / "bundle.json").read_text())
+    content["about"] = _about("/home/jane/tickets.csv", "random")
+    (folder / "bundle.json").write_text(json.dumps(content))
+    assert read_bundle(folder).description.about.configuration == content["about"]["configuration"]

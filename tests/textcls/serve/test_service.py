@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serve_parts import Service, serving
 
+from textcls.calibration.conformal import least_probability, measure_scores
 from textcls.runtime.loading import load_predictor
 
 ROOT = Path(__file__).parents[3]
@@ -87,6 +89,42 @@ def test_each_of_many_callers_gets_its_own_answer(service: Service) -> None:
         assert list(threads.map(service.predict, asked)) == [alone[text] for text in asked]
 
 
+def test_sets_of_labels_hold_the_true_one_as_often_as_asked(bundle: Path, tmp_path: Path) -> None:
+    # 300 texts whose true label is the second most probable one of the text, now and then.
+    predictor, rng = load_predictor(bundle), np.random.default_rng(0)
+    words = ["goal", "match", "stock", "market", "the"]
+    texts = [" ".join(rng.choice(words, rng.integers(1, 6))) for _ in range(600)]
+    rows = predictor.probabilities(texts)
+    places = np.argsort(-rows, axis=1)[np.arange(600), rng.choice(3, 600, p=(0.7, 0.2, 0.1))]
+    scores = measure_scores(rows[:300], places[:300], "test")
+    assert scores is not None
+    scored = tmp_path / "scored"
+    shutil.copytree(bundle, scored)
+    content = json.loads((scored / "bundle.json").read_text(encoding="utf-8"))
+    content["conformal"] = scores.model_dump(mode="json")
+    (scored / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
+    with serving(scored) as service:
+        assert service.ask("GET", "/info")[1]["coverage"] == {"split": "test", "texts": 300}
+        for coverage in (0.5, 0.8, 0.95):
+            found = service.predict(*texts[300:], coverage=coverage, top=2)
+            held = [LABELS[i] in one["labels"] for one, i in zip(found, places[300:], strict=True)]
+            # Three standard deviations of a share of 300 texts, and as much of the 300 scores'.
+            assert np.mean(held) >= coverage - 3 * (2 * coverage * (1 - coverage) / 300) ** 0.5
+            least = least_probability(scores, coverage)
+            for one, row in zip(found, rows[300:], strict=True):
+                assert one["labels"][0] == one["label"] == one["top"][0]["label"]
+                expected = {LABELS[i] for i in np.flatnonzero(row >= least)} | {one["label"]}
+                assert set(one["labels"]) == expected
+        assert all("labels" not in one for one in service.predict(*texts[:3]))
+
+
+def test_a_classifier_without_scores_refuses_sets(service: Service) -> None:
+    status, answer = service.ask("POST", "/predict", {"texts": ["goal"], "coverage": 0.9})
+    assert (status, answer["error"]["code"]) == (422, "no_coverage")
+    assert "no scores of held-out texts" in answer["error"]["message"]
+    assert service.ask("GET", "/info")[1]["coverage"] is None
+
+
 def test_the_pages_tell_of_the_classifier_and_of_the_service(service: Service) -> None:
     assert service.ask("GET", "/health") == (200, {"status": "ok"})
     status, info = service.ask("GET", "/info")
@@ -99,7 +137,9 @@ def test_the_pages_tell_of_the_classifier_and_of_the_service(service: Service) -
     status, page = service.ask("GET", "/openapi.json")
     assert {"/predict", "/health", "/info", "/metrics"} == set(page["paths"])
     body = page["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
-    assert set(body["schema"]["properties"]) == {"texts", "top", "threshold", "below"}
+    assert set(body["schema"]["properties"]) == {"texts", "top", "threshold", "below", "coverage"}
+    answer = page["components"]["schemas"]["TextPrediction"]["properties"]
+    assert set(answer) == {"label", "probability", "top", "labels"}
 
 
 def test_the_metrics_count(service: Service) -> None:
@@ -137,6 +177,9 @@ def test_the_metrics_count(service: Service) -> None:
         ({"texts": ["goal"], "tpo": 3}, 422, "invalid_request", "did you mean top?"),
         ({"texts": ["goal"], "top": 0}, 422, "invalid_request", "top"),
         ({"texts": ["goal"], "threshold": 1.5}, 422, "invalid_request", "threshold"),
+        ({"texts": ["goal"], "coverage": 1}, 422, "invalid_request", "coverage"),
+        ({"texts": ["goal"], "coverage": 0}, 422, "invalid_request", "coverage"),
+        ({"texts": ["goal"], "coverage": "0.9"}, 422, "invalid_request", "coverage"),
         ({"texts": ["goal"] * 51}, 413, "too_many_texts", "at most 50 texts, but has 51"),
         ({"texts": ["", "x" * 901]}, 413, "text_too_long", "texts[1] has 901"),
         (b" " * 20_001, 413, "too_large", "20,000 bytes"),
@@ -190,7 +233,9 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=8,
 )
-keys = st.sampled_from(["texts", "top", "threshold", "below", "", "Texts"]) | st.text(max_size=5)
+keys = st.sampled_from(["texts", "top", "threshold", "below", "coverage", "", "Texts"]) | st.text(
+    max_size=5
+)
 requests = st.dictionaries(keys, values | st.lists(st.text(max_size=30), max_size=60), max_size=5)
 bodies = st.one_of(
     requests.map(lambda each: json.dumps(each).encode()),

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bundle_parts import small_corpus
 
 from textcls.config.models import EmbeddingConfig
 from textcls.exceptions import ConfigError
@@ -20,7 +21,7 @@ SEARCH = SearchFile(space={"hidden_size": IntDistribution(type="int", low=8, hig
 
 
 def corpora(fingerprint: str = "1", vectors: str = "2") -> Any:
-    """What a record reads of a corpus."""
+    """A small corpus of such an origin."""
     provenance = {
         "data": "ag_news",
         "vectors": "corpus",
@@ -28,7 +29,7 @@ def corpora(fingerprint: str = "1", vectors: str = "2") -> Any:
         "vectors_fingerprint": vectors,
         "notices": ["the hub cannot be reached"],
     }
-    return {EmbeddingConfig(): SimpleNamespace(provenance=provenance)}
+    return {EmbeddingConfig(): replace(small_corpus(), provenance=provenance)}
 
 
 def record(root: Path) -> RunManifest:
@@ -79,6 +80,12 @@ def test_what_may_not_change_is_named() -> None:
     other = SEARCH.model_copy(update={"model": SEARCH.model.model_copy(update={"name": "cnn"})})
     with pytest.raises(ConfigError, match=r"model\.name: was 'gru', now 'cnn'"):
         check_unchanged(SEARCH, other)
+
+
+def test_another_preference_is_answered_with_the_command_for_it() -> None:
+    search = SEARCH.search.model_copy(update={"prefer": "small"})
+    with pytest.raises(ConfigError, match="export RUN --prefer small --out FOLDER"):
+        check_unchanged(SEARCH, SEARCH.model_copy(update={"search": search}))
 
 
 def test_a_revision_of_git_or_none(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn import metrics
 
-from textcls.training.metrics import confusion_matrix, measures_of
+from textcls.training.metrics import confusion_matrix, macro_f1, measures_of
 from tune.results.paired_test import compare_predictions
 
 MEASURES = ("accuracy", "macro_f1", "balanced_accuracy")
@@ -68,11 +69,26 @@ def test_the_interval_covers_and_the_test_errs_as_often_as_it_says(measure: str)
     assert missed <= most
 
 
-def test_a_class_that_no_label_has_is_a_mistake_and_nothing_else() -> None:
+def test_a_class_that_no_label_has_counts_as_it_does_in_macro_f1_elsewhere() -> None:
     labels = np.array([0, 0, 1, 1])
-    found = compare_predictions(labels, np.array([0, 2, 1, 1]), labels, 3, "macro_f1")
+    old = np.array([0, 2, 1, 1])
+    found = compare_predictions(labels, old, labels, 4, "macro_f1")
     assert found.new == 1.0
-    assert found.old == pytest.approx((2 / 3 + 1) / 2)
+    assert found.old == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert found.old == pytest.approx(macro_f1(confusion_matrix(labels, old, 4)))
+    balanced = compare_predictions(labels, old, labels, 4, "balanced_accuracy")
+    assert (balanced.old, balanced.new) == (0.75, 1.0)
+
+
+def test_macro_f1_is_scikit_learns_whatever_classes_occur() -> None:
+    random = np.random.default_rng(5)
+    for _ in range(50):
+        some = random.choice(12, 6, replace=False)
+        labels, old, new = (random.choice(some[:k], 30) for k in (3, 5, 6))
+        found = compare_predictions(labels, old, new, 12, "macro_f1")
+        expected = [metrics.f1_score(labels, guess, average="macro") for guess in (old, new)]
+        assert [found.old, found.new] == pytest.approx(expected)
+        assert found.low <= found.high
 
 
 def test_without_a_text_there_is_nothing_to_compare() -> None:

@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundle_parts import LABELS, export_small
 from record_parts import record
-from safetensors.numpy import load_file
 from whole_search import run_once
 
 from textcls.corpus import Corpus, prepare_corpus
-from textcls.runtime.bundle_files import read_bundle, size_of
 from tune.config.search_file import SearchFile
 from tune.execution.data import Corpora
 from tune.results._rerun_stats import Confirmation, Standing
-from tune.results.preference import Preference, choose_cheapest, costs_of
+from tune.results.preference import Preference, choose_cheapest
 from tune.study.records import State, TrialRecord
 
 SIZES = (4, 16, 64)
@@ -107,28 +104,6 @@ def test_fresh_seeds_give_means_and_their_error(corpora: Corpora) -> None:
     assert (found.best, found.chosen, found.value) == (1, 2, 0.8725)  # trial 0 has no fresh seeds
 
 
-def test_the_costs_of_a_classifier(corpora: Corpora) -> None:
-    config = SearchFile.model_validate(SEARCH)
-    costs = costs_of(trials(0.9, 0.8, 0.7), config, corpora)
-    assert costs[0].bytes > costs[1].bytes > costs[2].bytes
-    assert costs[0].parameters - costs[2].parameters > 3 * (64 * 68 - 4 * 8)
-    alone = SearchFile.model_validate(SEARCH | {"model": {"name": "gru", "linear_weight": 0.0}})
-    assert costs_of(trials(0.9, 0.8, 0.7), alone, corpora)[0].bytes < costs[0].bytes
-    assert costs_of(trials(0.9, 0.8, 0.7), config, {}) == {}
-
-
-@pytest.mark.parametrize("model", [{}, {"name": "cnn", "ngrams": 1}, {"layers": 2}])
-def test_the_size_is_that_of_the_file(model: dict[str, Any], tmp_path: Path) -> None:
-    out = export_small(tmp_path, linear_weight=2.0, **model)
-    files = read_bundle(out)
-    assert files.linear is not None
-    kept = [load_file(out / f"{name}.safetensors") for name in ("classifier", "linear")]
-    arrays = [each for file in kept for name, each in file.items() if name != "penalty"]
-    words = files.weights["embeddings"].shape
-    found = size_of(files.description.model, len(LABELS), words, len(files.linear["keys"]))
-    assert found == (sum(each.size for each in arrays), sum(each.nbytes for each in arrays))
-
-
 @pytest.mark.parametrize("confirm", [0, 3])
 def test_a_search_leaves_the_cheapest_in_best(confirm: int, tmp_path: Path) -> None:
     # Without a linear classifier, which might win alone.
@@ -151,8 +126,8 @@ def test_a_search_leaves_the_cheapest_in_best(confirm: int, tmp_path: Path) -> N
     bundle = json.loads((run / "best" / "bundle.json").read_text(encoding="utf-8"))
     assert bundle["about"]["search"]["trial"] == found["chosen"]
     assert bundle["model"]["hidden_size"] == int(rows[found["chosen"]]["hidden_size"])
-    kept = load_file(run / "best" / "classifier.safetensors")
-    size = sum(array.nbytes for array in kept.values())
+    files = ("classifier.safetensors", "vocabulary.json")
+    size = sum((run / "best" / name).stat().st_size for name in files)
     assert size == found["cost"]["bytes"] == int(rows[found["chosen"]]["bytes"])
     report = (run / "report.html").read_text(encoding="utf-8")
     assert found["reason"].partition(":")[0] in report

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ pytestmark = [
 TOKEN = "t" * 16
 SERVED = """
 import json, sys, urllib.error, urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from tune.execution import ray_connect
 ray_connect.configure_ray(None)  # before Ray is imported
 from ray import serve
@@ -39,16 +41,24 @@ def ask(path, body=None, token=None, host=None):
     request = urllib.request.Request(f"http://127.0.0.1:%(port)d{path}", data, headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.loads(answer.read())
+            content = answer.read()
+            return answer.status, content.decode() if path == "/metrics" else json.loads(content)
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())
 
 with ray_cluster.session(cpus=3, dashboard=False):
     serve.start(http_options={"host": "127.0.0.1", "port": %(port)d})
-    app = build(ServeArguments(bundle=sys.argv[1], max_replicas=2, cpus=0.5))
-    serve.run(app)
+    arguments = ServeArguments(
+        bundle=sys.argv[1], min_replicas=%(replicas)d, max_replicas=2, cpus=0.5
+    )
+    serve.run(build(arguments))
+    with ThreadPoolExecutor(4) as threads:
+        one = lambda _: ask("/predict", {"texts": ["goal match"]}, %(token)r)
+        many = list(threads.map(one, range(40)))
     print("TOLD", json.dumps({
         "health": ask("/health"),
+        "many": many,
+        "counts": [ask("/metrics", token=%(token)r)[1] for _ in range(20)],
         "right": ask("/predict", {"texts": ["goal match", ""]}, %(token)r),
         "wrong": ask("/predict", {"text": 1}, %(token)r),
         "none": ask("/predict", {"texts": ["goal"]}, None),
@@ -67,11 +77,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_it_answers_as_the_service_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_it_answers_as_the_service_does(replicas: int, tmp_path: Path) -> None:
     from textcls.runtime.loading import load_predictor
 
     folder = export_small(tmp_path)
-    code = SERVED % {"port": free_port(), "token": TOKEN}
+    code = SERVED % {"port": free_port(), "token": TOKEN, "replicas": replicas}
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False,
         timeout=220, env={**os.environ, "TEXTCLS_SERVE_TOKEN": TOKEN},
@@ -91,7 +102,14 @@ def test_it_answers_as_the_service_does(tmp_path: Path) -> None:
     assert (told["none"][0], told["none"][1]["error"]["code"]) == (401, "unauthorized")
     assert told["elsewhere"][0] == 200  # with a token the name does not matter
     assert told["info"][1]["classes"] == list(LABELS)
-    assert told["replicas"] == {"RUNNING": 1}
+    assert told["replicas"] == {"RUNNING": replicas}
+    assert len(told["many"]) == 40
+    assert all(each == told["many"][0] for each in told["many"])
+    assert told["many"][0][1]["predictions"][0]["label"] == expected[0]
+    line = r'textcls_requests_total\{path="/predict",status="200"\} (\d+)'
+    counts = {int(found[1]) for text in told["counts"] if (found := re.search(line, text))}
+    # Each replica counts what it has answered: two of them share the 40 requests.
+    assert counts == {40} if replicas == 1 else max(counts) < 40
 
 
 @pytest.mark.parametrize(
