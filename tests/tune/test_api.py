@@ -111,7 +111,9 @@ def test_the_result_is_what_the_run_folder_holds(searched: tuple[SearchResult, W
     assert table["number"].tolist() == [0, 1, 2]
     assert table["val_accuracy"].max() == found.best.value
     assert "params_learning_rate" in table.columns
-    assert len(list(found.trials.curves())) == sum(len(each.values) for each in found.trials)
+    curves = list(found.trials.curves())
+    assert len(curves) == sum(len(each.values) for each in found.trials)
+    assert min(point["rung"] for point in curves) == 1  # as in the leaderboard
     assert repr(found).startswith("<SearchResult run: complete, 3 trials, best ")
     assert "learning_rate=" in found._repr_html_()
     loaded = SearchResult.load("run", found.folder.parent)

@@ -190,6 +190,7 @@ def _export_linear(
     if everything:
         corpus = with_all_learnt(corpus)
     about = {
+        "configuration": {"data": config.data.model_dump(mode="json")},
         "search": {
             "run": folder.name,
             "trial": None,
