@@ -28,6 +28,7 @@ from tune import (
     TrialConfig,
     api,
 )
+from tune.analysis import comparison
 from tune.config import search_file
 from tune.config.search_file import ObjectiveSearchFile
 from tune.exceptions import RunFolderError
@@ -276,6 +277,10 @@ def test_any_function_can_be_searched_and_is_confirmed_through_itself(
     assert len(seeds) == 8
     page = found.report.read_text(encoding="utf-8")
     assert "The whole configuration" not in page
+    assert repr(found.data) == "<RunData run: complete, 8 trials>"
+    (contender,) = comparison.contenders([found.data])
+    table = dict(dict(comparison.comparison_sections([contender]))["Search"])
+    assert table["data"] == (comparison.NONE,)  # not the default's, which nobody read
     loaded = search_file.load_search(found.folder / "space.yaml")
     assert isinstance(loaded, ObjectiveSearchFile)
     assert loaded == search.config

@@ -17,7 +17,7 @@ from tune.config.conditions import Space
 from tune.config.metrics import parse_metric
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.exceptions import RunFolderError, SearchError
-from tune.formatting import params_as_used
+from tune.formatting import counted, params_as_used
 from tune.run_folder import documents, paths
 from tune.run_folder.paths import RunFolder
 from tune.study import study
@@ -80,6 +80,9 @@ class RunData:
             [(trial.number, trial.value) for trial in RunData.load("first").ranked]
         """
         return load_run(paths.find(Path(runs_dir), os.fspath(run)))
+
+    def __repr__(self) -> str:
+        return f"<RunData {self.folder.name}: {self.state}, {counted(len(self.chains), 'trial')}>"
 
     @property
     def trials(self) -> Trials:
