@@ -11,7 +11,6 @@ from tune.analysis.winner_score import WinnerScore, error_of_difference, score_w
 from tune.config.distributions import AnyDistribution
 from tune.config.metrics import HELD_OUT
 from tune.config.parameters import SECTIONS, Parameter, all_parameters
-from tune.config.search_file import ObjectiveSearchFile
 from tune.formatting import NONE, counted, duration, params_as_used, value_text
 from tune.run_folder import leaderboard
 
@@ -183,9 +182,7 @@ def _fixed(each: Contender, section: str, field: str) -> str:
 
 
 def _data(each: Contender) -> str:
-    if isinstance(each.run.config, ObjectiveSearchFile):
-        return NONE
-    return str(each.run.corpus.get("data", each.run.config.data.name))
+    return each.run.data_name or NONE
 
 
 def _listed(epochs: Sequence[float]) -> str:

@@ -117,6 +117,13 @@ class RunData:
         """Whether the search went over a user's function and not over text classifiers."""
         return isinstance(self.config, ObjectiveSearchFile)
 
+    @property
+    def data_name(self) -> str:
+        """What the texts are called; empty for an objective of one's own, which reads none."""
+        if self.own_objective:
+            return ""
+        return str(self.corpus.get("data", self.config.data.name))
+
     @cached_property
     def space(self) -> Space:
         """The distribution of every parameter."""

@@ -186,7 +186,7 @@ def test_the_linear_classifier_wins_where_no_trial_is_better(
     value = f"{reached['validation']:.4f}"
     assert said["fallback"]["reason"] == (
         "No trial is better than the linear classifier alone: its validation accuracy is "
-        f"{value}, that of trial 3, the best, {value}."
+        f"{value}, and that of the best trial, number 3, is {value}."
     )
     # Its weights are kept in half precision, which may turn a text or two.
     assert accuracy(folder) == pytest.approx(reached["test"], abs=0.01)
