@@ -20,7 +20,7 @@ COMMANDS = {
     "predict": ("textcls.predict", "print the label of each text and its probability"),
     "check": ("textcls.check.__main__", "tell whether a classifier still suits new texts"),
     "push": ("textcls.push.__main__", "publish a classifier on the Hugging Face hub"),
-    "export": ("textcls.export.__main__", "write a classifier as an ONNX model"),
+    "export": ("textcls.export.__main__", "make a classifier smaller, or an ONNX model of it"),
     "serve": ("textcls.serve.__main__", "answer requests for predictions over HTTP"),
     "completion": ("tune.completion", "print the completion script of a shell"),
 }

@@ -58,10 +58,15 @@ def make_parser() -> CommandParser:
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
-        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+        "--runs-dir",
+        default="runs",
+        metavar="DIR",
+        help="where runs lie: runs by default, or s3://BUCKET/PATH",
     )
     parser.add_argument(
-        "--storage", metavar="URL", help="open this database where the run names it, from now on"
+        "--storage",
+        metavar="URL",
+        help="a database that the run names and that may be opened, now and later",
     )
     parser.add_argument(
         "--port", type=_port, default=0, help="of the page; by default any that is free"
