@@ -233,8 +233,7 @@ def _confirmation_sentence(run: RunData, judged: WinnerScore) -> str:
 def _selection_sentence(run: RunData, judged: WinnerScore) -> str:
     many = judged.candidates > 1
     among = (
-        f"the best of {judged.candidates:,} trials, which were measured "
-        f"{judged.evaluations:,} times,"
+        f"the best of {judged.candidates:,} trials ({judged.evaluations:,} measurements)"
         if many
         else "the only trial with a result"
     )
