@@ -5,17 +5,24 @@
 RUN is the folder of a finished search. The display is drawn anew from its study, as it stood when a
 share of its trials had ended, at 80, 120 and 200 columns, by the code that draws it in a search;
 only its last line, cores and memory, is that of the machine that draws. The report needs Chromium
-and the extra `browser`; without, its picture stays as it is, which is said.
+and the extra `browser`, and the picture of optuna-dashboard that command as well (`pip install
+optuna-dashboard`, in any environment whose commands are on the path); a picture that cannot be made
+stays as it is, which is said.
 """
 
 import argparse
 import io
 import re
 import shutil
+import socket
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -32,6 +39,10 @@ _HEIGHT = 30
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.S)  # rich's loads from another server
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _REPORT_SIZE = {"width": 1100, "height": 780}
+_DASHBOARD = "optuna-dashboard"
+_DASHBOARD_SIZE = {"width": 1100, "height": 1080}
+_STARTED_S = 60.0  # at most, until the dashboard answers
+_DRAWN_MS = 5000  # its plots grow into place
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,8 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     for width in WIDTHS:
         path = options.out / f"terminal-{width}.svg"
         path.write_text(draw_terminal(run, width, options.at), encoding="utf-8")
-    if not photograph_report(folder, options.out / "report.png"):
-        print("No Chromium or no playwright: report.png was left as it is.", file=sys.stderr)
+    with browser() as chromium:
+        if chromium is None:
+            print("No Chromium or no playwright: no .png was made anew.", file=sys.stderr)
+            return 0
+        photograph_report(chromium, folder, options.out / "report.png")
+        if shutil.which(_DASHBOARD):
+            photograph_dashboard(chromium, folder, options.out / "optuna-dashboard.png")
+        else:
+            print(f"No {_DASHBOARD}: its picture was left as it is.", file=sys.stderr)
     return 0
 
 
@@ -115,22 +133,63 @@ def _data(run: RunData) -> str:
     return f"{run.corpus.get('data', '')}: {texts} texts; vectors {run.corpus.get('vectors', '')}"
 
 
-def photograph_report(folder: RunFolder, out: Path) -> bool:
-    """Take a picture of the head of the report; return whether there is a browser for it."""
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Start Chromium; None where it or playwright is missing."""
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        return False
-    if browser is None:
-        return False
+        found = None
+    if found is None:
+        yield None
+        return
     with sync_playwright() as player:
-        chromium = player.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport=_REPORT_SIZE)
-        page.goto(folder.report.absolute().as_uri())
-        page.screenshot(path=out)
+        chromium = player.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
         chromium.close()
-    return True
+
+
+def photograph_report(chromium: Any, folder: RunFolder, out: Path) -> None:
+    """Take a picture of the head of the report."""
+    page = chromium.new_page(viewport=_REPORT_SIZE)
+    page.goto(folder.report.absolute().as_uri())
+    page.screenshot(path=out)
+
+
+def photograph_dashboard(chromium: Any, folder: RunFolder, out: Path) -> None:
+    """Take a picture of the study in optuna-dashboard, pruned trials included."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    journal = str(folder.journal)
+    command = [_DASHBOARD, journal, "--host", "127.0.0.1", "--port", str(port), "--quiet"]
+    with subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            _wait_for(port)
+            page = chromium.new_page(viewport=_DASHBOARD_SIZE)
+            page.goto(f"http://127.0.0.1:{port}/dashboard/studies/0")
+            page.get_by_label("Include PRUNED trials").check(timeout=1000 * _STARTED_S)
+            page.wait_for_timeout(_DRAWN_MS)
+            page.screenshot(path=out)
+        finally:
+            server.terminate()
+
+
+def _wait_for(port: int) -> None:
+    """Return once something listens there; raises OSError where nothing does in time."""
+    until = time.monotonic() + _STARTED_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_the_console_script_runs(installed: Path, tmp_path: Path) -> None:
     done = run(installed, tmp_path, [script, "search", "--space", "gur"], expected=1)
     assert "did you mean gru?" in done.stderr
     done = run(installed, tmp_path, [script, "search", "--help"])
-    assert done.stdout.startswith("usage: textcls-tune search --space SPACE")
+    assert done.stdout.startswith("usage: textcls-tune search --data DATA")
     assert not list(tmp_path.iterdir())
 
 

@@ -549,13 +549,16 @@ def _parameter_names() -> list[str]:
 
 
 def _parameters_of(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the constructor's parameters for a configuration; `options` has the rest."""
+    """Return the constructor's parameters for a configuration; `options` has the rest.
+
+    The linear classifier alone has no model, vectors and training: those are left at the defaults.
+    """
     found: dict[str, Any] = {}
     options: dict[str, Any] = {}
     defaults = TrainFile(embeddings=EmbeddingConfig(name="corpus")).model_dump(mode="json")
     named = {key: name for name, key in _KEYS.items()}
     for section in ("model", "embeddings", "train", "data"):
-        for field, value in configuration[section].items():
+        for field, value in configuration.get(section, {}).items():
             key = f"{section}.{field}"
             if key in named:
                 found[named[key]] = value

@@ -84,13 +84,14 @@ def make_parser() -> CommandParser:
         type=Path,
         metavar="FILE",
         help="a file of texts: .csv, .tsv, .jsonl, .json, .parquet, .xlsx, or .txt with a text on "
-        "each line; also with .gz behind it",
+        "each line; also compressed, as .csv.gz",
     )
     add(
         "--output",
         type=Path,
         metavar="FILE",
-        help="where its rows go with the columns label and probability; the ending says the kind",
+        help="where its rows go with the columns label and probability; its ending decides the "
+        "format",
     )
     add(
         "--text",
@@ -98,16 +99,16 @@ def make_parser() -> CommandParser:
         metavar="COLUMN[,COLUMN]",
         help="the columns of --input that make the text; by default those of the training",
     )
-    add("--encoding", help="the encoding of --input; by default told by its content")
-    add("--top", type=int, default=1, metavar="K", help="tell the K most probable labels")
-    add("--all-probabilities", action="store_true", help="tell the probability of every label")
+    add("--encoding", help="the encoding of --input; by default detected from its content")
+    add("--top", type=int, default=1, metavar="K", help="show the K most probable labels")
+    add("--all-probabilities", action="store_true", help="show the probability of every label")
     add(
         "--coverage",
         type=_coverage,
         metavar="P",
-        help="tell the set of labels that holds the true one with this probability, such as 0.95",
+        help="show the set of labels that holds the true one with this probability, such as 0.95",
     )
-    add("--threshold", type=float, metavar="P", help="below this probability, --below is told")
+    add("--threshold", type=float, metavar="P", help="below this probability, show --below instead")
     add("--below", metavar="LABEL", help="the label for texts below --threshold")
     add(
         "--why",
@@ -115,10 +116,10 @@ def make_parser() -> CommandParser:
         type=_words_shown,
         const=WORDS_SHOWN,
         metavar="K",
-        help=f"tell the K words that moved the decision most; by default {WORDS_SHOWN}. "
-        "It stands behind the texts",
+        help=f"show the K words that moved the decision most; by default {WORDS_SHOWN}. "
+        "Put it after the texts",
     )
-    add("--batch", type=_count, metavar="N", help="texts that are worked on together")
+    add("--batch", type=_count, metavar="N", help="texts predicted together")
     add("--jobs", type=_count, metavar="N", help="threads that predict; by default all cores")
     add("--quiet", action="store_true", help="no progress")
     return parser
@@ -156,7 +157,7 @@ def _coverage(value: str) -> float:
 def _words_shown(value: str) -> int:
     if not value.isascii() or not value.isdecimal() or int(value) < 1:
         raise argparse.ArgumentTypeError(
-            f"must be a number of words, at least 1, but is {value!r}; texts stand before --why"
+            f"must be a number of words, at least 1, but is {value!r}; put texts before --why"
         )
     return int(value)
 

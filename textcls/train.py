@@ -88,22 +88,22 @@ def make_parser() -> CommandParser:
         metavar="KEY=VALUE",
         help="any key, such as model.hidden_size=50",
     )
-    add = parser.add_argument_group("how, and what is left").add_argument
+    add = parser.add_argument_group("how it is trained, and what is written").add_argument
     add(
         "--rungs",
         default="",
         metavar="EPOCHS",
-        help="where to evaluate, such as 0.25,0.5; the end always is one",
+        help="epochs at which to evaluate, such as 0.25,0.5; the end is always one",
     )
     add("--device", help="cpu or cuda; by default cuda where there is one")
     add("--out", type=Path, metavar="DIR", help="write the classifier to this folder")
-    add("--json", type=Path, metavar="FILE", help="write the rungs' results to this file")
+    add("--json", type=Path, metavar="FILE", help="write the results at each rung to this file")
     add(
         "--steps",
         type=Path,
         metavar="FILE",
         help="write loss, accuracy, gradient norm, share of clipped steps and learning rate to "
-        "this CSV file, a row for train.log_every steps (by default 10)",
+        "this CSV file, a row every train.log_every steps (by default 10)",
     )
     return parser
 

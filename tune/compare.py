@@ -87,10 +87,15 @@ def make_parser() -> CommandParser:
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or names of runs")
     parser.add_argument(
-        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+        "--runs-dir",
+        default="runs",
+        metavar="DIR",
+        help="where runs lie: runs by default, or s3://BUCKET/PATH",
     )
     parser.add_argument(
-        "--storage", metavar="URL", help="open this database where a run names it, from now on"
+        "--storage",
+        metavar="URL",
+        help="a database that a run names and that may be opened, now and later",
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the page to this file")
     return parser

@@ -14,6 +14,14 @@ class RunFolderError(SearchError):
     """A run folder that exists already, is missing, is in use or cannot be written."""
 
 
+class MissingRunError(RunFolderError):
+    """A run that does not exist."""
+
+
+class UnbegunRunError(MissingRunError):
+    """A run whose search still prepares texts and vectors, so that it has no study yet."""
+
+
 class ClusterError(SearchError):
     """A Ray cluster that cannot be started or joined, or is too small for one trial."""
 

@@ -213,7 +213,7 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
     counts = leaderboard.count_states(outcome.records)
     ends = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     took = duration(outcome.seconds)
-    took = f", this time in {took}" if request.resumed else f" in {took}"
+    took = f"; this time in {took}" if request.resumed else f" in {took}"
     trials = f"{len(records)} ({ends}){took}"
     rows = winners.winner_lines(outcome.winner, request.config, request.folder)
     if outcome.ensemble is not None:
@@ -228,8 +228,8 @@ def print_outcome(outcome: Outcome, progress: Progress) -> None:
 def _print_classes(examined: ErrorAnalysis, progress: Progress) -> None:
     """Print how well each class is predicted: all of a few, the worst of many."""
     shown, left_out = class_table.few_classes(examined.per_class())
-    _, *scores = class_table.HEAD
-    progress.table([f"{examined.split} texts of", *scores], class_table.class_rows(shown))
+    what, _, *scores = class_table.HEAD
+    progress.table([what, f"{examined.split} texts", *scores], class_table.class_rows(shown))
     if left_out is not None:
         progress.say(f"{left_out} {typed('tune.report')} RUN --classes prints all of them.")
 

@@ -273,8 +273,9 @@ def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
     parser = CommandParser(
         "tune.search",
-        "Search for a good text classifier; what it finds is left in RUNS/NAME.",
-        usage="%(prog)s --space SPACE [OPTION ...]\n"
+        "Search for a good text classifier; the results go to RUNS_DIR/NAME.",
+        usage="%(prog)s --data DATA [OPTION ...]\n"
+        "       %(prog)s --space SPACE [OPTION ...]\n"
         "       %(prog)s --from RUN [--data DATA] [OPTION ...]\n"
         "       %(prog)s --resume RUN [OPTION ...]\n"
         "       %(prog)s --list",
@@ -299,16 +300,16 @@ def _add_search_options(group: argparse._ArgumentGroup) -> None:
         "--resume",
         metavar="RUN",
         help="resume a run, by its name or folder; auto, with --name and --space or --from: resume "
-        "that run if it exists, else begin it",
+        "that run if it exists, else start it",
     )
     add(
         "--from",
         dest="from_run",
         metavar="RUN",
-        help="search what an earlier run searched, its best trials first, and compare the new "
-        "winner with its winner",
+        help="search what an earlier run searched, beginning with its best trials, and compare "
+        "the new winner with the old one",
     )
-    add("--warm-start", metavar="RUN", help="let the sampler know the trials of an earlier run")
+    add("--warm-start", metavar="RUN", help="give the sampler the trials of an earlier run")
     add(
         "--set",
         action="append",
@@ -333,26 +334,46 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_trial_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--samples", type=int, metavar="N", help="trials")
-    add("--epochs", type=float, metavar="N", help="epochs of a trial that is never stopped")
-    add("--time-budget", metavar="TIME", help="time after which the search ends: 90s, 5m, 1h30m")
-    add("--trial-timeout", metavar="TIME", help="end a trial without a report for so long: 90s, 5m")
+    add("--samples", type=int, metavar="N", help="number of trials")
+    add(
+        "--epochs",
+        type=float,
+        metavar="N",
+        help="epochs that a trial trains for unless it is stopped",
+    )
+    add("--time-budget", metavar="TIME", help="end the search after this time: 90s, 5m, 1h30m")
+    add(
+        "--trial-timeout",
+        metavar="TIME",
+        help="end a trial that reports nothing for this long: 90s, 5m",
+    )
     add("--seed", type=int, metavar="N", help="seed of the proposals and of the trials")
-    add("--confirm", type=int, metavar="K", help="train the best K again; the best mean wins")
-    add("--seeds", type=int, metavar="N", help="fresh seeds for each of them, by default 5")
-    add("--ensemble", type=int, metavar="K", help="beside the winner, the best K averaged")
+    add("--confirm", type=int, metavar="K", help="train the best K again; the highest mean wins")
+    add(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="how many fresh seeds each of them gets; by default 5",
+    )
+    add("--ensemble", type=int, metavar="K", help="also export the best K trials, averaged")
     add(
         "--prefer",
         choices=("accurate", "small", "fast"),
-        help="the winner: the best trial, or the smallest or fastest within one standard error",
+        help="which trial wins: the best, or the smallest or fastest within one standard error of "
+        "it",
     )
 
 
 def _add_resource_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--cpus-per-trial", type=float, metavar="N", help="CPU cores of a trial")
-    add("--gpus-per-trial", type=_gpus, metavar="N", help="GPUs of a trial, such as 0.25, or auto")
-    add("--max-concurrent", type=int, metavar="N", help="trials at a time, at most")
+    add("--cpus-per-trial", type=float, metavar="N", help="CPU cores for each trial")
+    add(
+        "--gpus-per-trial",
+        type=_gpus,
+        metavar="N",
+        help="GPUs for each trial, such as 0.25, or auto",
+    )
+    add("--max-concurrent", type=int, metavar="N", help="most trials at a time")
     add("--address", help="join a Ray cluster at HOST:PORT, or auto; RAY_ADDRESS does the same")
     add("--dashboard-host", metavar="IP", help="show the dashboard to other machines, with a token")
     add(
@@ -365,15 +386,24 @@ def _add_resource_options(group: argparse._ArgumentGroup) -> None:
 def _add_result_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--name", help="the run's name; by default the search space's name and the time")
-    add("--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH")
+    add(
+        "--runs-dir",
+        default="runs",
+        metavar="DIR",
+        help="where runs lie: runs by default, or s3://BUCKET/PATH",
+    )
     add("--storage", metavar="URL", help="keep the study in a database, not in a journal file")
-    add("--on-finish", metavar="COMMAND", help="run at the end, with $RESULT_JSON and $RUN_FOLDER")
+    add(
+        "--on-finish",
+        metavar="COMMAND",
+        help="run this at the end, with $RESULT_JSON and $RUN_FOLDER set",
+    )
     add(
         "--track",
         action="append",
         default=[],
         choices=("tensorboard", "mlflow", "wandb"),
-        help="repeatable",
+        help="also record the trials there; repeatable",
     )
     add("--quiet", action="store_true", help="print nothing but the result")
 

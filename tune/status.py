@@ -73,13 +73,15 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     from tune.formatting import rounded_duration
     from tune.run_folder import paths
     from tune.study.front import front_ends
+    from tune.study.records import State
 
     running = found.state == run_data.RUNNING
     yield "Run", paths.shown(found.folder.root)
     yield "State", found.state + (f", {_holder(found)}" if running else "")
     asked = grid.trial_count(found.config)
-    counts = Counter(str(chain.latest.state) for chain in found.chains)
-    ends = ", ".join(f"{number} {state}" for state, number in counts.items())
+    counts = Counter(chain.latest.state for chain in found.chains)
+    order = (*(state for state in State if state != State.RUNNING), State.RUNNING)
+    ends = ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
     again = len(found.records) - len(found.chains)
     more = f" ({again} interrupted before and taken up again)" if again else ""
     yield "Trials", f"{len(found.chains)} of {asked}" + (f": {ends}" if ends else "") + more
@@ -88,7 +90,9 @@ def rows(found: "RunData", now: datetime) -> Iterator[tuple[str, str]]:
     if found.cost is not None:
         yield "Front", front_ends(found.front, found.cost) or "none yet"
     seconds = _elapsed_s(found)
-    yield "Elapsed", "no trial yet" if seconds is None else rounded_duration(seconds)
+    elapsed = "no trial yet" if seconds is None else rounded_duration(seconds)
+    since = "" if seconds is None or running else ", from the first trial to the last"
+    yield "Elapsed", elapsed + since
     if running:
         search_state = _state(found, asked, now)
         yield "Running", _running(search_state)
@@ -202,10 +206,15 @@ def make_parser() -> CommandParser:
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
-        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+        "--runs-dir",
+        default="runs",
+        metavar="DIR",
+        help="where runs lie: runs by default, or s3://BUCKET/PATH",
     )
     parser.add_argument(
-        "--storage", metavar="URL", help="open this database where the run names it, from now on"
+        "--storage",
+        metavar="URL",
+        help="a database that the run names and that may be opened, now and later",
     )
     return parser
 

@@ -10,6 +10,7 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+import page_parts
 import pytest
 from packaging.requirements import Requirement
 
@@ -78,6 +79,14 @@ def test_every_link_within_the_site_leads_to_a_file(built: Path) -> None:
                 followed += 1
                 assert (page.parent / link).exists(), (page.name, link)
     assert followed > 500
+
+
+@pytest.mark.parametrize("page", page_parts.PAGES, ids=lambda page: page.stem)
+def test_the_rows_of_a_table_have_as_many_cells_as_its_head(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
+        rows = [re.sub(r"`[^`]*`|\\\|", "", row).count("|") for row in table.splitlines()]
+        assert len(set(rows)) == 1, (page.name, table.splitlines()[0])
 
 
 def test_links_of_the_repository_become_links_of_the_site() -> None:

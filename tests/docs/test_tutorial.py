@@ -67,11 +67,15 @@ def test_the_tutorial_leads_from_a_file_to_a_service(
     inspected, searched, reported, predicted, _ = run_page("tutorial.md", names, capsys)
     assert "nothing looks wrong" in inspected
     assert "120 of 600 rows were split off train as test" in searched
-    assert "test texts of" in searched
+    assert re.search(r"^class +test texts  precision", searched, re.M)
     assert reported.strip().endswith("runs/tickets/report.html")
     assert predicted.startswith("delivery\t")
     with (folder / "labelled.csv").open(newline="") as file:
-        assert next(csv.reader(file)) == ["subject", "body", "queue", "label", "probability"]
+        labelled = list(csv.DictReader(file))
+    assert list(labelled[0]) == ["subject", "body", "queue", "label", "probability"]
+    text = f"{labelled[0]['subject']} {labelled[0]['body']}"  # the columns of the training
+    probability = names["result"].classifier.predict_proba([text]).max()
+    assert float(labelled[0]["probability"]) == pytest.approx(probability, abs=1e-5)
     assert names["result"].classifier.predict(["The invoice is wrong"]).tolist() == ["billing"]
 
     text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")

@@ -28,6 +28,7 @@ from tune import (
     TrialConfig,
     api,
 )
+from tune.analysis import comparison
 from tune.config import search_file
 from tune.config.search_file import ObjectiveSearchFile
 from tune.exceptions import RunFolderError
@@ -111,7 +112,9 @@ def test_the_result_is_what_the_run_folder_holds(searched: tuple[SearchResult, W
     assert table["number"].tolist() == [0, 1, 2]
     assert table["val_accuracy"].max() == found.best.value
     assert "params_learning_rate" in table.columns
-    assert len(list(found.trials.curves())) == sum(len(each.values) for each in found.trials)
+    curves = list(found.trials.curves())
+    assert len(curves) == sum(len(each.values) for each in found.trials)
+    assert min(point["rung"] for point in curves) == 1  # as in the leaderboard
     assert repr(found).startswith("<SearchResult run: complete, 3 trials, best ")
     assert "learning_rate=" in found._repr_html_()
     loaded = SearchResult.load("run", found.folder.parent)
@@ -274,6 +277,10 @@ def test_any_function_can_be_searched_and_is_confirmed_through_itself(
     assert len(seeds) == 8
     page = found.report.read_text(encoding="utf-8")
     assert "The whole configuration" not in page
+    assert repr(found.data) == "<RunData run: complete, 8 trials>"
+    (contender,) = comparison.contenders([found.data])
+    table = dict(dict(comparison.comparison_sections([contender]))["Search"])
+    assert table["data"] == (comparison.NONE,)  # not the default's, which nobody read
     loaded = search_file.load_search(found.folder / "space.yaml")
     assert isinstance(loaded, ObjectiveSearchFile)
     assert loaded == search.config

@@ -170,7 +170,8 @@ def test_the_run_folder(finished: Finished) -> None:
     winner = finished.result["best"]["number"]
     checkpoints = {number: len(folder.trial(number).checkpoints()) for number in range(6)}
     assert checkpoints == {number: int(number == winner) for number in range(6)}
-    assert all("rung 0" in folder.trial(number).log.read_text() for number in range(6))
+    logs = [folder.trial(number).log.read_text() for number in range(6)]
+    assert all("rung 1: " in log and "rung 0" not in log for log in logs)
     environment = json.loads(folder.environment.read_text())
     assert environment["versions"]["ray"]
     assert environment["corpora"][0]["data"].startswith("synthetic")

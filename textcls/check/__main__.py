@@ -68,14 +68,14 @@ def make_parser() -> CommandParser:
     )
     add("--text", dest="columns", metavar="COLUMN[,COLUMN]", help="the columns that make the text")
     add("--label", metavar="COLUMN", help="the column that holds the label")
-    add("--no-labels", action="store_true", help="leave labels aside, and compare the texts")
-    add("--encoding", help="the encoding of FILE; by default told by its content")
+    add("--no-labels", action="store_true", help="ignore labels, and compare the texts alone")
+    add("--encoding", help="the encoding of FILE; by default detected from its content")
     add(
         "--tolerance",
         type=_share,
         default=_TOLERANCE,
         metavar="SHARE",
-        help="by how much accuracy may fall; by default 0.01, a point",
+        help="how far accuracy may fall; by default 0.01, one percentage point",
     )
     add("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
     return parser

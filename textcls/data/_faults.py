@@ -9,6 +9,7 @@ from textcls.exceptions import DataError
 SHOWN_ROWS = 10
 SHOWN_VALUES = 10
 _VALUE_LENGTH = 40
+_SKIP = "--set data.bad_rows=skip (in a file, bad_rows: skip under data)"
 
 Unit = Literal["line", "row", "file"]
 
@@ -47,7 +48,7 @@ def complain(files: Sequence[FaultyFile], uneven: str = "") -> DataError:
         of = counted(file.total, "row")
         lines.append(f"{file.place}: {file.bad:,} of {of} cannot be used")
         lines += [f"  {_sentence(fault, file.unit)}" for fault in file.faults]
-    advice = "Fix them, or leave them out with data.bad_rows: skip"
+    advice = f"Fix them, or leave them out with {_SKIP}"
     if uneven:
         advice = f"Fix them; with data.bad_rows: skip, {uneven}"
     return DataError("\n".join([*lines, advice]))

@@ -30,7 +30,7 @@ def add_export_options(parser: CommandParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="write a classifier of about a quarter of the size to a folder; its labels are "
-        "compared with those of the whole one on held-out texts, and told",
+        "compared with those of the whole one on held-out texts, and printed",
     )
     parser.add_argument("--onnx", type=Path, metavar="FILE", help="write an ONNX model to a file")
     parser.add_argument(

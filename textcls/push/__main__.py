@@ -53,15 +53,15 @@ def make_parser() -> CommandParser:
     )
     parser.add_bundle_arguments()
     add = parser.add_argument
-    add("name", metavar="USER/NAME", help="the repository; it is made where there is none")
+    add("name", metavar="USER/NAME", help="the repository; created if it does not exist")
     add("--private", action="store_true", help="make a new repository private")
-    add("--license", dest="licence", metavar="ID", help="for the model card, such as mit")
+    add("--license", dest="licence", metavar="ID", help="licence for the model card, such as mit")
     add(
         "--language",
         action="append",
         default=[],
         metavar="CODE",
-        help="of the texts, for the model card, such as en; repeatable",
+        help="language of the texts for the model card, such as en; repeatable",
     )
     return parser
 

@@ -43,6 +43,11 @@ def _find(given: Path, runs_dir: Path) -> Path:
             return place
     run = next((p for p in (given, runs_dir / given) if _is_run(p)), None)
     if run is not None:
+        if (run / "result.json").exists():
+            raise BundleError(
+                f"{run}: the run has no classifier; its search found no winner, or searched "
+                "something else than classifiers"
+            )
         raise BundleError(
             f"{run}: the run has no classifier yet; {BEST}/ is written when its search ends"
         )

@@ -58,10 +58,10 @@ def make_parser() -> CommandParser:
     parser.add_bundle_arguments()
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on; by default %(default)s")
-    add("--port", type=_port, default=8000, help="by default %(default)s; 0: any that is free")
+    add("--port", type=_port, default=8000, help="by default %(default)s; 0 takes any that is free")
     add(
         "--token",
-        help="what callers must send as Authorization: Bearer TOKEN; better set the variable "
+        help="what callers must send as Authorization: Bearer TOKEN; rather set the variable "
         f"{TOKEN_VARIABLE}, since other users can read a command line",
     )
     add(
@@ -70,14 +70,28 @@ def make_parser() -> CommandParser:
         default=[],
         metavar="NAME",
         help="a further name that callers may address it by where no token is asked for, such as "
-        "a proxy's; may be given several times",
+        "a proxy's; repeatable",
     )
     add("--no-token", action="store_true", help="listen beyond this machine without a token")
-    add("--max-body", type=int, default=1 << 20, metavar="BYTES", help="of a request")
-    add("--max-texts", type=int, default=1024, metavar="N", help="texts of a request")
-    add("--max-characters", type=int, default=100_000, metavar="N", help="characters of a text")
-    add("--max-waiting", type=int, default=16_384, metavar="N", help="texts that wait, of all")
-    add("--timeout", type=float, default=10.0, metavar="SECONDS", help="to answer a request")
+    add("--max-body", type=int, default=1 << 20, metavar="BYTES", help="largest request")
+    add("--max-texts", type=int, default=1024, metavar="N", help="most texts in a request")
+    add(
+        "--max-characters", type=int, default=100_000, metavar="N", help="most characters in a text"
+    )
+    add(
+        "--max-waiting",
+        type=int,
+        default=16_384,
+        metavar="N",
+        help="most texts that wait, in all requests",
+    )
+    add(
+        "--timeout",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="longest time to answer a request",
+    )
     return parser
 
 

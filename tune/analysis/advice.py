@@ -66,8 +66,14 @@ def range_yaml(hit: BoundaryHit) -> str:
 def _about_notices(run: RunData) -> Iterator[Advice]:
     notices = [str(notice) for notice in run.environment.get("notices", ())]
     if notices:
-        text = "\n\n".join(f"{notice[:1].upper()}{notice[1:]}" for notice in notices)
+        text = "\n\n".join(map(_as_sentence, notices))
         yield Advice("warning", "Some things were substituted or left out", text)
+
+
+def _as_sentence(notice: str) -> str:
+    """Begin with a capital, unless the first word is the name of a file or a key."""
+    name = notice.partition(" ")[0].removesuffix(":")
+    return notice if {".", "/", "_"} & set(name) else f"{notice[:1].upper()}{notice[1:]}"
 
 
 def _about_state(run: RunData) -> Iterator[Advice]:

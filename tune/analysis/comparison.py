@@ -182,7 +182,7 @@ def _fixed(each: Contender, section: str, field: str) -> str:
 
 
 def _data(each: Contender) -> str:
-    return str(each.run.corpus.get("data", each.run.config.data.name))
+    return each.run.data_name or NONE
 
 
 def _listed(epochs: Sequence[float]) -> str:

@@ -51,7 +51,7 @@ def compute_importance(run: RunData) -> Importance | str:
         return "Nothing was searched."
     compared = _compared(run)
     if compared is None:
-        reached = sum(bool(record.values) for record in run.records)
+        reached = sum(bool(each.furthest.values) for each in run.chains)
         return (
             f"Too few trials: importance needs {ENOUGH} that reached the same rung, "
             f"and {reached} reached the first."
@@ -70,7 +70,7 @@ def compute_importance(run: RunData) -> Importance | str:
 
 def _compared(run: RunData) -> tuple[int, list[TrialRecord]] | None:
     for rung in reversed(range(len(run.milestones))):
-        records = [record for record in run.records if len(record.values) > rung]
+        records = [each.furthest for each in run.chains if len(each.furthest.values) > rung]
         if len(records) >= ENOUGH:
             return rung, records
     return None

@@ -18,7 +18,7 @@ from tune.config.conditions import Space
 from tune.config.metrics import parse_metric
 from tune.config.search_file import ObjectiveSearchFile, SearchFile
 from tune.exceptions import RunFolderError, SearchError
-from tune.formatting import params_as_used
+from tune.formatting import counted, params_as_used
 from tune.run_folder import documents, paths
 from tune.run_folder.paths import RunFolder
 from tune.study import study
@@ -82,6 +82,9 @@ class RunData:
         """
         return load_run(paths.find(Path(runs_dir), os.fspath(run)))
 
+    def __repr__(self) -> str:
+        return f"<RunData {self.folder.name}: {self.state}, {counted(len(self.chains), 'trial')}>"
+
     @property
     def trials(self) -> Trials:
         """All trials by number; `trials.to_pandas()` makes a table of them."""
@@ -123,6 +126,13 @@ class RunData:
     def own_objective(self) -> bool:
         """Whether the search went over a user's function and not over text classifiers."""
         return isinstance(self.config, ObjectiveSearchFile)
+
+    @property
+    def data_name(self) -> str:
+        """What the texts are called; empty for an objective of one's own, which reads none."""
+        if self.own_objective:
+            return ""
+        return str(self.corpus.get("data", self.config.data.name))
 
     @cached_property
     def space(self) -> Space:

@@ -59,9 +59,12 @@ class Trials(Sequence[TrialRecord]):
         return pd.DataFrame(self.to_dicts())
 
     def curves(self) -> Iterator[Mapping[str, Any]]:
-        """Yield a dictionary for each report of each trial: `number`, `rung` and its metrics."""
+        """Yield a dictionary for each report of each trial.
+
+        Its keys: `number` (the trial), `rung` (counted from 1) and the metrics at that rung.
+        """
         for record in self._records:
-            for rung, point in enumerate(record.curve):
+            for rung, point in enumerate(record.curve, start=1):
                 yield {"number": record.number, "rung": rung, **point}
 
     def _row(self, record: TrialRecord) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def _restored(training: "Training", task: Task) -> list[dict[str, Any]]:
         try:
             training.restore(path)
         except BundleError as error:
-            _log.warning("starting from before rung %d: %s", rung, error)
+            _log.warning("going on from before rung %d: %s", rung + 1, error)
             continue
         if training.log is not None:
             from textcls.training.step_log import StepPoint

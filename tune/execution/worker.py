@@ -245,7 +245,7 @@ def run_objective(
     try:
         for rung, metrics in enumerate(objective(task)):
             check_finite({task.metric: float(metrics[task.metric]), **metrics}, rung)
-            _log.info("rung %d: %s", rung, dict(metrics))
+            _log.info("rung %d: %s", rung + 1, dict(metrics))
             task.folder.publish_log()  # here: Ray ends a trial amid its last report
             report({"rung": rung, "reported": list(metrics), **metrics})
             rungs += 1

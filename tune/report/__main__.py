@@ -83,14 +83,20 @@ def show_classes(examined: "ErrorAnalysis") -> None:
 def make_parser() -> CommandParser:
     """Return the parser of this command's options."""
     parser = CommandParser(
-        "tune.report", "Write the report of a search that has ended, was killed or still runs."
+        "tune.report",
+        "Write the report of a search that has ended, was killed or is still running.",
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
-        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+        "--runs-dir",
+        default="runs",
+        metavar="DIR",
+        help="where runs lie: runs by default, or s3://BUCKET/PATH",
     )
     parser.add_argument(
-        "--storage", metavar="URL", help="open this database where the run names it, from now on"
+        "--storage",
+        metavar="URL",
+        help="a database that the run names and that may be opened, now and later",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="by default RUN/report.html")
     parser.add_argument(

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from textcls.command_line import typed
+from textcls.training.metrics import wilson_interval
 from tune.analysis.advice import Advice, advise
 from tune.analysis.run_data import RunData
 from tune.analysis.timeline import Timeline
@@ -120,7 +121,10 @@ def _shares(result: Mapping[str, Any]) -> str:
 
 def _confirmed_sentence(confirmation: Mapping[str, Any]) -> str:
     """Say why the first is the winner, and how certain that is."""
-    text = "The highest mean wins: its seeds had no part in the choice of the trials."
+    text = (
+        "The trial with the highest mean is the best: its seeds had no part in the choice of the "
+        "trials."
+    )
     p_value = confirmation["p_value"]
     if p_value is None:
         return text
@@ -170,6 +174,23 @@ def _fallback_sentence(best: Mapping[str, Any]) -> str:
     return f"{best['fallback'].get('reason')} It labels {_shares(best)} correctly."
 
 
+def _fallback_figure(run: RunData, best: Mapping[str, Any]) -> Html:
+    """Return the test accuracy where the choice was made on other texts, else what decided."""
+    who = f"the {best['fallback'].get('kind')}"
+    measured, texts = best.get(accuracy_name("test")), run.texts("test")
+    if measured is None or texts is None or run.chosen_on == "test":
+        value = f"{best.get('value', 0.0):.4f}"
+        words = f"{metric_words(run.metric)} of {who}"
+        return tag("div", tag("p", value, class_="big"), tag("p", words))
+    return tag(
+        "div",
+        tag("p", f"{measured:.4f}", class_="big"),
+        tag("p", f"test accuracy of {who}"),
+        _interval(measured, *wilson_interval(measured, texts)),
+        tag("p", f"chosen by {metric_words(run.metric)}: {best.get('value', 0.0):.4f}"),
+    )
+
+
 def _score_sentence(judged: WinnerScore, score: Score) -> str:
     who = f"Trial {judged.record.number}"
     if score.seeds > 1:
@@ -212,8 +233,7 @@ def _confirmation_sentence(run: RunData, judged: WinnerScore) -> str:
 def _selection_sentence(run: RunData, judged: WinnerScore) -> str:
     many = judged.candidates > 1
     among = (
-        f"the best of {judged.candidates:,} trials, compared at "
-        f"{counted(judged.evaluations, 'rung')},"
+        f"the best of {judged.candidates:,} trials ({judged.evaluations:,} measurements)"
         if many
         else "the only trial with a result"
     )
@@ -240,7 +260,10 @@ def best_parameters(run: RunData, judged: WinnerScore | None) -> list[Html]:
     """Return the winner's searched parameters and its whole configuration, as YAML to copy."""
     if judged is None:
         return [tag("p", "There is no best trial yet.", class_="gap")]
+    alone = run.fallback is not None and not run.fallback.get("params")
+    why = "The linear classifier has no such parameters: these are those of the best trial."
     return [
+        *([tag("p", why)] if alone else []),
         _html.copyable(searched_yaml(run, judged), "the best parameters"),
         *([] if run.own_objective else [_whole_configuration(run, judged)]),
     ]
@@ -302,13 +325,7 @@ def _item(each: Advice) -> Html:
 def _figure(run: RunData, judged: WinnerScore | None) -> Html:
     headline = judged.headline if judged else None
     if run.fallback is not None:
-        value = f"{run.fallback.get('value', 0.0):.4f}"
-        who = run.fallback["fallback"].get("kind")
-        return tag(
-            "div",
-            tag("p", value, class_="big"),
-            tag("p", f"{metric_words(run.metric)} of the {who}"),
-        )
+        return _fallback_figure(run, run.fallback)
     if judged is None or headline is None:
         value = f"{judged.value:.4f}" if judged else NONE
         return tag("div", tag("p", value, class_="big"), tag("p", metric_words(run.metric)))
@@ -389,7 +406,7 @@ def _numbers(run: RunData, line: Timeline) -> Html:
         ("Trained", trained),
         ("Trial time", f"{duration(line.busy_seconds)}, up to {line.lanes} at a time"),
         ("Classes", _classes(run)),
-        ("Data", str(run.corpus.get("data", run.config.data.name))),
+        ("Data", run.data_name),
         ("Vectors", _vectors(run)),
     ]  # fmt: skip
     rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]

@@ -193,7 +193,10 @@ def leaderboard_section(run: RunData) -> Html:
     if len(rows) <= LEADERS:
         return top
     everything = _html.table(head, rows, numeric=numeric)
-    return _html.join([top, _html.details(f"All {len(rows)} trials", everything)])
+    title = f"All {len(run.chains):,} trials"
+    if again := len(rows) - len(run.chains):
+        title += f", with {again:,} interrupted before and taken up again"
+    return _html.join([top, _html.details(title, everything)])
 
 
 def trial_cards(run: RunData) -> dict[str, Any]:

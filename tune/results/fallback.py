@@ -120,7 +120,7 @@ def linear_if_no_worse(
         return None
     reason = (
         f"No trial is better than the linear classifier alone: its {metric_words(metric)} is "
-        f"{alone:.4f}, that of trial {record.number}, the best, {value:.4f}."
+        f"{alone:.4f}, and that of the best trial, number {record.number}, is {value:.4f}."
     )
     made = Fallback(LINEAR, reason, alone)
     return _export_linear(corpus, config, folder, made, confirmed, everything=trained.everything)
@@ -190,6 +190,7 @@ def _export_linear(
     if everything:
         corpus = with_all_learnt(corpus)
     about = {
+        "configuration": {"data": config.data.model_dump(mode="json")},
         "search": {
             "run": folder.name,
             "trial": None,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tune.exceptions import RunFolderError
+from tune.exceptions import MissingRunError, RunFolderError, UnbegunRunError
 from tune.run_folder import _object_store as object_store
 from tune.run_folder import atomic
 from tune.run_folder._object_store import LEASE, RemoteStore, is_address
@@ -447,6 +447,9 @@ def named(runs_dir: RunsDir, name: str) -> RunFolder:
     return RunFolder((runs_dir / _checked(name)).absolute())
 
 
+_UNBEGUN = "{}: the search is still preparing texts and vectors and has no trial yet"
+
+
 def find(runs_dir: RunsDir, run: str) -> RunFolder:
     """Find an existing run.
 
@@ -458,27 +461,33 @@ def find(runs_dir: RunsDir, run: str) -> RunFolder:
         The run; of one in a store, its copy here is brought up to date first.
 
     Raises:
-        RunFolderError: There is no such run.
+        UnbegunRunError: A search is there, but has not begun with its trials yet.
+        MissingRunError: There is no such run.
+        RunFolderError: It cannot be read.
     """
     if is_address(run) or (isinstance(runs_dir, str) and _NAME.fullmatch(run)):
         address = run if is_address(run) else object_store.joined(str(runs_dir), run)
         folder = _taken(address)
         if began(folder):
             return folder
-        raise RunFolderError(f"no run at {folder.store}: a run folder holds a study.journal")
+        if folder.store.held_by_another() or _held(folder):
+            raise UnbegunRunError(_UNBEGUN.format(folder.store))
+        raise MissingRunError(f"no run at {folder.store}: a run folder holds a study.journal")
     runs_dir = Path(runs_dir)
     candidates = [Path(run), *([runs_dir / run] if _NAME.fullmatch(run) else [])]
     for root in candidates:
         folder = RunFolder(root.absolute())
         try:
             found = folder.journal.is_file() or folder.database.is_file()
+            if _held(folder) and not began(folder):
+                raise UnbegunRunError(_UNBEGUN.format(shown(folder.root)))
         except OSError:  # such as a name that is too long
             continue
         if found:
             _check_regular(folder)
             return folder
     places = " or ".join(str(path) for path in candidates)
-    raise RunFolderError(f"no run at {places}: a run folder holds a study.journal")
+    raise MissingRunError(f"no run at {places}: a run folder holds a study.journal")
 
 
 def _check_regular(folder: RunFolder) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,13 +58,24 @@ def make_parser() -> CommandParser:
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
     parser.add_argument(
-        "--runs-dir", default="runs", metavar="DIR", help="by default runs; or s3://BUCKET/PATH"
+        "--runs-dir",
+        default="runs",
+        metavar="DIR",
+        help="where runs lie: runs by default, or s3://BUCKET/PATH",
     )
     parser.add_argument(
-        "--storage", metavar="URL", help="open this database where the run names it, from now on"
+        "--storage",
+        metavar="URL",
+        help="a database that the run names and that may be opened, now and later",
     )
     parser.add_argument(
         "--port", type=_port, default=0, help="of the page; by default any that is free"
+    )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait where there is no such run yet; a search that still prepares its texts is "
+        "waited for in any case",
     )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument(
@@ -116,24 +127,58 @@ def _watch(options: argparse.Namespace, token: str) -> int:
 
     databases.allow_named(options.storage)
     runs_dir = paths.runs_dir(options.runs_dir)
-    live = LiveRun(
-        lambda: paths.find(runs_dir, options.run),
-        with_texts=not options.without_texts,
-        interval_s=options.interval,
-    )
-    try:
-        service = WatchService(live, options.port, token, options.interval)
-    except OSError as error:
-        raise TextclsError(
-            f"{HOST}, port {options.port}: cannot be listened on ({error.strerror}); --port names "
-            "another one"
-        ) from error
     os.nice(_NICE)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        _wait_for_the_beginning(lambda: paths.find(runs_dir, options.run), always=options.wait)
+        live = LiveRun(
+            lambda: paths.find(runs_dir, options.run),
+            with_texts=not options.without_texts,
+            interval_s=options.interval,
+        )
+        try:
+            service = WatchService(live, options.port, token, options.interval)
+        except OSError as error:
+            raise TextclsError(
+                f"{HOST}, port {options.port}: cannot be listened on ({error.strerror}); --port "
+                "names another one"
+            ) from error
         return _serve(service, opens=options.open)
+    except KeyboardInterrupt:  # before the service listened
+        return 0
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _wait_for_the_beginning(find: Callable[[], object], *, always: bool) -> None:
+    """Return once the run has a study, and say what is waited for.
+
+    Args:
+        find: Finds the run.
+        always: Wait as well where no search is there yet.
+
+    Raises:
+        MissingRunError: There is no such run, and it is not waited for.
+    """
+    from tune.exceptions import MissingRunError, UnbegunRunError
+
+    said = ""
+    while True:
+        try:
+            find()
+        except MissingRunError as error:
+            if isinstance(error, UnbegunRunError):
+                sentence = f"{error}; waiting for its first trial. Ctrl-C ends this."
+            elif always:
+                sentence = f"{error}; waiting for a search to begin. Ctrl-C ends this."
+            else:
+                raise MissingRunError(f"{error}; with --wait, waits for its search") from error
+        else:
+            return
+        if sentence != said:
+            _say(sentence)
+            said = sentence
+        time.sleep(_LAST_LOOK_S)
 
 
 def _serve(service: "WatchService", *, opens: bool) -> int:

@@ -114,7 +114,7 @@ def test_the_command_tells_why(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--why", "goal"], "texts stand before --why"), (["goal", "--why", "0"], "at least 1")],
+    [(["--why", "goal"], "put texts before --why"), (["goal", "--why", "0"], "at least 1")],
 )
 def test_a_wrong_number_of_words_is_refused(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -17,7 +17,10 @@ GOOD = b"text,label\n" + b"".join(b"text %d,%s\n" % (i, (b"a", b"b")[i % 2]) for
 GOOD_JSON = b'{"text": "a b", "label": 1}\n{"text": "c", "label": 2}\n' * 5
 """10 rows on the lines 1 to 10."""
 ACCENTS = GOOD.replace(b"text ", "t\u00e9xt ".encode())
-SKIP = "Fix them, or leave them out with data.bad_rows: skip"
+SKIP = (
+    "Fix them, or leave them out with --set data.bad_rows=skip "
+    "(in a file, bad_rows: skip under data)"
+)
 JSON_OBJECT = 'an object such as {"text": "...", "label": "..."}'
 
 

@@ -140,7 +140,9 @@ def test_leaving_out_bad_rows_is_not_advised_where_one_class_would_suffer(tmp_pa
     file.write_text("text,label\n" + "see you,ham\n" * 85 + spam)
     with pytest.raises(DataError) as caught:
         read_data(file)
-    assert str(caught.value).endswith("or leave them out with data.bad_rows: skip")
+    assert str(caught.value).endswith(
+        "or leave them out with --set data.bad_rows=skip (in a file, bad_rows: skip under data)"
+    )
     file.write_text("text,label\n" + "see you,ham\n" * 85 + " ,spam\n" * 5 + "won,spam\n" * 10)
     with pytest.raises(DataError) as caught:
         read_data(file)

@@ -164,6 +164,9 @@ def test_a_run_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (run / "study.journal").touch()
     with pytest.raises(BundleError, match="the run has no classifier yet"):
         find_bundle("gru-1")
+    (run / "result.json").touch()
+    with pytest.raises(BundleError, match="the run has no classifier; its search found no winner"):
+        find_bundle("gru-1")
     made.rename(run / "best")
     assert find_bundle("gru-1") == Path("runs/gru-1/best")
     for name in ("runs/gru-1", "runs/gru-1/best", str(run), "runs/gru-1/best/bundle.json"):

@@ -65,6 +65,18 @@ def test_ten_trials_suffice_for_a_hint(tmp_path: Path) -> None:
     assert "take it as a hint" in writer.write_report(folder).read_text()
 
 
+def test_an_interrupted_trial_and_its_continuation_are_one(tmp_path: Path) -> None:
+    search = make_search()
+    made = [
+        trial(search, State.INTERRUPTED if at == 0 else State.PRUNED, [0.5 + 0.04 * (at % 10)],
+              {**FIXED, "dropout": 0.05 * (at % 10)}, continues=0 if at == 10 else None)
+        for at in range(11)
+    ]  # fmt: skip
+    found = compute_importance(run_data.load_run(write_run(tmp_path / "run", search, made)))
+    assert isinstance(found, Importance)
+    assert found.trials == 10
+
+
 def test_the_reason_is_said_where_there_is_none(tmp_path: Path) -> None:
     search = make_search()
     few = run_data.load_run(write_run(tmp_path / "few", search, many_trials(search, 5)))

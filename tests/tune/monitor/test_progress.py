@@ -89,6 +89,6 @@ def test_a_table_of_classes_fits_into_80_columns(width: int, gap: str) -> None:
     file = io.StringIO()
     progress = Progress(quiet=False, console=Console(file=file, width=width))
     row = ["Business", "1,000", *["0.25 (0.21 to 0.30)"] * 3]
-    progress.table(["test texts of", "texts", "precision", "recall", "F1"], [row])
+    progress.table(["class", "test texts", "precision", "recall", "F1"], [row])
     _, _, line = file.getvalue().splitlines()
-    assert line == gap.join(["Business     ", "1,000", *row[2:]])
+    assert line == gap.join(["Business", "1,000     ", *row[2:]])

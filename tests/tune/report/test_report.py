@@ -181,7 +181,19 @@ def test_the_linear_classifier_as_the_winner_is_told(tmp_path: Path) -> None:
     assert sentences(told, score_winner(told)) == [
         f"{reason} It labels 0.9000 of the test texts and 0.9100 of the validation texts correctly."
     ]
-    assert "of the linear classifier" in sections(written(folder))["result"]
+    assert "test accuracy of the linear classifier" in sections(written(folder))["result"]
+
+
+def test_a_linear_winner_that_validation_chose_is_told_by_its_test_accuracy(tmp_path: Path) -> None:
+    search = make_search(search={"metric": "val_accuracy"}, data={"validation_fraction": 0.1})
+    made = [trial(search, State.COMPLETE, [0.8, 0.85, 0.85], PARAMS)]
+    fallback = {"kind": "linear classifier", "reason": "No trial is better."}
+    best = {"number": None, "value": 0.91, "params": {}, "fallback": fallback, **LINEAR}
+    found = sections(written(write_run(tmp_path / "run", search, made, best=best)))
+    assert "0.9000test accuracy of the linear classifier" in found["result"]
+    assert "95 % interval" in found["result"]
+    assert "chosen by validation accuracy: 0.9100" in found["result"]
+    assert "The linear classifier has no such parameters" in found["best"]
 
 
 def test_missing_pieces_are_said(usual: RunFolder, tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ def test_the_linear_classifier_alone_has_a_card_and_can_be_checked(
     assert "GRU" not in card
     assert f"| test | {reference.texts:,} | {reference.accuracy:.4f} |" in card
     test = locate(CONFIG.data).read().splits["test"]
+    recorded = read_bundle(folder.best).description.about.configuration
+    assert recorded == {"data": CONFIG.data.model_dump(mode="json")}  # its columns, for predict
     new = tmp_path / "new.jsonl"
     new.write_text("\n".join(json.dumps({"text": text}) for text in test.texts.to_pylist()))
     assert check.main([str(folder.best), str(new)]) == 0
@@ -184,7 +186,7 @@ def test_the_linear_classifier_wins_where_no_trial_is_better(
     value = f"{reached['validation']:.4f}"
     assert said["fallback"]["reason"] == (
         "No trial is better than the linear classifier alone: its validation accuracy is "
-        f"{value}, that of trial 3, the best, {value}."
+        f"{value}, and that of the best trial, number 3, is {value}."
     )
     # Its weights are kept in half precision, which may turn a text or two.
     assert accuracy(folder) == pytest.approx(reached["test"], abs=0.01)

@@ -160,6 +160,60 @@ def test_the_command_ends_with_the_search(tmp_path: Path) -> None:
     assert (command.returncode, out, err) == (0, "The search has ended: complete.\n", "")
 
 
+def test_a_search_that_prepares_its_texts_is_waited_for(tmp_path: Path) -> None:
+    run = GrowingRun(tmp_path / "run", trials=3, first=2)
+    aside = run.folder.journal.rename(tmp_path / "aside")
+    with run.searching():
+        command = started(str(run.folder.root))
+        assert command.stdout is not None
+        assert command.stdout.readline() == (
+            f"{run.folder.root}: the search is still preparing texts and vectors and has no trial "
+            "yet; waiting for its first trial. Ctrl-C ends this.\n"
+        )
+        aside.rename(run.folder.journal)
+        assert "(ends with the search, or with Ctrl-C)" in command.stdout.readline()
+        run.end()
+    assert command.communicate(timeout=60) == ("The search has ended: complete.\n", "")
+    assert command.returncode == 0
+
+
+def test_a_search_that_ends_before_its_first_trial_is_not_waited_for(tmp_path: Path) -> None:
+    run = GrowingRun(tmp_path / "run", trials=3, first=2)
+    run.folder.journal.unlink()
+    with run.searching():
+        command = started(str(run.folder.root))
+        assert command.stdout is not None
+        command.stdout.readline()
+    _, err = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert err.startswith("no run at ")
+    assert err.endswith("; with --wait, waits for its search\n")
+
+
+def test_a_run_that_is_not_there_yet_is_waited_for_where_that_is_asked(tmp_path: Path) -> None:
+    command = started(str(tmp_path / "run"), "--wait")
+    assert command.stdout is not None
+    first = command.stdout.readline()
+    assert first.startswith(f"no run at {tmp_path / 'run'}")
+    assert first.endswith("; waiting for a search to begin. Ctrl-C ends this.\n")
+    run = GrowingRun(tmp_path / "made", trials=3, first=3)
+    run.end()
+    run.folder.root.rename(tmp_path / "run")
+    assert "the search is complete" in command.stdout.readline()
+    command.send_signal(signal.SIGINT)
+    assert command.communicate(timeout=60) == ("", "")
+    assert command.returncode == 0
+
+
+def test_waiting_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    command = started(str(tmp_path / "run"), "--wait")
+    assert command.stdout is not None
+    command.stdout.readline()
+    command.send_signal(signal.SIGTERM)
+    assert command.communicate(timeout=60) == ("", "")
+    assert command.returncode == 0
+
+
 def test_the_command_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
     run = GrowingRun(tmp_path / "run", trials=3, first=2)
     with run.searching():

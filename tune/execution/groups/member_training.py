@@ -159,7 +159,7 @@ class _Member:
         rung = len(self.curve)
         check_finite(metrics, rung)
         self.curve.append(metrics)
-        _log.info("rung %d: %s", rung, metrics, extra={"trial": self.task.number})
+        _log.info("rung %d: %s", rung + 1, metrics, extra={"trial": self.task.number})
         return rung_event(self.task.number, rung, metrics)
 
     def tidy(self) -> None:
@@ -290,7 +290,7 @@ class _Group:
                 training.restore(member.task.number, path)
             except BundleError as error:
                 place = {"trial": member.task.number}
-                _log.warning("starting from before rung %d: %s", rung, error, extra=place)
+                _log.warning("going on from before rung %d: %s", rung + 1, error, extra=place)
                 continue
             member.curve = curve[: rung + 1]
             return training

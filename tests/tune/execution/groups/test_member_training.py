@@ -180,7 +180,7 @@ def test_a_damaged_checkpoint_costs_one_rung_of_one_trial(
     play.heard.clear()
     with caplog.at_level(logging.WARNING):
         order = play.play(again, to_the_end(again))
-    assert "starting from before rung 1" in caplog.text
+    assert "going on from before rung 2" in caplog.text
     assert order == [(0, 0), (1, 0), (1, 1), (0, 1), (0, 2), (1, 2)]
 
 
