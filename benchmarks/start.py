@@ -1,6 +1,7 @@
 """From the command to the first training step, between two trials, to an accuracy; and memory.
 
     python benchmarks/start.py --data FOLDER [--runs 3] [--accuracy 0.9024]
+    python benchmarks/start.py --against CHECKOUT [--runs 3]
 
 Runs real searches as a user would, one trial at a time, and reads the times off their logs. One
 search more comes first and fills the caches. Between two trials lies what a worker does from the
@@ -9,11 +10,17 @@ moment a trial's last rung is on disk to the next trial's first training step.
 A worker's memory is the most that one of two workers side by side holds alone (USS: neither the
 arrays in shared memory nor the code that both have loaded), over what one of two idle processes
 holds alone that have imported torch. With one worker the libraries' code would count as its own.
+
+`--against` runs the same search, two trials side by side, with this checkout and with another one
+in turn, and compares the time to the first training step and the processor's time of all of its
+processes, Ray's included.
 """
 
 import argparse
 import ast
+import os
 import re
+import secrets
 import statistics
 import subprocess
 import sys
@@ -27,6 +34,15 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[1]
+SMALL = """
+model: gru
+data: {name: synthetic, train_size: 800, test_size: 200}
+embeddings: {name: random, dim: 16}
+train: {epochs: 1, batch_size: 32}
+space:
+  hidden_size: {type: int, low: 8, high: 32, log: true}
+search: {samples: 3, sampler: random, max_concurrent: 2}
+"""
 LINE = re.compile(r"(\S+ \S+) INFO (ready|rung \d+): (.*)")
 
 
@@ -83,13 +99,71 @@ def search(data: str, samples: int, folder: Path, *, at_a_time: int = 1) -> tupl
     return began, peak[0]
 
 
+def processor_s(marker: str, process: subprocess.Popen[bytes]) -> float:
+    """Seconds of the processor that all processes with a marker in their environment take.
+
+    A process's last moments, up to the interval between two looks, are missed.
+    """
+    taken: dict[tuple[int, float], float] = {}
+    while process.poll() is None:
+        for each in psutil.process_iter():
+            try:
+                if each.environ().get("STARTED_BY") == marker:
+                    times = each.cpu_times()
+                    taken[each.pid, each.create_time()] = times.user + times.system
+            except psutil.Error:
+                continue
+        time.sleep(0.1)
+    return sum(taken.values())
+
+
+def once(checkout: Path, folder: Path) -> tuple[float, float]:
+    """Search with a checkout: seconds to the first training step, seconds of the processor."""
+    marker = secrets.token_hex(8)
+    (folder.parent / "space.yaml").write_text(SMALL)
+    command = [sys.executable, "-m", "tune.search", "--space", "space.yaml", "--quiet"]
+    command += ["--runs-dir", str(folder.parent), "--name", folder.name]
+    environment = {**os.environ, "PYTHONPATH": str(checkout), "STARTED_BY": marker}
+    began = time.time()
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=folder.parent, env=environment, stdout=nowhere) as process:
+        taken = processor_s(marker, process)
+        assert process.wait() == 0
+    logs = folder.glob("trials/*/log.txt")
+    first = min(at for log in logs for at, kind, _ in events(log) if kind == "ready")
+    return first - began, taken
+
+
+def compare(other: Path, runs: int) -> None:
+    """Print how this checkout and another one start, in turn."""
+    found: dict[Path, list[tuple[float, float]]] = {ROOT: [], other.resolve(): []}
+    with tempfile.TemporaryDirectory() as scratch:
+        for run in range(runs + 1):  # the first of each fills the caches
+            for number, checkout in enumerate(found):
+                measured = once(checkout, Path(scratch) / f"run-{run}-{number}")
+                found[checkout] += [measured] if run else []
+    print(f"{date.today()}, {psutil.cpu_count()} cores, medians (ranges) of {runs} searches")
+    for what, at in (("command to first training step", 0), ("processor's time of a search", 1)):
+        ours, theirs = ([each[at] for each in figures] for figures in found.values())
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        print(
+            f"{what}: {statistics.median(ours):.1f} s ({min(ours):.1f} to {max(ours):.1f}), there "
+            f"{statistics.median(theirs):.1f} s ({min(theirs):.1f} to {max(theirs):.1f}), "
+            f"ratio {ratio:.2f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="synthetic")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--samples", type=int, default=6)
     parser.add_argument("--accuracy", type=float, default=0.9024)
+    parser.add_argument("--against", type=Path)
     options = parser.parse_args()
+    if options.against is not None:
+        compare(options.against, options.runs)
+        return
     data = options.data if options.data == "synthetic" else str(Path(options.data).resolve())
     first_step, between, reached, memory = [], [], [], []
     with tempfile.TemporaryDirectory() as scratch:
