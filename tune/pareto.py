@@ -60,13 +60,23 @@ def is_among_best(
     if better + len(own) <= count:
         return True
     own.sort(key=lot, reverse=True)
-    return trial in _epsilon_net(own, points, count - better)
+    return trial in spread_out(own, points, count - better)
 
 
-def _epsilon_net(members: Sequence[int], points: Mapping[int, Point], count: int) -> list[int]:
+def spread_out(members: Sequence[int], points: Mapping[int, Point], count: int) -> list[int]:
     """Return so many members of a front, the most valuable and then always the farthest one.
 
     Distances are shares of the front's extent, in value and in the logarithm of cost.
+
+    Args:
+        members: The numbers of the front's trials; of equally good ones the first is taken.
+        points: The value and the cost of every trial, by number.
+        count: How many, at least 1 and at most all of them.
+
+    Example:
+        >>> points = {0: (0.9, 100.0), 1: (0.89, 90.0), 2: (0.5, 1.0), 3: (0.8, 10.0)}
+        >>> spread_out([0, 1, 2, 3], points, 3)
+        [0, 2, 3]
     """
     values = [points[each][0] for each in members]
     costs = [math.log(points[each][1]) for each in members]

@@ -11,11 +11,13 @@ from tune.config.shapes import TrialShapes
 from tune.run_folder.paths import RunFolder
 from tune.schedulers import Scheduler
 from tune.study.callback import TrialCallback
-from tune.study.front import cost_of, front_chains
+from tune.study.front import cost_of, front_chains, spread_over
 from tune.study.further_gain import FurtherGain
 from tune.study.records import Chain, Proposal, State, TrialRecord, chains_of, ranked_chains
 from tune.study.study import SearchStudy, Suggest
 
+MOST_OF_FRONT = 30
+"""Trials of a front that keep their checkpoints: a bound on the disk that a long search takes."""
 SAME_FAILURES = 5  # as many in a row with one message mean that the set-up is at fault
 
 
@@ -46,8 +48,8 @@ class SearchController:
             watcher: Hears of every trial that starts, reports and ends.
             leaders: How many of the best trials keep their checkpoints, at least one.
             further_gain: Says when further trials are not worth the wait.
-            cost: What a configuration costs, where the study has a cost; the trials on the front
-                then keep their checkpoints too.
+            cost: What a configuration costs, where the study has a cost; the trials on the front,
+                at most `MOST_OF_FRONT`, then keep their checkpoints too.
         """
         self._study = study
         self._suggest = suggest
@@ -290,9 +292,14 @@ class SearchController:
                 self._folder.trial(record.number).tidy(_best_rung(each) if needed else set())
 
     def _worth_keeping(self, chains: Sequence[Chain]) -> list[Chain]:
-        """Return the chains whose checkpoints are kept: the best, and those on the front."""
+        """Return the chains whose checkpoints are kept: the best, and those on the front.
+
+        Of a front with more than `MOST_OF_FRONT` trials those that are spread over all of it.
+        """
         best = ranked_chains(chains)[: self._places]
-        front = front_chains(chains, self._study.cost) if self._study.cost else []
+        front = [] if self._study.cost is None else front_chains(chains, self._study.cost)
+        if self._study.cost is not None and len(front) > MOST_OF_FRONT:
+            front = spread_over(front, self._study.cost, MOST_OF_FRONT)
         return [*{each.origin: each for each in (*best, *front)}.values()]
 
 

@@ -39,6 +39,22 @@ def front_chains(chains: Iterable[Chain], cost: str) -> list[Chain]:
     return [known[origin] for origin in ordered]
 
 
+def spread_over(front: Sequence[Chain], cost: str, count: int) -> list[Chain]:
+    """Return some chains of a front, its most valuable one first and then always the farthest.
+
+    Args:
+        front: As `front_chains` returns it.
+        cost: The name of the cost.
+        count: How many, at most as many as there are.
+    """
+    known = {chain.origin: chain for chain in front}
+    points = {
+        origin: (chain.furthest.value or 0.0, cost_of(chain.furthest, cost) or 1.0)
+        for origin, chain in known.items()
+    }
+    return [known[origin] for origin in pareto.spread_out([*known], points, count)]
+
+
 def front_of(records: Iterable[TrialRecord], cost: str) -> list[TrialRecord]:
     """Return the trials on the front, the cheapest first, so the most accurate one is the last.
 

@@ -291,6 +291,18 @@ def test_with_a_cost_the_front_keeps_its_checkpoints(
     assert controller.best.number == 3
 
 
+def test_a_large_front_keeps_the_checkpoints_that_are_spread_over_it(
+    priced: SearchStudy, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tune.execution.controller.MOST_OF_FRONT", 3)
+    costs = [1.0, 90.0, 100.0, 10.0, 95.0]
+    searched = priced_controller(priced, folder, *costs)
+    for value in (0.1, 0.88, 0.9, 0.5, 0.89):
+        run_trial(searched, folder, value, value, value)
+    assert sorted(checkpoints(folder)) == [0, 2, 3]
+    assert [each.number for each in searched.exportable] == [2, 3, 0]
+
+
 def test_a_cost_is_part_of_each_report_and_survives_a_restart(
     priced: SearchStudy, folder: RunFolder
 ) -> None:
