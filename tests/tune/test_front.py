@@ -84,6 +84,17 @@ def test_a_search_ends_with_a_front_and_a_seed_repeats_it(tmp_path: Path) -> Non
     assert boards[0] == boards[1]
 
 
+def test_tpe_searches_for_a_front_and_a_seed_repeats_it(tmp_path: Path) -> None:
+    asked = {**SEARCH, "search": {**SEARCH["search"], "sampler": "tpe", "samples": 16}}
+    fronts = []
+    for name in ("one", "two"):
+        assert whole_search.run_once(tmp_path / name, search=asked).message == ""
+        run = load_run(RunFolder(tmp_path / name / "run"))
+        assert len(run.chains) == 16  # six more than it draws at random
+        fronts.append([(each.params, each.value) for each in run.front])
+    assert fronts[0] == fronts[1]
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
 def test_a_killed_search_goes_on_to_its_front(tmp_path: Path, share: float) -> None:
     root = tmp_path / "play"

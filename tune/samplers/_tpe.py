@@ -27,6 +27,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tune.samplers._front_order import MOST_GOOD, Price, best_first, with_places
 from tune.samplers._parzen import ParzenEstimator
 from tune.study import optuna_private
 from tune.study.records import State
@@ -34,7 +35,6 @@ from tune.study.records import State
 RECENT = 200
 _SLACK = 50  # finding the best among all is put off for as many trials
 _RUNNING = 50  # of those that run, the latest repel the next proposal
-_BEST = 25  # the largest number that TPE counts as good, `optuna.samplers.default_gamma`
 _LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)  # TPE ignores those that failed
 
 
@@ -64,15 +64,20 @@ class WindowedSampler(samplers.BaseSampler):
 
     def _seen(self, study: Study) -> "Window":
         if self._window is None or self._window.study is not study:
-            self._window = Window(study)
+            self._window = self._new_window(study)
         return self._window
+
+    def _new_window(self, study: Study) -> "Window":
+        return Window(study)
 
 
 class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
     """TPE that looks at the best and the latest trials."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, price: Price | None = None, **options: Any) -> None:
         super().__init__(**options)
+        self._price = price
+        """The cost that is minimised beside the value; None where there is none."""
         optuna_private.set_density(self, ParzenEstimator)
 
     def infer_relative_search_space(
@@ -90,9 +95,7 @@ class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
     ) -> dict[str, Any]:
         """Draw values for the parameters that are drawn together."""
         window = self._seen(study)
-        return super().sample_relative(
-            _view(window, window.trials(trial.number)), trial, search_space
-        )
+        return super().sample_relative(self._shown(window, trial), trial, search_space)
 
     def sample_independent(
         self,
@@ -102,16 +105,26 @@ class WindowedTPESampler(WindowedSampler, samplers.TPESampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draw a value for a parameter by itself."""
-        window = self._seen(study)
-        seen = _view(window, window.trials(trial.number))
+        seen = self._shown(self._seen(study), trial)
         return super().sample_independent(seen, trial, param_name, param_distribution)
+
+    def _shown(self, window: "Window", trial: FrozenTrial) -> Any:
+        """Return the study as it is shown for a proposal."""
+        trials = window.trials(trial.number)
+        if self._price is not None:
+            trials = with_places(trials, self._price, -window.sign)
+        return _view(window, trials)
+
+    def _new_window(self, study: Study) -> "Window":
+        return Window(study, self._price)
 
 
 class Window:
     """The trials of a study that a sampler is shown, kept up as they begin and end."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, price: Price | None = None) -> None:
         self.study = study
+        self._price = price
         self._next = 0
         self._live: dict[int, int] = {}
         """The storage's names of the trials that run, by number."""
@@ -123,7 +136,7 @@ class Window:
         self._fresh: list[FrozenTrial] = []
         self._diverged: list[FrozenTrial] = []
         self._shared: dict[str, BaseDistribution] | None = None
-        self._sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+        self.sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
         for trial in study.get_trials(deepcopy=False):
             self._meet(trial)
 
@@ -210,15 +223,20 @@ class Window:
         insort(self._recent, trial, key=_number)
         if len(self._recent) > RECENT + _SLACK:
             old, self._recent = self._recent[:-RECENT], self._recent[-RECENT:]
-            self._best = heapq.nsmallest(_BEST, [*self._best, *old], key=self._place)
+            self._best = self._best_of([*self._best, *old])
+
+    def _best_of(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        if self._price is not None:
+            return best_first(trials, self._price, -self.sign)[:MOST_GOOD]
+        return heapq.nsmallest(MOST_GOOD, trials, key=self._place)
 
     def _place(self, trial: FrozenTrial) -> tuple[bool, float, float]:
         """TPE's own order: complete trials by value, then pruned ones by step and value."""
         if trial.state == TrialState.COMPLETE and trial.value is not None:
-            return (False, 0.0, self._sign * trial.value)
+            return (False, 0.0, self.sign * trial.value)
         if (step := trial.last_step) is None:
             return (True, 1.0, 0.0)
-        return (True, -step, self._sign * trial.intermediate_values[step])
+        return (True, -step, self.sign * trial.intermediate_values[step])
 
     def _read(self, trial_id: int) -> FrozenTrial:
         return optuna_private.read_trial_by_id(self.study, trial_id)

@@ -1,10 +1,13 @@
 """Create samplers by name, each seeded."""
 
 import warnings
+from collections.abc import Callable
 
 from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
+from optuna.trial import FrozenTrial
 
+from tune.config import optuna_space
 from tune.config.conditions import Space
 from tune.config.search_file import SamplerName
 from tune.samplers._gp import Cost, CurveGPSampler
@@ -30,7 +33,8 @@ def create_sampler(
         space: What is searched.
         seed: The same seed and the same results give the same proposals.
         cost: What a configuration costs beside others; only gp weighs it.
-        minimised: A cost that the search minimises beside the metric; only gp knows it.
+        minimised: A cost that the search minimises beside the metric: gp and tpe then look for a
+            front.
 
     Returns:
         An Optuna sampler, whose state is not in the study.
@@ -41,8 +45,9 @@ def create_sampler(
         match name:
             case "tpe":
                 # Constant liar: trials that still run repel the next proposal.
+                price = None if minimised is None else _price(space, minimised)
                 return WindowedTPESampler(
-                    seed=seed, multivariate=True, group=conditional, constant_liar=True
+                    price, seed=seed, multivariate=True, group=conditional, constant_liar=True
                 )
             case "gp":
                 # Not Optuna's own: that learns from complete trials only, of which ASHA leaves few.
@@ -55,3 +60,15 @@ def create_sampler(
                 )
             case "random" | "grid":
                 return samplers.RandomSampler(seed=seed)
+
+
+def _price(space: Space, minimised: Cost) -> Callable[[FrozenTrial], float]:
+    """Return the cost of a trial as Optuna stores it; each configuration is counted once."""
+    known: dict[int, float] = {}
+
+    def price(trial: FrozenTrial) -> float:
+        if trial.number not in known:
+            known[trial.number] = minimised(optuna_space.decode_params(space, trial.params))
+        return known[trial.number]
+
+    return price

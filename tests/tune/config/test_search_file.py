@@ -246,7 +246,7 @@ def test_a_point_must_not_set_what_its_own_choices_rule_out(file):
         ("search: {time_budget_s: 5}", "search.time_budget_s: unknown key; did you mean time_budget?"),
         ("search: {metric: [val_accuracy, speed]}", "search: metric, where it is a list, must hold one of test_accuracy, val_accuracy, test_macro_f1, val_macro_f1, test_balanced_accuracy, val_balanced_accuracy and one of operations, parameters, bytes, texts_per_second, but is [val_accuracy, speed]"),
         ("search: {metric: [val_accuracy, bytes], cost: operations}", "search: metric names the cost bytes, but cost is the text 'operations'; leave one of them out"),
-        ("search: {metric: [val_accuracy, bytes], sampler: tpe}", "search: sampler: tpe looks at the metric alone, but cost is bytes: use gp or random"),
+        ("search: {metric: [val_accuracy, bytes], sampler: cmaes}", "search: sampler: cmaes looks at the metric alone, but cost is bytes: use gp, tpe or random"),
         ("search: {metric: [val_accuracy, bytes], scheduler: median}", "search: scheduler: median looks at the metric alone, but cost is bytes: use asha, hyperband or none"),
         ("search: {cost: bytes, stop_when: {gain_below: 0.1, within: 5m}}", "search: stop_when looks at the metric alone, but cost is bytes: use samples or time_budget"),
         ("resources: {cpu: 1.5}", "resources.cpu: must be a whole number or below 1, but is 1.5"),

@@ -1,4 +1,4 @@
-"""The sampler with a cost beside the metric: it looks for a whole front."""
+"""The samplers with a cost beside the metric: they look for a whole front."""
 
 from itertools import pairwise
 from typing import Any
@@ -47,19 +47,21 @@ def search(seed: int, *, name: Any = "gp", minimised: Any = cost) -> optuna.Stud
     return study
 
 
-def test_it_finds_more_of_the_front_than_random_trials_and_than_the_best_alone() -> None:
+@pytest.mark.parametrize("name", ["gp", "tpe"])
+def test_it_finds_more_of_the_front_than_random_trials_and_than_the_best_alone(name: str) -> None:
     seeds = range(4)
-    front = np.mean([area(search(seed)) for seed in seeds])
+    front = np.mean([area(search(seed, name=name)) for seed in seeds])
     at_random = np.mean([area(search(seed, name="random")) for seed in seeds])
-    best_alone = np.mean([area(search(seed, minimised=None)) for seed in seeds])
+    best_alone = np.mean([area(search(seed, name=name, minimised=None)) for seed in seeds])
     assert front > at_random + 0.01
     assert front > best_alone + 0.01
 
 
-def test_the_same_seed_proposes_the_same_trials() -> None:
-    one, two = ([trial.params for trial in search(seed=5).trials] for _ in range(2))
+@pytest.mark.parametrize("name", ["gp", "tpe"])
+def test_the_same_seed_proposes_the_same_trials(name: str) -> None:
+    one, two = ([trial.params for trial in search(seed=5, name=name).trials] for _ in range(2))
     assert one == two
-    assert one != [trial.params for trial in search(seed=6).trials]
+    assert one != [trial.params for trial in search(seed=6, name=name).trials]
 
 
 def drawn_area(mean: float, deviation: float, at: float, known: list[tuple[float, float]]) -> float:
