@@ -56,7 +56,7 @@ def with_cost(config: SearchFile) -> SearchFile:
     """Return a search that minimises a cost as well, by what can weigh one."""
     search = config.search
     changes: dict[str, Any] = {"cost": "operations"}
-    if search.sampler in ("tpe", "cmaes"):
+    if search.sampler == "cmaes":
         changes["sampler"] = "random"
     if search.scheduler.name in ("median", "top_k"):
         changes["scheduler"] = search.scheduler.model_copy(update={"name": "asha"})
