@@ -339,7 +339,7 @@ def _check_trial(record: TrialRecord, known: Space) -> None:
     """Raise ValueError where a trial is not one that this program records."""
     texts = (record.message, record.name or "")
     if not all(isinstance(text, str) for text in texts) or len(record.values) > _MOST_RUNGS:
-        raise ValueError(f"trial {record.number}: its name or message is no text")
+        raise ValueError(f"trial {record.number}: its name or message is not a text")
     for point, value in zip(record.curve, record.values, strict=True):
         numbers = (value, point.get("epoch"), point.get("seconds"))
         for number in numbers:
