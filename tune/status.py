@@ -130,6 +130,9 @@ def _rungs(found: "RunData") -> str:
 def _best(found: "RunData") -> str:
     from tune.formatting import counted
 
+    if found.fallback is not None:
+        kind, value = found.fallback["fallback"].get("kind"), found.fallback.get("value", 0.0)
+        return f"the {kind} alone, {found.metric} {value:.4f}"
     if found.best is None or found.best.value is None:
         return "none yet"
     params = "  ".join(
