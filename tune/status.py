@@ -131,8 +131,7 @@ def _best(found: "RunData") -> str:
     from tune.formatting import counted
 
     if found.fallback is not None:
-        kind, value = found.fallback["fallback"].get("kind"), found.fallback.get("value", 0.0)
-        return f"the {kind} alone, {found.metric} {value:.4f}"
+        return f"{found.fallback_name}, {found.metric} {found.fallback.get('value', 0.0):.4f}"
     if found.best is None or found.best.value is None:
         return "none yet"
     params = "  ".join(

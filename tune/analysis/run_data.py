@@ -164,6 +164,16 @@ class RunData:
         return best if best.get("fallback") else None
 
     @property
+    def fallback_name(self) -> str:
+        """What such a winner is called, such as "the linear classifier alone"; else empty."""
+        if self.fallback is None:
+            return ""
+        number = self.fallback.get("number")
+        if number is not None:
+            return f"trial {number}, before its first rung"
+        return f"the {self.fallback['fallback'].get('kind', 'fallback')} alone"
+
+    @property
     def confirmation(self) -> Mapping[str, Any] | None:
         """The results with fresh seeds, as `result.json` has them; None without a confirmation."""
         found = (self.result.get("best") or {}).get("confirmation")

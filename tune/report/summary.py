@@ -86,7 +86,7 @@ def _rows(run: RunData) -> Iterator[tuple[str, str]]:
     yield "Trials", _trial_counts(run)
     judged = score_winner(run)
     if run.fallback is not None:
-        yield "Winner", f"the {run.fallback['fallback'].get('kind', 'fallback')} alone"
+        yield "Winner", run.fallback_name
     elif judged is not None:
         params = [
             f"{key} {value_text(value)}" for key, value in run.shown_params(judged.record).items()
