@@ -370,7 +370,7 @@ def _cut(dataset: "TextDataset", encoding: Encoding, data: DataConfig) -> list[s
     return [
         f"{dataset.name}: {lengths.texts_cut:.0%} of the texts of train are longer than "
         f"data.max_length, {data.max_length:,} tokens, and {lengths.tokens_cut:.0%} of the tokens "
-        "lie behind it: the encoder does not see them, a linear classifier beside it does. Half "
+        "come after it: the encoder does not see them, a linear classifier beside it does. Half "
         f"of the texts have {lengths.median:,} tokens or fewer, nine of ten "
         f"{lengths.ninth_decile:,}"
     ]

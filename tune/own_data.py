@@ -106,7 +106,7 @@ def _imbalance(per_class: dict[str, int]) -> Iterator[Suggestion]:
             "naming that class always would have a high accuracy"
         )
         yield Suggestion("search.metric", "val_macro_f1", reason)
-        reason = "how much more the texts of rare classes count is searched"
+        reason = "how much more the texts of rare classes count is searched too"
         choices = list(_CLASS_WEIGHTS)
         yield Suggestion("space.class_weights", {"type": "categorical", "choices": choices}, reason)
         yield from _at_points("class_weights", choices, "classes weighed by")
@@ -133,7 +133,9 @@ def _confirmation(texts: int) -> Iterator[Suggestion]:
     yield Suggestion("search.confirm.top", top, reason)
     yield Suggestion("search.confirm.seeds", folds, "a seed for each fold")
     yield Suggestion("search.confirm.folds", True, "one validation split of few texts says little")
-    yield Suggestion("search.confirm.retrain", True, "what wins is trained on all of them at last")
+    yield Suggestion(
+        "search.confirm.retrain", True, "the winner is trained on all of them at the end"
+    )
 
 
 def linear_weight(texts: int) -> Iterator[Suggestion]:
@@ -147,7 +149,7 @@ def linear_weight(texts: int) -> Iterator[Suggestion]:
     """
     weight = next((weight for below, weight in _LINEAR_WEIGHTS if texts < below), None)
     if weight is not None:
-        reason = "the fewer texts, the more the linear classifier knows and the less the encoder"
+        reason = "with few texts the linear classifier knows more and the encoder less"
         yield Suggestion("model.linear_weight", weight, reason)
 
 
@@ -166,9 +168,9 @@ def share_budget(search: search_file.SearchFile) -> list[Suggestion]:
         return []
     kept = CONFIRMATION_SHARE * budget
     return [
-        Suggestion("search.time_budget", budget - kept, f"of {budget:g} s, for the trials"),
+        Suggestion("search.time_budget", budget - kept, f"the trials' part of {budget:g} s"),
         Suggestion(
-            "search.confirm.time_budget", kept, "the rest, for comparing the best once more"
+            "search.confirm.time_budget", kept, "the rest is for comparing the best once more"
         ),
     ]
 

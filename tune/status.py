@@ -130,6 +130,8 @@ def _rungs(found: "RunData") -> str:
 def _best(found: "RunData") -> str:
     from tune.formatting import counted
 
+    if found.fallback is not None:
+        return f"{found.fallback_name}, {found.metric} {found.fallback.get('value', 0.0):.4f}"
     if found.best is None or found.best.value is None:
         return "none yet"
     params = "  ".join(

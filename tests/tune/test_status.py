@@ -59,6 +59,14 @@ def test_a_search_with_a_cost_tells_its_front(
     assert shown(tmp_path / "new", capsys)["Front"] == "none yet"
 
 
+def test_a_linear_winner_is_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fallback = {"kind": "linear classifier", "reason": "No trial is better."}
+    best = {"number": None, "value": 0.92, "params": {}, "fallback": fallback}
+    write_run(tmp_path / "run", SEARCH, ended(State.COMPLETE, State.PRUNED), best=best)
+    told = shown(tmp_path / "run", capsys)
+    assert told["Best"] == "the linear classifier alone, test_accuracy 0.9200"
+
+
 def test_a_killed_search_says_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

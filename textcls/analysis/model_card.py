@@ -75,7 +75,7 @@ def with_metadata(card: str, path: Path, licence: str | None, languages: Sequenc
     try:
         found = yaml.safe_load(parts[1]) or {}
         if not isinstance(found, dict):
-            raise TypeError("it is no mapping")
+            raise TypeError("it is not a mapping")
     except (yaml.YAMLError, TypeError, RecursionError) as error:
         raise BundleError(
             f"{path}: its front matter is no YAML ({one_line(str(error))})"

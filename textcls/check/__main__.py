@@ -25,7 +25,7 @@ PASSED, FAILED, CHANGED = 0, 1, 3
 _TOLERANCE = 0.01
 _SHOWN = 90  # characters of a text
 EPILOG = """\
-exit code: 0 the texts suit the classifier, 3 they do not, 1 it cannot be told, 2 wrong arguments
+exit code: 0 the texts suit the classifier, 3 they do not, 1 it cannot be decided, 2 wrong arguments
 
 examples:
   textcls-tune check my-run labelled.csv
@@ -107,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
     if found.labels is None:
         if drifted is None:
             raise DataError(
-                f"{options.file}: no labels were read, and without them nothing can be told"
+                f"{options.file}: no labels were read, and without them nothing can be measured"
             )
         verdict = (
             f"the texts differ from those that the classifier knows: {', '.join(drifted)}"

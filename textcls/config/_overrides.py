@@ -96,7 +96,7 @@ def _refuse_step(
 ) -> None:
     where = ".".join(str(part) for part in path)
     if isinstance(container, list):
-        reason = f"{where} is a list of {len(container)}, so {key!r} is no index of it"
+        reason = f"{where} is a list of {len(container)}, so {key!r} is not an index of it"
     else:
         reason = f"{where} is {shown(container)}, so it has no key {key!r}"
     _refuse(document, override.flag, override.key, reason)

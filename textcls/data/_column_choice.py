@@ -157,7 +157,7 @@ def choose_texts(
     first = " ".join(next(iter(sample.get(texts[0], ())), "").split())
     shown = first if len(first) <= _SHOWN else first[: _SHOWN - 3] + "..."
     return tuple(texts), (
-        f"{place}: {texts[0]!r} is taken for the text, such as {shown!r}; --text names another"
+        f"{place}: {texts[0]!r} is used as the text, such as {shown!r}; --text names another"
     )
 
 
@@ -332,7 +332,7 @@ def _said(
     more = [n for n in long if _named([n], (*TEXT_NAMES, *SHORT_TEXT_NAMES))]
     others = f"; {quoted(more)} could be read as well" if more else ""
     return (
-        f"{place}: {quoted(chosen.texts)} is taken for the text and {chosen.label!r} "
-        f"({classes}) for the label{example}{others}. --text and --label (data.text_columns, "
+        f"{place}: {quoted(chosen.texts)} is used as the text and {chosen.label!r} "
+        f"({classes}) as the label{example}{others}. --text and --label (data.text_columns, "
         "data.label_column) name others"
     )

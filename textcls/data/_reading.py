@@ -220,7 +220,7 @@ def _name_ag_classes(read: Mapping[str, list[Columns]]) -> list[str]:
     known = sum(count for label, count in counts.items() if label in _AG_LABELS)
     if not counts.keys() >= _AG_LABELS or known < _MOSTLY * sum(counts.values()):
         return [
-            f"{train[0].place}: no header; the first column is taken for the label, and its "
+            f"{train[0].place}: no header; the first column is used as the label, and its "
             "classes for their names (a classes.txt beside it, a name on each line, gives others)"
         ]
     for files in read.values():

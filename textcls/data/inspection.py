@@ -147,8 +147,8 @@ def _contradictions(dataset: TextDataset, codes: npt.NDArray[np.int64]) -> Findi
     first = int(rows.argmax())
     names = [dataset.label_names[i] for i in labels[texts == codes[first]].tolist()]
     return Finding(
-        f"{counted(int(rows.sum()), 'row')} of train have a text that stands there with another "
-        f"label, too, such as {_example(train.texts, first)} with {quoted(names)}",
+        f"{counted(int(rows.sum()), 'row')} of train have a text that also occurs with another "
+        f"label, such as {_example(train.texts, first)} with {quoted(names)}",
         "no classifier can be right about all of them",
         "look at them and keep the right label",
     )
@@ -163,9 +163,9 @@ def _repeated(dataset: TextDataset, codes: npt.NDArray[np.int64]) -> Finding | N
     text = _example(dataset.splits["train"].texts, int((codes == most).argmax()))
     return Finding(
         f"{counted(again, 'row')} of train ({again / len(codes):.0%}) repeat the text of another "
-        f"row, {text} stands there {counts[most]:,} times",
-        "what repeats weighs more",
-        "leave out the copies, unless texts do come that often",
+        f"row, {text} occurs {counts[most]:,} times",
+        "a text counts more the more often it is there",
+        "remove the copies, unless such texts really do come that often",
     )
 
 

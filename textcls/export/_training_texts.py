@@ -67,5 +67,5 @@ def _read(data: DataConfig, fingerprint: Any) -> "TextDataset":
 
     source = dataset.locate(data)
     if fingerprint is not None and source.fingerprint != fingerprint:
-        raise BundleError(f"{source.name}: has changed since, or is read otherwise by now")
+        raise BundleError(f"{source.name}: has changed since, or is now read in another way")
     return source.read()

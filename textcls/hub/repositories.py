@@ -133,8 +133,8 @@ def upload_folder(
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise HubError(
-            f"{ascii(name)[:120]}: no name of a repository; expected {SCHEME}user/name, perhaps "
-            "with @revision behind it"
+            f"{ascii(name)[:120]}: not the name of a repository; expected {SCHEME}user/name, "
+            "perhaps with @revision behind it"
         )
 
 
@@ -159,7 +159,7 @@ def _checked_files(name: str, siblings: Sequence[Any]) -> list[str]:
         raise HubError(f"{name}: has {len(wanted):,} files; at most {_MOST_FILES:,} make sense")
     sizes = [each.size for each in wanted]
     if any(not isinstance(size, int) or size < 0 for size in sizes):
-        raise HubError(f"{name}: the hub does not tell how large its files are")
+        raise HubError(f"{name}: the hub does not say how large its files are")
     if (total := sum(sizes)) > MOST_BYTES:
         raise HubError(
             f"{name}: its files have {total:,} bytes; a classifier has at most {MOST_BYTES:,}"

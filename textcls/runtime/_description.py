@@ -251,7 +251,7 @@ class Description(_BundlePart):
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             twice = next(name for i, name in enumerate(names) if name in names[:i])
-            raise ValueError(f"must be distinct, but {twice!r} stands there more than once")
+            raise ValueError(f"must be distinct, but {twice!r} occurs more than once")
         return names
 
     @model_validator(mode="after")

@@ -86,10 +86,10 @@ class TensorFile:
         except OSError as error:
             raise BundleError(f"{path}: cannot be read: {error.strerror or error}") from error
         except ValidationError as error:
-            raise BundleError(f"{path}: its header is no safetensors header") from error
+            raise BundleError(f"{path}: its header is not that of a safetensors file") from error
         entries = {name: each for name, each in found.items() if isinstance(each, _TensorEntry)}
         if any(name != _METADATA for name in found.keys() - entries.keys()):
-            raise BundleError(f"{path}: its header is no safetensors header")
+            raise BundleError(f"{path}: its header is not that of a safetensors file")
         _check_places(path, entries, size - _LENGTH_BYTES - length)
         return cls(path, _LENGTH_BYTES + length, entries)
 
@@ -125,7 +125,7 @@ class TensorFile:
         unknown = sorted(self.entries.keys() - wanted.keys())
         if unknown:
             raise BundleError(
-                f"{self.path}: {ascii(unknown[0])[:80]} is no tensor of this configuration"
+                f"{self.path}: {ascii(unknown[0])[:80]} is not a tensor of this configuration"
             )
 
     def read(self) -> dict[str, Array]:

@@ -92,5 +92,5 @@ def too_large(limit: int) -> RequestError:
 def internal_error() -> RequestError:
     """Return the answer to a request that met a fault of the program."""
     return RequestError(
-        500, "internal_error", "a fault of the program, which its log describes; it goes on"
+        500, "internal_error", "an internal error, described in the log; the service goes on"
     )

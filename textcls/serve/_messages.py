@@ -168,7 +168,7 @@ def _unknown_key(key: str) -> RequestProblem:
 
 def _refusal(problems: Sequence[RequestProblem]) -> RequestError:
     return RequestError(
-        422, "invalid_request", "the body makes no sense as a request to predict", problems
+        422, "invalid_request", "the body is not a valid request to predict", problems
     )
 
 

@@ -29,7 +29,7 @@ Labels and probabilities of texts. Every error has one form, `{"error": {"status
 pages want the header `Authorization: Bearer TOKEN`."""
 _JSON = "application/json"
 _STATUSES = {
-    404: ("not_found", "there is no such page; /docs lists those that there are"),
+    404: ("not_found", "there is no such page; /docs lists the pages"),
     405: ("method_not_allowed", "this page has no such method; /docs lists those that it has"),
 }
 

@@ -142,7 +142,9 @@ def _lines(reader: _Reader, start: bytes) -> Iterator[bytes]:
         yield from lines
         if len(rest) > _LONGEST_LINE:
             reader.line += 1
-            reader.fail(f"longer than {_LONGEST_LINE:,} bytes, so this is no file of word vectors")
+            reader.fail(
+                f"longer than {_LONGEST_LINE:,} bytes, so this is not a file of word vectors"
+            )
         block = reader.stream.read(_BLOCK)
     if rest:
         yield rest

@@ -164,6 +164,16 @@ class RunData:
         return best if best.get("fallback") else None
 
     @property
+    def fallback_name(self) -> str:
+        """What such a winner is called, such as "the linear classifier alone"; else empty."""
+        if self.fallback is None:
+            return ""
+        number = self.fallback.get("number")
+        if number is not None:
+            return f"trial {number}, before its first rung"
+        return f"the {self.fallback['fallback'].get('kind', 'fallback')} alone"
+
+    @property
     def confirmation(self) -> Mapping[str, Any] | None:
         """The results with fresh seeds, as `result.json` has them; None without a confirmation."""
         found = (self.result.get("best") or {}).get("confirmation")
@@ -339,7 +349,7 @@ def _check_trial(record: TrialRecord, known: Space) -> None:
     """Raise ValueError where a trial is not one that this program records."""
     texts = (record.message, record.name or "")
     if not all(isinstance(text, str) for text in texts) or len(record.values) > _MOST_RUNGS:
-        raise ValueError(f"trial {record.number}: its name or message is no text")
+        raise ValueError(f"trial {record.number}: its name or message is not a text")
     for point, value in zip(record.curve, record.values, strict=True):
         numbers = (value, point.get("epoch"), point.get("seconds"))
         for number in numbers:

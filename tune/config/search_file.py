@@ -318,7 +318,7 @@ class SearchFile(Section):
         try:
             return overlay(self.model, self.embeddings, self.train, params)
         except KeyError as error:
-            raise ConfigError(f"{error.args[0]!r} is no parameter of a trial") from None
+            raise ConfigError(f"{error.args[0]!r} is not a parameter of a trial") from None
         except ValidationError as error:
             details = error.errors(include_url=False)[0]
             key = ".".join(str(part) for part in details["loc"])
@@ -381,7 +381,7 @@ def load_search(path: Path, overrides: Sequence[str | loader.Override] = ()) -> 
     config = loader.load_config(_model_of(path), path, overrides)
     if config.configurations and (flag := _names_samples(overrides)):
         raise ConfigError(
-            f"{flag}: means the trials of a search, but {path} names "
+            f"{flag}: is for the trials of a search, but {path} names "
             f"{len(config.configurations)} configurations, each of which is run once; leave it out,"
             " or take configurations out of a copy of the file"
         )

@@ -153,8 +153,8 @@ def _protect(*, without_token: bool) -> Iterator[str]:
     said = os.environ.get(_AUTH_MODE, "token")
     if said != "token":
         yield (
-            f"{_AUTH_MODE} is {said}, but the Ray that a search starts asks for a token all the "
-            "same; --without-token turns that off."
+            f"{_AUTH_MODE} is {said}, but the Ray that a search starts asks for a token "
+            "anyway; --without-token turns that off."
         )
     os.environ[_AUTH_MODE] = "token"
     if not _has_token() and not _has_place_for_token():

@@ -176,7 +176,7 @@ def _fallback_sentence(best: Mapping[str, Any]) -> str:
 
 def _fallback_figure(run: RunData, best: Mapping[str, Any]) -> Html:
     """Return the test accuracy where the choice was made on other texts, else what decided."""
-    who = f"the {best['fallback'].get('kind')}"
+    who = run.fallback_name.removesuffix(" alone")
     measured, texts = best.get(accuracy_name("test")), run.texts("test")
     if measured is None or texts is None or run.chosen_on == "test":
         value = f"{best.get('value', 0.0):.4f}"

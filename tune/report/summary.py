@@ -52,7 +52,9 @@ class Summary:
 
     def html(self) -> Markup:
         """Return the facts as a table for a notebook, every text escaped; without the name."""
-        cell = Markup('<tr><th style="{0}">{1}</th><td style="{0}">{2}</td></tr>')
+        cell = Markup(
+            '<tr><th style="{0};white-space:nowrap">{1}</th><td style="{0}">{2}</td></tr>'
+        )
         rows = Markup().join(cell.format(_CELL, label, text) for label, text in self.rows)
         return Markup('<table style="margin:4px 0">{}</table>').format(rows)
 
@@ -84,7 +86,7 @@ def _rows(run: RunData) -> Iterator[tuple[str, str]]:
     yield "Trials", _trial_counts(run)
     judged = score_winner(run)
     if run.fallback is not None:
-        yield "Winner", f"the {run.fallback['fallback'].get('kind', 'fallback')} alone"
+        yield "Winner", run.fallback_name
     elif judged is not None:
         params = [
             f"{key} {value_text(value)}" for key, value in run.shown_params(judged.record).items()

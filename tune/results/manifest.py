@@ -75,7 +75,7 @@ class RunManifest:
             raise SearchError(
                 f"{self.folder.root} cannot be resumed, because something has changed: "
                 + "; ".join(changes)
-                + "; bring back what it began with, or go on with --changed-data, and trials from "
+                + "; restore what it began with, or go on with --changed-data, and trials from "
                 "before and after are then compared on different texts"
             )
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -112,7 +112,7 @@ class RunManifest:
         except (FileNotFoundError, RunFolderError) as error:
             raise SearchError(
                 f"{path}: missing or damaged ({type(error).__name__}: {error}), so nobody knows "
-                "whether texts and vectors are still the same; bring back a whole copy of it, or "
+                "whether texts and vectors are still the same; restore an intact copy of it, or "
                 "begin a new search"
             ) from error
         found: dict[str, Any] = described

@@ -428,7 +428,9 @@ def _check_free(remote: RemoteStore, name: str) -> None:
         raise RunFolderError(message)
     known = {*_EARLY, LEASE, object_store.STOP}
     if strange := [each for each in names if each.partition("/")[0] not in known]:
-        message = f"{remote} holds what is no run, such as {strange[0]}: choose another --name"
+        message = (
+            f"{remote} holds other files than a run's, such as {strange[0]}: choose another --name"
+        )
         raise RunFolderError(message)
 
 

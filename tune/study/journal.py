@@ -100,7 +100,7 @@ def check_file(url: str) -> None:
     except ArgumentError:
         raise SearchError(f"{without_password(url)!r}: no URL of a database") from None
     if found.get_backend_name() == "sqlite" and not Path(found.database or "").is_file():
-        raise SearchError(f"{url}: no such file; it holds the trials, so bring it back there")
+        raise SearchError(f"{url}: no such file; it holds the trials, so restore it there")
 
 
 @contextmanager
@@ -164,7 +164,7 @@ class _Journal(JournalFileBackend):
 
     def _gone(self) -> SearchError:
         return SearchError(
-            f"{self._path}: the journal was deleted or moved while the search ran; bring it back "
+            f"{self._path}: the journal was deleted or moved while the search ran; restore it "
             f"and go on with --resume {self._path.parent.name}, or begin a new search"
         )
 

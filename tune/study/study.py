@@ -518,8 +518,8 @@ def _earlier(trial: FrozenTrial | optuna.Trial) -> int | None:
     if type(number) is int and 0 <= number < trial.number:
         return number
     raise SearchError(
-        f"trial {trial.number} is recorded as the continuation of trial {number!r}, which is no "
-        "earlier trial: the study is damaged"
+        f"trial {trial.number} is recorded as the continuation of trial {number!r}, which is not "
+        "an earlier trial: the study is damaged"
     )
 
 

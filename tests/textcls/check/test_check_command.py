@@ -192,7 +192,7 @@ def test_unknown_labels_are_mistakes_and_named(
     [
         ([("a text", "x")], ("text", "label"), [], "no label of the classifier: it has 'x'"),
         ([("a text", "x")], ("text", "kind"), ["--label", "topic"], "has no column 'topic'"),
-        ([("a text", "x")] * 5, ("text",), [], "nothing can be told"),
+        ([("a text", "x")] * 5, ("text",), [], "nothing can be measured"),
     ],
 )
 def test_what_cannot_be_told_is_one_message(

@@ -214,7 +214,7 @@ def test_an_override_of_a_flag_is_taken_as_it_is_and_named_after_the_flag(file):
         ("train.lerning_rate=1", "--set train.lerning_rate: unknown key; did you mean learning_rate?"),
         ("trian.seed=1", "--set trian.seed: unknown key; did you mean train?"),
         ("train.seed.x=1", "--set train.seed.x: train.seed is 7, so it has no key 'x'"),
-        ("model.kernel_sizes.2=1", "--set model.kernel_sizes.2: model.kernel_sizes is a list of 2, so 2 is no index of it"),
+        ("model.kernel_sizes.2=1", "--set model.kernel_sizes.2: model.kernel_sizes is a list of 2, so 2 is not an index of it"),
         ("model={name: gruu}", "--set model, model.name: must be one of cnn, rnn, gru, but is the text 'gruu'; did you mean gru?"),
         ("model=gruu", "--set model: must be one of cnn, rnn, gru, but is the text 'gruu'; did you mean gru?"),
     ],

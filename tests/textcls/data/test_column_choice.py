@@ -58,7 +58,7 @@ def test_a_guess_is_said_with_three_rows() -> None:
     columns = {"subject": SHORT, "body": LONG, "queue": TWO}
     (said,) = choose_columns("f.csv", list(columns), DataConfig(), columns).notices
     assert said == (
-        "f.csv: 'body' is taken for the text and 'queue' (2 values) for the label: 'yes' for 'this "
+        "f.csv: 'body' is used as the text and 'queue' (2 values) as the label: 'yes' for 'this "
         "is number 0 of the long texts'; 'no' for 'this is number 1 of the long texts'; 'yes' for "
         "'this is number 2 of the long texts'; 'subject' could be read as well. --text and --label "
         "(data.text_columns, data.label_column) name others"

@@ -34,14 +34,14 @@ def test_sound_data_is_left_in_peace(tmp_path: Path) -> None:
         (
             [*ANIMALS, ("TEXT about it, number 1 ", "a")],
             [("new", "a")],
-            "2 rows of train have a text that stands there with another label, too, such as "
+            "2 rows of train have a text that also occurs with another label, such as "
             "'text about it, number 1' with 'a', 'b'",
         ),
         (
             [*ANIMALS, *ANIMALS[:1] * 6],
             [("new", "a")],
-            "6 rows of train (6%) repeat the text of another row, 'text about it, number 0' stands "
-            "there 7 times",
+            "6 rows of train (6%) repeat the text of another row, 'text about it, number 0' occurs "
+            "7 times",
         ),
         (
             [*ANIMALS, *((f"more {i}", "A ") for i in range(9))],

@@ -189,7 +189,11 @@ def test_a_strangers_files_are_checked(hub: ModelHub, bundle: Path, tmp_path: Pa
     [
         ("hf://ann/none", {}, "hf://ann/none: cannot be read: there is no such repository, or it"),
         ("hf://ann/none", {"HF_HUB_OFFLINE": "1"}, "the hub's cache on this machine does not hold"),
-        ("hf://../../etc", {}, "'../../etc': no name of a repository; expected hf://user/name"),
+        (
+            "hf://../../etc",
+            {},
+            "'../../etc': not the name of a repository; expected hf://user/name",
+        ),
         ("hf://ann/none", {"HF_ENDPOINT": "http://127.0.0.1:9"}, "the hub cannot be reached ("),
     ],
 )

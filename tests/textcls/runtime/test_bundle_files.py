@@ -225,10 +225,13 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         lambda f: (f / "classifier.safetensors").write_bytes(struct.pack("<Q", 1 << 62) + b"{}"),
         "no safetensors file",
     ),
-    "a header that is a list": (lambda f: header(f, lambda _: [1]), "no safetensors header"),
+    "a header that is a list": (
+        lambda f: header(f, lambda _: [1]),
+        "not that of a safetensors file",
+    ),
     "a header without fields": (
         lambda f: header(f, lambda head: head["embeddings"].clear()),
-        "no safetensors header",
+        "not that of a safetensors file",
     ),
     "float64": (
         lambda f: tensors(f, embeddings=lambda a: a.astype(np.float64)),
@@ -266,7 +269,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "a tensor missing": (lambda f: tensors(f, output__bias=...), "output.bias is missing"),
     "a tensor too many": (
         lambda f: tensors(f, more=lambda _: np.zeros(3, np.float32)),
-        "'more' is no tensor of this configuration",
+        "'more' is not a tensor of this configuration",
     ),
     "a shape that is only claimed": (
         lambda f: header(f, claims("embeddings", shape=[1 << 40, 1 << 20])),

@@ -124,7 +124,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a scale too few": (changed("classifier", "embeddings.scale", lambda a: a[1:]), "the shape"),
     "NaN scale": (changed("classifier", "embeddings.scale", lambda a: a * np.nan), "NaN"),
     "a row too few": (changed("classifier", "embeddings.int8", lambda a: a[1:]), "not hold 4"),
-    "whole vectors": (changed("classifier", "embeddings", lambda _: np.ones((5, 6))), "no tensor"),
+    "whole vectors": (changed("classifier", "embeddings", lambda _: np.ones((5, 6))), "a tensor"),
     "ids beyond": (changed("classifier", "words.packed", ids(0, 1, 2, 3, 99)), "distinct words"),
     "negative ids": (changed("classifier", "words.packed", ids(0, 1, 2, 3, -1)), "distinct words"),
     "ids twice": (changed("classifier", "words.packed", ids(0, 1, 2, 3, 3)), "distinct words"),

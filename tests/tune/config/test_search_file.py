@@ -359,7 +359,7 @@ def test_a_trial_s_configuration_lays_its_parameters_over_the_fixed_values(file)
         EmbeddingConfig(name="random"),
         TrainConfig(seed=3, learning_rate=1.0),
     )
-    with pytest.raises(ConfigError, match="'hiden_size' is no parameter of a trial"):
+    with pytest.raises(ConfigError, match="'hiden_size' is not a parameter of a trial"):
         search.configuration({"hiden_size": 3})
     with pytest.raises(ConfigError, match="a trial's hidden_size: must be at least 1, but is 0"):
         search.configuration({"hidden_size": 0})

@@ -66,6 +66,13 @@ def test_the_linear_classifier_alone(tmp_path: Path) -> None:
     assert found["Test accuracy"].startswith("0.9100, 95 % interval")
 
 
+def test_a_trial_that_won_before_its_first_rung(tmp_path: Path) -> None:
+    fallback = {"kind": "unfinished trial", "reason": "The time budget ended.", "epoch": 0.1}
+    best = {"number": 0, "value": 0.91, "params": PARAMS, "fallback": fallback}
+    found = rows(tmp_path / "run", trial(make_search(), State.INTERRUPTED, [], PARAMS), best=best)
+    assert found["Winner"] == "trial 0, before its first rung"
+
+
 def test_nothing_yet(tmp_path: Path) -> None:
     found = rows(tmp_path / "run", state=None, environment={"corpora": [], "versions": {}})
     assert "Winner" not in found

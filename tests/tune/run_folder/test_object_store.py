@@ -454,6 +454,8 @@ def test_a_place_that_holds_something_else_is_not_taken(address: str, tmp_path: 
     theirs = tmp_path / "store" / "runs" / "run" / "thesis.tex"
     theirs.parent.mkdir(parents=True)
     theirs.touch()
-    with pytest.raises(RunFolderError, match=r"holds what is no run, such as thesis\.tex"):
+    with pytest.raises(
+        RunFolderError, match=r"holds other files than a run's, such as thesis\.tex"
+    ):
         paths.create(address, "run")
     assert theirs.exists()

@@ -48,10 +48,10 @@ def unfold_object(path: Path, folder: Path) -> Unfolded:
     if found is None:
         return Unfolded({})
     for rows, notice in (
-        (_texts_of_labels(found), "an object whose keys are taken for the labels of their texts"),
+        (_texts_of_labels(found), "an object whose keys are used as the labels of their texts"),
         (
             _labels_of_texts(found),
-            "an object whose keys are taken for texts, its values for labels",
+            "an object whose keys are used as texts and whose values as labels",
         ),
         (_rows(found), ""),
     ):

@@ -85,7 +85,7 @@ def open_writer(path: Path, table: Table) -> Iterator[TableWriter]:
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
     except (UnicodeEncodeError, csv.Error) as error:
-        reason = "it is no proper Unicode" if isinstance(error, UnicodeError) else error
+        reason = "it is not valid Unicode" if isinstance(error, UnicodeError) else error
         raise DataError(
             f"{path}: a value of {table.place} cannot be written there: {reason}; another kind of "
             "file may hold it, such as .jsonl"

@@ -40,8 +40,8 @@ def test_without_a_header_the_columns_are_found(tmp_path: Path, turned: bool) ->
     assert rows_of(data) == sorted(ROWS)
     text, label = ("2", "1") if turned else ("1", "2")
     assert f"{file}: no header; the columns are called 1 to 2, in their order" in data.notices
-    (said,) = [notice for notice in data.notices if "is taken for the text" in notice]
-    assert f"'{text}' is taken for the text and '{label}' (2 values) for the label" in said
+    (said,) = [notice for notice in data.notices if "is used as the text" in notice]
+    assert f"'{text}' is used as the text and '{label}' (2 values) as the label" in said
     assert rows_of(read_data(file, text_columns=int(text), label_column=int(label))) == sorted(ROWS)
 
 
@@ -50,7 +50,7 @@ def test_two_numbered_classes_keep_their_names(tmp_path: Path) -> None:
     file.write_text("1,bad food\n2,good food\n" * 10)
     data = read_data(file)
     assert data.label_names == ("1", "2")
-    assert "no header; the first column is taken for the label" in data.notices[0]
+    assert "no header; the first column is used as the label" in data.notices[0]
 
 
 @pytest.mark.parametrize("classes", [3, 5])

@@ -58,7 +58,7 @@ def test_an_object_of_texts_and_their_labels(tmp_path: Path) -> None:
     file.write_text(json.dumps(dict(ROWS)))
     data = read_data(file)
     assert rows_of(data) == sorted(dict(ROWS).items())
-    said = f"{file}: an object whose keys are taken for texts, its values for labels"
+    said = f"{file}: an object whose keys are used as texts and whose values as labels"
     assert said in data.notices
 
 
@@ -69,7 +69,7 @@ def test_an_object_of_labels_and_their_texts(tmp_path: Path) -> None:
     file.write_text(json.dumps(by_label))
     data = read_data(file)
     assert len(rows_of(data)) == len(ROWS) - 1
-    assert f"{file}: an object whose keys are taken for the labels of their texts" in data.notices
+    assert f"{file}: an object whose keys are used as the labels of their texts" in data.notices
 
 
 @pytest.mark.parametrize("kind", ["lines", "array", "object"])
@@ -84,6 +84,6 @@ def test_objects_within_objects_are_columns(tmp_path: Path, kind: str) -> None:
     file.write_text(content[kind])
     data = read_data(file)
     assert rows_of(data) == sorted(ROWS)
-    assert any("'review.text' is taken for the text and 'meta.label'" in n for n in data.notices)
+    assert any("'review.text' is used as the text and 'meta.label'" in n for n in data.notices)
     with pytest.raises(DataError, match="every row of train has the label 'x'"):
         read_data(file, label_column="review.by.name")

@@ -287,7 +287,7 @@ def test_columns_are_named_remembered_or_guessed(predictor: Predictor, tmp_path:
     (label,), _ = expected(predictor, ["stock the goal of the match"])
     assert {row["label"] for row in read_csv(tmp_path / "out.csv")} == {label}
     said = run(predictor, source, tmp_path / "out.csv")
-    assert "'body' is taken for the text, such as 'the goal of the match'; --text" in said[0]
+    assert "'body' is used as the text, such as 'the goal of the match'; --text" in said[0]
     with pytest.raises(DataError, match=r"no column 'boddy' .*did you mean 'body'"):
         run(predictor, source, tmp_path / "out.csv", columns=["boddy"])
     two = write_csv(tmp_path / "two.csv", [{"a": "goal of it all", "b": "stock of it all"}] * 2)
