@@ -1,9 +1,10 @@
 """Everything of Ray's that its documentation does not promise, in one place.
 
-Ray has no setting that keeps its ports to one machine. Ray Tune does not say in which worker a
-trial runs, has no name for a worker's tasks, and tells why a trial failed in a file for people to
-read. It gives each worker an environment of its own, also where that is the same as Ray's, and
-imports every tracker that is installed to count which of them are used.
+Ray has no setting that keeps its ports to one machine, and starts its processes in the group of its
+driver. Ray Tune does not say in which worker a trial runs, has no name for a worker's tasks, and
+tells why a trial failed in a file for people to read. It gives each worker an environment of its
+own, also where that is the same as Ray's, and imports every tracker that is installed to count
+which of them are used.
 
 `tests/tune/execution/test_ray_private.py` says which version of Ray changed one of these parts.
 """
@@ -14,11 +15,13 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, services
+from ray._private.utils import detect_fate_sharing_support
 from ray._raylet import Config  # type: ignore[attr-defined]  # of a compiled module
 
 _FAILURE = "Failure # "
@@ -74,6 +77,24 @@ def loopback_only() -> Iterator[None]:
         os.environ.pop(variable)
         if said is not None:
             os.environ[variable] = said
+
+
+@contextmanager
+def own_process_groups() -> Iterator[None]:
+    """Have the processes of a Ray that is started within be none of this process's group.
+
+    `timeout`, a shell's `kill` of a job and a terminal that closes signal the whole group. Ray's
+    processes end at once then, before the search has recorded what runs and exported its winner;
+    they end with this process in any case. Where the kernel does not see to that, Ray itself needs
+    them in one group.
+    """
+    before = services.ConsolePopen
+    if detect_fate_sharing_support():
+        services.ConsolePopen = partial(before, process_group=0)
+    try:
+        yield
+    finally:
+        services.ConsolePopen = before
 
 
 def remember_environment() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,10 @@ def session(
     if ray.is_initialized():
         yield _describe(None, address)
         return
-    with nullcontext() if address else _ray_private.loopback_only():
+    with ExitStack() as own:
+        if not address:
+            own.enter_context(_ray_private.loopback_only())
+            own.enter_context(_ray_private.own_process_groups())
         dashboard_url = _join(address) if address else _start(cpus, dashboard, dashboard_host)
         try:
             yield _describe(dashboard_url, address)

@@ -31,13 +31,16 @@ def search(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     yield started
-    started.send_signal(signal.SIGTERM)
+    os.killpg(started.pid, signal.SIGTERM)  # as `timeout` does: its Ray has to outlive that
     try:
-        started.communicate(timeout=90)
+        said, _ = started.communicate(timeout=90)
     finally:
         started.kill()
+    assert started.returncode == 143, said
+    assert "Winner " in said
 
 
 @pytest.fixture

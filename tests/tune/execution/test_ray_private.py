@@ -239,3 +239,16 @@ def test_callbacks_are_not_counted_and_all_comes_back() -> None:
         assert "tag_callbacks" in ray_tune.run.__code__.co_names, gone("tag_callbacks in tune.run")
     after = (usage.tag_callbacks, class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE)
     assert after == parts
+
+
+def test_processes_of_our_own_ray_are_in_groups_of_their_own() -> None:
+    from ray._private import services
+
+    assert "ConsolePopen" in services.start_ray_process.__code__.co_names, gone("ConsolePopen")
+    before = services.ConsolePopen
+    with _ray_private.own_process_groups():
+        own = sys.platform.startswith("linux")
+        with services.ConsolePopen(["sleep", "60"]) as process:
+            assert (os.getpgid(process.pid) == process.pid) == own
+            process.kill()
+    assert services.ConsolePopen is before
