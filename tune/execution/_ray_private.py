@@ -139,14 +139,21 @@ def name_tasks(trial: Any, label: str) -> None:
     worker.train = method.options(name=label)
 
 
-def kill_worker(trial: Any) -> bool:
-    """Kill the worker of a trial that is not to be started again; False where it has none now."""
-    worker = _actor(trial)
-    if trial.status != "RUNNING" or worker is None:
-        return False  # its worker died by itself and it waits for another
-    trial.max_failures = 0
-    ray.kill(worker)
-    return True
+def has_worker(trial: Any) -> bool:
+    """Tell whether a trial has a worker now: one that died by itself waits for another."""
+    return trial.status == "RUNNING" and _actor(trial) is not None
+
+
+def kill_worker(trial: Any, *, again: bool = False) -> None:
+    """Kill the worker of a trial that has one.
+
+    Args:
+        trial: Ray's.
+        again: Whether the trial is started once more, in another worker; this is not counted among
+            its failures.
+    """
+    trial.max_failures = trial.max_failures + 1 if again else 0
+    ray.kill(_actor(trial))
 
 
 def last_failure(trial: Any) -> Failure:
