@@ -182,6 +182,13 @@ def lost_part() -> str | None:
     return None if _is_heard(node.raylet_socket_name) else "raylet"
 
 
+def kill_own_processes() -> None:
+    """Kill what is left of a Ray that this process has started and that has died."""
+    node = ray._private.worker._global_node
+    if node is not None:
+        node.kill_all_processes(check_alive=False)
+
+
 def _has_ended(process: Any) -> bool:
     return process.process.poll() is not None
 
