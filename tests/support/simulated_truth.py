@@ -320,7 +320,9 @@ class Truth:
         return len(self.order) - len(self._open_origins())
 
     def _cost(self, origin: int) -> float | None:
-        return cost_of(self.trials[origin].params) if self.config.search.cost else None
+        if self.config.search.cost is None:
+            return None
+        return cost_of(self._latest(origin).params)  # a kill may have cut the first's drawing off
 
     def _may_win(self, origin: int) -> bool:
         latest = self._latest(origin)
