@@ -11,8 +11,9 @@ imports every tracker that is installed to count which of them are used.
 import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ _NEEDED = {
 }
 """The processes of Ray that its driver cannot outlive, as Ray and as people call them."""
 _ANSWER_S = 2.0
+_ENDED_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +184,24 @@ def lost_part() -> str | None:
     return None if _is_heard(node.raylet_socket_name) else "raylet"
 
 
-def kill_own_processes() -> None:
-    """Kill what is left of a Ray that this process has started and that has died."""
+def end_ray() -> None:
+    """Leave Ray; one that this process has started ends, and its processes are waited for.
+
+    Ray itself waits a moment for each. On a busy machine some take longer, and their handles then
+    warn of processes that still run whenever Python collects them. Of a Ray that has died the rest
+    is killed: `ray.shutdown` would wait for what is gone until Ray ends this process.
+    """
     node = ray._private.worker._global_node
-    if node is not None:
+    if node is None:
+        return  # somebody else has left it
+    started = [each.process for found in node.all_processes.values() for each in found]
+    if lost_part() is None:
+        ray.shutdown()
+    else:
         node.kill_all_processes(check_alive=False)
+    for process in started:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_ENDED_WITHIN_S)
 
 
 def _has_ended(process: Any) -> bool:

@@ -83,10 +83,7 @@ def session(
         try:
             yield _describe(dashboard_url, address)
         finally:
-            if _ray_private.lost_part() is None:
-                ray.shutdown()
-            else:  # which would wait for what has died, until Ray ends this process
-                _ray_private.kill_own_processes()
+            _ray_private.end_ray()
             _ray_private.forget_environment()
 
 
