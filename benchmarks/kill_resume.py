@@ -70,7 +70,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     psutil.wait_procs(family[1:], timeout=10)
 
 
-def resume(root: Path, name: str, samples: int, address: str | None) -> str:
+def resume(root: Path, name: str, samples: int, address: str | None = None) -> str:
     """Go on with a search; what it complained of, if it failed."""
     environment = {**os.environ, "TEXTCLS_CACHE": str(root / "cache")}
     if address is not None:

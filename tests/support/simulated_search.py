@@ -41,6 +41,8 @@ from tune.study.study import SearchStudy
 LIVES = 8
 """Processes of one search at most; the last of them is left in peace."""
 LOST_WORKERS = 3
+GROUPED = 5
+"""Seeds with this remainder by eight train their trials in groups."""
 MOST_SHRINKING = 400
 """Searches that are tried to find a shorter trace."""
 
@@ -268,7 +270,8 @@ class Simulation:
             on = nullcontext() if self.hosts is None else self.hosts.on(worker.host)
             with self.machine.worker(), on:
                 if worker.rungs is None:
-                    worker.rungs, worker.heard = self._task(worker), 0
+                    worker.rungs = objective.train_classifier(self._made(worker.proposal))
+                    worker.heard = 0
                 worker.said = (worker.heard, next(worker.rungs))
             self.say(f"trial {number} says rung {worker.heard}")
         except DivergedError as error:
@@ -286,8 +289,8 @@ class Simulation:
         finally:
             self.machine.disarm(WorkerLost)
 
-    def _task(self, worker: Worker) -> Iterator[Mapping[str, float]]:
-        proposal = worker.proposal
+    def _made(self, proposal: Proposal) -> Task:
+        """Make a trial's task where the worker is, and take up its predecessors' checkpoints."""
         folder = self.workload.here()
         trial = folder.trial(proposal.number)
         trial.root.mkdir(parents=True, exist_ok=True)
@@ -295,11 +298,10 @@ class Simulation:
         identity = self._identity(proposal.origin)
         seed = SimpleNamespace(threads=None, origin=proposal.origin, play=self, identity=identity)
         arrays = SimpleNamespace(splits=None, embeddings=None, num_classes=2)
-        task = Task(
+        return Task(
             proposal.number, proposal.params, None, seed, arrays, self.milestones, METRIC,  # type: ignore[arg-type]
             trial, folder.stop, "cpu",
         )  # fmt: skip
-        return objective.train_classifier(task)
 
     def _identity(self, number: int) -> str:
         """Return what tells a trial from one of its number in another run, or after a fork."""
@@ -383,11 +385,19 @@ def write_results(study: SearchStudy, controller: SearchController, folder: RunF
     atomic.write_json(folder.result, result)
 
 
+def _kind(seed: int) -> type[Simulation]:
+    if seed % 8 != GROUPED:
+        return Simulation
+    from simulated_groups import GroupSimulation  # late: it is a kind of this one
+
+    return GroupSimulation
+
+
 def play(seed: int, root: Path, tape: Sequence[int] | None = None) -> tuple[Simulation, str | None]:
     """Play one search below a folder; returns it, and what did not hold."""
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    simulation = Simulation(Choices(seed, tape), root)
+    simulation = _kind(seed)(Choices(seed, tape), root)
     try:
         simulation.run()
     except Exception as error:

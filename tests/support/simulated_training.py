@@ -25,6 +25,16 @@ class SimulatedTraining:
         self._seed = arguments[-1]
         self.step = self._rung = 0
 
+    @property
+    def origin(self) -> int:
+        """The first trial of this one's chain."""
+        origin: int = self._seed.origin
+        return origin
+
+    def reach(self, step: int, rung: int) -> None:
+        """Come to a rung."""
+        self.step, self._rung = step, rung
+
     def fit(self, milestones: Sequence[float], tick: Any) -> Iterator[Any]:
         """Train from where it stands."""
         play, origin = self._seed.play, self._seed.origin

@@ -68,8 +68,8 @@ class Truth:
             self._closed(record)
         self._in_flight = None
 
-    def started(self, proposal: Proposal) -> None:
-        """A trial was proposed."""
+    def started(self, proposal: Proposal, *, alike: bool = False) -> None:
+        """A trial was proposed; `alike` if it had to be of another one's shape."""
         if proposal.continues is not None:
             before = self.trials[proposal.continues]
             assert before.state == State.INTERRUPTED, "what ended runs again"
@@ -77,7 +77,9 @@ class Truth:
             assert before.params.items() <= proposal.params.items()
         else:
             unfinished = [n for n in self._open_origins() if not self._runs(n)]
-            assert not unfinished, f"{unfinished} were cut off and wait, but a new trial began"
+            assert alike or not unfinished, (
+                f"{unfinished} were cut off and wait, but a new trial began"
+            )
         self._add(proposal.number, proposal.continues, proposal.params)
         asked = grid.trial_count(self.config)
         assert self._closed_count() + len(self._open_origins()) <= asked, "too many trials"
@@ -318,7 +320,9 @@ class Truth:
         return len(self.order) - len(self._open_origins())
 
     def _cost(self, origin: int) -> float | None:
-        return cost_of(self.trials[origin].params) if self.config.search.cost else None
+        if self.config.search.cost is None:
+            return None
+        return cost_of(self._latest(origin).params)  # a kill may have cut the first's drawing off
 
     def _may_win(self, origin: int) -> bool:
         latest = self._latest(origin)

@@ -12,8 +12,9 @@ which of them are used.
 import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ _NEEDED = {
 }
 """The processes of Ray that its driver cannot outlive, as Ray and as people call them."""
 _ANSWER_S = 2.0
+_ENDED_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +162,21 @@ def name_tasks(trial: Any, label: str) -> None:
     worker.train = method.options(name=label)
 
 
-def kill_worker(trial: Any) -> bool:
-    """Kill the worker of a trial that is not to be started again; False where it has none now."""
-    worker = _actor(trial)
-    if trial.status != "RUNNING" or worker is None:
-        return False  # its worker died by itself and it waits for another
-    trial.max_failures = 0
-    ray.kill(worker)
-    return True
+def has_worker(trial: Any) -> bool:
+    """Tell whether a trial has a worker now: one that died by itself waits for another."""
+    return trial.status == "RUNNING" and _actor(trial) is not None
+
+
+def kill_worker(trial: Any, *, again: bool = False) -> None:
+    """Kill the worker of a trial that has one.
+
+    Args:
+        trial: Ray's.
+        again: Whether the trial is started once more, in another worker; this is not counted among
+            its failures.
+    """
+    trial.max_failures = trial.max_failures + 1 if again else 0
+    ray.kill(_actor(trial))
 
 
 def last_failure(trial: Any) -> Failure:
@@ -194,6 +203,26 @@ def lost_part() -> str | None:
         found = (part for part, each in own.items() if any(_has_ended(one) for one in each))
         return next(found, None)
     return None if _is_heard(node.raylet_socket_name) else "raylet"
+
+
+def end_ray() -> None:
+    """Leave Ray; one that this process has started ends, and its processes are waited for.
+
+    Ray itself waits a moment for each. On a busy machine some take longer, and their handles then
+    warn of processes that still run whenever Python collects them. Of a Ray that has died the rest
+    is killed: `ray.shutdown` would wait for what is gone until Ray ends this process.
+    """
+    node = ray._private.worker._global_node
+    if node is None:
+        return  # somebody else has left it
+    started = [each.process for found in node.all_processes.values() for each in found]
+    if lost_part() is None:
+        ray.shutdown()
+    else:
+        node.kill_all_processes(check_alive=False)
+    for process in started:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_ENDED_WITHIN_S)
 
 
 def _has_ended(process: Any) -> bool:

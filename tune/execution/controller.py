@@ -5,6 +5,7 @@ here knows of Ray, so a simulation, a replay and a test use the same code.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from tune.config.shapes import TrialShapes
@@ -74,7 +75,7 @@ class SearchController:
         self._to_continue = 0
         """Interrupted trials of an earlier run, which go on whatever further ones promise."""
         self._last_rung = len(study.milestones) - 1
-        for chain in chains_of(study.records()):
+        for chain in sorted(chains_of(study.records()), key=_began):
             self._recall(chain)
 
     @property
@@ -301,6 +302,12 @@ class SearchController:
         if self._study.cost is not None and len(front) > MOST_OF_FRONT:
             front = spread_over(front, self._study.cost, MOST_OF_FRONT)
         return [*{each.origin: each for each in (*best, *front)}.values()]
+
+
+def _began(chain: Chain) -> tuple[datetime, int]:
+    """Return what orders chains as they began: in groups of one shape, not by their numbers."""
+    first = chain.members[0]
+    return first.started or datetime.min, first.number
 
 
 def _best_rung(chain: Chain) -> set[int]:

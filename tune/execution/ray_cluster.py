@@ -86,7 +86,7 @@ def session(
         try:
             yield _describe(dashboard_url, address)
         finally:
-            ray.shutdown()
+            _ray_private.end_ray()
             _ray_private.forget_environment()
 
 

@@ -44,7 +44,8 @@ def run_trials(
         workload: What all trials share.
         plan: The resources of a trial and how many run at a time.
         trial_timeout_s: Seconds without a report after which a trial ends as failed; its worker is
-            killed. Of a group: without a report of any of its trials, and all of them end.
+            killed. Of a group: without a report of any of its trials; those that were being
+            trained end, and those that waited for them go on.
         shapes: Which trials can be trained as one; needed where the plan fuses trials.
 
     Raises:
@@ -118,6 +119,10 @@ class _TrialRunner:
         self._controller.end(config["number"], State.FAILED, message)
         return self._controller.given_up
 
+    def time_out(self, config: dict[str, Any], message: str) -> bool:  # noqa: ARG002
+        """Return False: with the trial all ends that its worker trains; `fail` records it."""
+        return False
+
     def close(self) -> None:
         """Do nothing: no process runs beside the trials."""
 
@@ -153,6 +158,10 @@ class _GroupRunner:
         """Record the end of a group whose worker died; return why the search ends, if it does."""
         self._groups.recorder.fail(config["number"], message)
         return self._groups.recorder.given_up
+
+    def time_out(self, config: dict[str, Any], message: str) -> bool:
+        """Record the end of the trials that were trained; return whether others of it go on."""
+        return self._groups.fail_those_behind(config["number"], message)
 
     def close(self) -> None:
         """End what runs beside the trials."""
@@ -239,8 +248,21 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
         latest = time.monotonic() - self._timeout_s
         for trial in [each for each, heard_at in self._heard_at.items() if heard_at < latest]:
             del self._heard_at[trial]
-            if _ray_private.kill_worker(trial):
-                self._timed_out.add(trial)
+            if _ray_private.has_worker(trial):
+                self._time_out(trial)
+
+    def _time_out(self, trial: Any) -> None:
+        try:
+            goes_on = self._runner.time_out(trial.config, self._timeout_message())
+        except Exception as fault:
+            self._stop.fault = fault
+            return
+        if not goes_on:
+            self._timed_out.add(trial)
+        _ray_private.kill_worker(trial, again=goes_on)
+
+    def _timeout_message(self) -> str:
+        return f"timed out: no report for {self._timeout_s:g} s"
 
     def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
         """Record a failed trial, with the reason that Ray knows, unless Ray itself has died."""
@@ -252,7 +274,7 @@ class _CrashRecorder(ray_tune.Callback):  # type: ignore[misc]  # ray has no typ
         _log.error("%s failed: %s", trial, failure.text)
         message = failure.message
         if trial in self._timed_out:
-            message = f"timed out: no report for {self._timeout_s:g} s"
+            message = self._timeout_message()
         try:
             self._stop.given_up = self._runner.fail(trial.config, message)
         except Exception as fault:

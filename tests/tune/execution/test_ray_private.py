@@ -62,10 +62,12 @@ def test_the_worker_of_a_trial_is_named_and_killed(tmp_path: Path) -> None:
             assert vars(worker)["unnamed_train"] is not worker.train
 
         def on_trial_result(self, *, trial: Any, **_info: Any) -> None:
-            self.killed = self.killed or _ray_private.kill_worker(trial)
+            if not self.killed and _ray_private.has_worker(trial):
+                _ray_private.kill_worker(trial)
+                self.killed = True
 
         def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
-            assert not _ray_private.kill_worker(trial)
+            assert not _ray_private.has_worker(trial)
             self.failed = _ray_private.last_failure(trial).message
 
     killer = Killer()
@@ -73,6 +75,38 @@ def test_the_worker_of_a_trial_is_named_and_killed(tmp_path: Path) -> None:
     assert killer.killed
     assert killer.failed is not None, gone("Trial.max_failures, which keeps a trial from recovery")
     assert killer.failed.startswith("its worker was lost: The actor "), killer.failed
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_a_trial_whose_worker_is_killed_goes_on_in_another_where_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    from ray import tune as ray_tune
+
+    from tune.execution import _ray_private
+
+    def steady(_config: dict[str, Any]) -> None:
+        for _ in range(3):
+            ray_tune.report({"process": os.getpid()})
+
+    class Killer(ray_tune.Callback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.processes: list[int] = []
+            self.failed = False
+
+        def on_trial_result(self, *, trial: Any, result: dict[str, Any], **_info: Any) -> None:
+            self.processes.append(result["process"])
+            if len(self.processes) == 1:
+                _ray_private.kill_worker(trial, again=True)
+
+        def on_trial_error(self, **_info: Any) -> None:
+            self.failed = True
+
+    killer = Killer()
+    run(tmp_path, steady, killer)  # without a failure that is allowed
+    assert not killer.failed, gone("Trial.max_failures, read after each failure")
+    assert len(set(killer.processes)) == 2
+    assert len(killer.processes) >= 4
 
 
 @pytest.mark.usefixtures("two_cpus")

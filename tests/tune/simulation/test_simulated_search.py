@@ -34,6 +34,13 @@ def test_every_order_of_events_holds(tmp_path: Path, first: int) -> None:
         assert fault is None, simulated_search.explain(seed, tmp_path / "play")
 
 
+@pytest.mark.parametrize("seed", [853, 2237])
+def test_groups_that_once_lost_something_hold(tmp_path: Path, seed: int) -> None:
+    """A trial changed its Hyperband bracket at a resume; a checkpoint went before its rung came."""
+    _, fault = simulated_search.play(seed, tmp_path / "play")
+    assert fault is None, simulated_search.explain(seed, tmp_path / "play")
+
+
 def test_a_seed_gives_the_same_search_again(tmp_path: Path) -> None:
     first, _ = simulated_search.play(11, tmp_path / "play")
     second, _ = simulated_search.play(11, tmp_path / "play")
@@ -51,7 +58,7 @@ def test_the_seeds_meet_what_they_are_for(tmp_path: Path) -> None:
         "loses its worker", "diverged", "failed", "pruned", "complete",
         "interrupted", "in place of", "asked for", "hyperband", "median", "top_k", "asha",
         "grid", "tpe", "qmc", "cmaes", "random", "gp", "in a database",
-        "a cost is minimised as well", "kept in an object store",
+        "a cost is minimised as well", "group ", "kept in an object store",
         "on the machine there", "an earlier run:",
     ):  # fmt: skip
         assert event in lines, event

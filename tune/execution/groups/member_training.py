@@ -200,7 +200,6 @@ class _Group:
                 fresh[number] = task
                 continue
             self._add(_Cohort(training, len(member.curve)))
-            member.tidy()  # a worker that died had no time to
             rungs = enumerate(member.curve)
             events += [rung_event(number, rung, metrics) for rung, metrics in rungs]
         if fresh:

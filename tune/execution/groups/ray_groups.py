@@ -89,6 +89,20 @@ class RayGroups:
         self._hand_over(group, members)
         return bool(members)
 
+    def fail_those_behind(self, group: int, message: str) -> bool:
+        """Record that the trials that a group's worker was training failed.
+
+        Args:
+            group: The group's number.
+            message: What the records say of it.
+
+        Returns:
+            Whether any of its trials can go on, in a worker that is started again.
+        """
+        members = self.recorder.fail_those_behind(group, message)
+        self._hand_over(group, members)
+        return bool(members)
+
     def close(self) -> None:
         """End the actor."""
         ray.kill(self.mailbox)

@@ -107,6 +107,26 @@ class GroupRecorder:
             self._controller.end(number, State.FAILED, message)
             del self._reached[number]
 
+    def fail_those_behind(self, group: int, message: str) -> list[Proposal]:
+        """Record that the trials of a group that were being trained failed, and no others.
+
+        Those that are furthest behind are trained while the others wait
+        (`tune.execution.groups.member_training`), so a training that hangs is theirs.
+
+        Args:
+            group: The group's number.
+            message: What the records say of it.
+
+        Returns:
+            The trials that waited, which can go on without them; none ends the group.
+        """
+        members = sorted(self._members[group])
+        least = min((self._reached[number] for number in members), default=0)
+        for number in members:
+            if self._reached[number] == least:
+                self._end(group, number, State.FAILED, message)
+        return self.members(group)
+
     def _record_one(self, group: int, event: TrialEvent) -> None:
         number = event["number"]
         if "outcome" in event:

@@ -148,6 +148,20 @@ def test_a_worker_that_is_lost_for_good_fails_every_trial_of_its_group(tmp_path:
     assert search.recorder.given_up == "its worker was lost: x"
 
 
+def test_a_training_that_hangs_fails_those_that_were_trained(tmp_path: Path) -> None:
+    search = Search(tmp_path)
+    group = search.recorder.begin()
+    assert group is not None
+    search.report(group, 0, dict.fromkeys(search.numbers(group)[:2], 0.5))
+    waiting, trained = search.numbers(group)[:2], search.numbers(group)[2:]
+    left = search.recorder.fail_those_behind(group, "timed out")
+    assert [each.number for each in left] == waiting
+    records = {record.number: record for record in search.study.records()}
+    assert {records[n].state for n in trained} == {State.FAILED}
+    assert {records[n].state for n in waiting} == {State.RUNNING}
+    assert search.recorder.fail_those_behind(group, "timed out") == []
+
+
 def test_points_come_first_each_in_a_group_of_its_shape(tmp_path: Path) -> None:
     points = [
         {"hidden_size": 4, "dropout": 0.1},
