@@ -113,7 +113,7 @@ def forget_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
         (adopt_the_latest_only, 30),
         (relieve_at_once, 0),
         (forget_what_was_passed, 0),
-        (forget_what_was_decided, 30),
+        (forget_what_was_decided, 110),
         (leave_what_is_left_over, 0),
         (forget_the_front, 0),
     ],
@@ -132,7 +132,7 @@ def test_a_search_that_loses_something_is_found_out(
 
 def test_a_short_trace_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_what_was_decided(monkeypatch)
-    seed = next(s for s in range(30, 230) if simulated_search.play(s, tmp_path / "play")[1])
+    seed = next(s for s in range(110, 310) if simulated_search.play(s, tmp_path / "play")[1])
     whole, fault = simulated_search.play(seed, tmp_path / "play")
     told = simulated_search.explain(seed, tmp_path / "play", tries=40)
     assert fault is not None
