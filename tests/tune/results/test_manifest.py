@@ -99,7 +99,7 @@ def test_what_a_run_ran_on_must_be_readable_to_go_on(tmp_path: Path, content: st
     made = record(tmp_path)
     if content is not None:
         made.folder.environment.write_text(content)
-    with pytest.raises(SearchError, match=r"environment\.json: missing or damaged .* whole copy"):
+    with pytest.raises(SearchError, match=r"environment\.json: missing or damaged .* intact copy"):
         made.append_resume(corpora())
 
 
