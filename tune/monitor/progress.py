@@ -19,6 +19,8 @@ from tune.study.records import Proposal, State, TrialRecord
 _PLAIN_WIDTH = 240  # a log file has no margin; lines are for grep
 _REDRAWS_PER_SECOND = 2.0
 _SUMMARY_EVERY_S = 10.0
+_SILENT_TIMES = 6
+"""After so many without anything new a summary is printed all the same: the search lives."""
 _KEPT = ("Search", "Data", "Dashboard")
 """Labels of the facts that stay in sight while trials run."""
 
@@ -27,7 +29,8 @@ class Progress:
     """Print sentences at the start, a line per ended trial, a live display below, and the result.
 
     Without a terminal there is no display and no control character, but a line that sums up, every
-    ten seconds in which something happened. `quiet` leaves only the result.
+    ten seconds in which something happened and after each minute in which nothing did. `quiet`
+    leaves only the result.
     """
 
     def __init__(
@@ -187,10 +190,11 @@ class Progress:
         return text.plain.count("\n") + 1
 
     def _sum_up(self) -> None:
-        told = 0
+        told = silent = 0
         while not self._over.wait(self._summary_every_s):
-            if (changes := self._state.changes) != told:
-                told = changes
+            silent += 1
+            if (changes := self._state.changes) != told or silent == _SILENT_TIMES:
+                told, silent = changes, 0
                 self.say(summary_line(self._state))
 
 

@@ -6,6 +6,7 @@ from record_parts import record
 from rich.console import Console
 
 from tune.formatting import duration
+from tune.monitor import progress as progress_of_a_search
 from tune.monitor.progress import Progress
 from tune.monitor.search_state import SearchPlan, SearchState
 from tune.study.records import Proposal, State
@@ -57,7 +58,8 @@ def test_a_long_label_keeps_its_distance_and_the_columns_align() -> None:
     assert winner.index("trial 0") == accuracy.index("0.7592")
 
 
-def test_a_log_sums_up_while_something_happens_and_only_then() -> None:
+def test_a_log_sums_up_while_something_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_of_a_search, "_SILENT_TIMES", 10**9)
     file = io.StringIO()
     progress = Progress(console=Console(file=file, width=200), summary_every_s=0.02)
     progress.begin(SearchState(SearchPlan("test_accuracy", 8, (1.0,), slots=2)))
@@ -71,6 +73,18 @@ def test_a_log_sums_up_while_something_happens_and_only_then() -> None:
     assert 1 <= len(lines) <= 2
     assert lines[-1].startswith("0/8 trials, best 0.5000 (trial 0), 1 running, ")
     assert lines[-1].endswith("1,234 texts/s")
+
+
+def test_a_log_says_now_and_then_that_a_search_lives_in_which_nothing_happens() -> None:
+    file = io.StringIO()
+    progress = Progress(console=Console(file=file, width=200), summary_every_s=0.01)
+    progress.begin(SearchState(SearchPlan("test_accuracy", 8, (1.0,), slots=2)))
+    until = time.monotonic() + 60
+    while file.getvalue().count("\n") < 2:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    progress.end()
+    assert all(line.startswith("0/8 trials, 0 running, ") for line in file.getvalue().splitlines())
 
 
 def test_quiet_leaves_the_result() -> None:
