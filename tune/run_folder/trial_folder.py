@@ -171,18 +171,23 @@ class TrialFolder:
     def fetch(self) -> None:
         """Bring curve and checkpoints from the store, where another machine has come further.
 
+        A worker that was lost here may have left a curve whose last checkpoint it never wrote. So
+        what counts is how far the trial can go on from here; the curve alone would say that
+        another machine, which trained that rung again, has come no further.
+
         The curve comes last: a worker that is lost before leaves the rest to the next one.
         """
         stored = self.store.read(self.curve)
-        if stored is None:
+        if stored is None or (reached := len(json.loads(stored))) <= self.rungs():
             return
-        if len(json.loads(stored)) <= len(self.read_curve()):
-            return
+        further = reached > len(self.read_curve())
         self.root.mkdir(parents=True, exist_ok=True)
         for path in self.store.stored_below(self.root):
-            if _RUNG.fullmatch(path.name) or path == self.steps:
+            wanted = _RUNG.fullmatch(path.name) or path == self.steps
+            if wanted and (further or not path.exists()):
                 self.store.fetch(path)
-        atomic.write_text(self.curve, stored.decode())
+        if further:
+            atomic.write_text(self.curve, stored.decode())
 
 
 def is_kept(name: str, keep: Mapping[int, set[int] | None]) -> bool:

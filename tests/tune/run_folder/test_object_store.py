@@ -124,6 +124,19 @@ def test_a_worker_takes_up_what_another_machine_stored_unless_its_own_is_further
     assert len(json.loads(other.curve.read_text())) == 3
 
 
+def test_a_worker_takes_up_a_rung_whose_checkpoint_its_own_machine_never_wrote(
+    address: str,
+) -> None:
+    folder, remote = made(address)
+    trial = folder.trial(0)
+    trial.root.mkdir(parents=True)
+    atomic.write_json(trial.curve, [{"step": 1}])  # and the worker is lost
+    remote.put("trials/0/curve.json", b'[{"step": 1}]')  # of one that trained it again elsewhere
+    remote.put("trials/0/rung-0.safetensors", b"rung 0")
+    trial.fetch()
+    assert trial.rungs() == 1
+
+
 def test_the_search_deletes_checkpoints_that_a_worker_wrote_elsewhere(address: str) -> None:
     folder, remote = made(address)
     for name in ("rung-0.safetensors", "rung-1.safetensors", "curve.json", "log.txt"):
