@@ -15,6 +15,20 @@ DISTRIBUTION = "textcls-tune"
 """The name under which both packages are installed, and that of the console script."""
 
 
+def add_runs_dir(container: "argparse._ActionsContainer") -> None:
+    """Add `--runs-dir` for a command that reads runs also from an object store.
+
+    Args:
+        container: A parser or a group of its options.
+    """
+    container.add_argument(
+        "--runs-dir",
+        default="runs",
+        metavar="DIR",
+        help="where runs lie: runs by default, or s3://BUCKET/PATH",
+    )
+
+
 class CommandParser(argparse.ArgumentParser):
     """Parse the arguments of one command.
 

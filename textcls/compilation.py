@@ -104,7 +104,7 @@ class _StoredKernel(_Cache):  # type: ignore[misc]  # numba ships no types
         payload = stored_kernels().read(name)
         if payload is None:
             return None  # numba refreshes its context before it compiles
-        # `target_context.refresh()` would load what compiling needs: 1 s of the processor.
+        # `target_context.refresh()` would load what compiling needs: 0.3 s of the processor.
         rtsys.initialize(target_context)
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(payload))  # noqa: S301

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser
+from textcls.command_line import CommandParser, add_runs_dir
 from textcls.output import make_console, printable, run_command
 
 if TYPE_CHECKING:
@@ -86,12 +86,7 @@ def make_parser() -> CommandParser:
         "tune.compare", "Compare searches: space, best with its interval, best over time, cost."
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or names of runs")
-    parser.add_argument(
-        "--runs-dir",
-        default="runs",
-        metavar="DIR",
-        help="where runs lie: runs by default, or s3://BUCKET/PATH",
-    )
+    add_runs_dir(parser)
     parser.add_argument(
         "--storage",
         metavar="URL",

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from textcls.command_line import CommandParser, typed
+from textcls.command_line import CommandParser, add_runs_dir, typed
 from textcls.output import flush_all, printable
 
 if TYPE_CHECKING:
@@ -386,12 +386,7 @@ def _add_resource_options(group: argparse._ArgumentGroup) -> None:
 def _add_result_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--name", help="the run's name; by default the search space's name and the time")
-    add(
-        "--runs-dir",
-        default="runs",
-        metavar="DIR",
-        help="where runs lie: runs by default, or s3://BUCKET/PATH",
-    )
+    add_runs_dir(group)
     add("--storage", metavar="URL", help="keep the study in a database, not in a journal file")
     add(
         "--on-finish",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser, typed
+from textcls.command_line import CommandParser, add_runs_dir, typed
 from textcls.output import make_console, printable, run_command
 
 if TYPE_CHECKING:
@@ -207,12 +207,7 @@ def make_parser() -> CommandParser:
         "tune.status", "Show a running, finished or killed search; loads neither ray nor torch."
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
-    parser.add_argument(
-        "--runs-dir",
-        default="runs",
-        metavar="DIR",
-        help="where runs lie: runs by default, or s3://BUCKET/PATH",
-    )
+    add_runs_dir(parser)
     parser.add_argument(
         "--storage",
         metavar="URL",

@@ -30,8 +30,6 @@ _FAILURE = "Failure # "
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 """What colours text at a terminal (ECMA-48's control sequences)."""
 _FRAME = re.compile(r'  File ".*", line \d+')
-_started_with: dict[str, str] | None = None
-"""The environment in which this process started its own Ray; None where it has not."""
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: .*)?")
 
 _NEEDED = {
@@ -41,6 +39,8 @@ _NEEDED = {
 """The processes of Ray that its driver cannot outlive, as Ray and as people call them."""
 _ANSWER_S = 2.0
 _ENDED_WITHIN_S = 10.0
+_started_with: dict[str, str] | None = None
+"""The environment in which this process started its own Ray; None where it has not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser
+from textcls.command_line import CommandParser, add_runs_dir
 from textcls.output import printable, run_command
 
 if TYPE_CHECKING:
@@ -87,12 +87,7 @@ def make_parser() -> CommandParser:
         "Write the report of a search that has ended, was killed or is still running.",
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
-    parser.add_argument(
-        "--runs-dir",
-        default="runs",
-        metavar="DIR",
-        help="where runs lie: runs by default, or s3://BUCKET/PATH",
-    )
+    add_runs_dir(parser)
     parser.add_argument(
         "--storage",
         metavar="URL",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textcls.command_line import CommandParser
+from textcls.command_line import CommandParser, add_runs_dir
 from textcls.exceptions import TextclsError
 from textcls.output import printable
 
@@ -57,12 +57,7 @@ def make_parser() -> CommandParser:
         epilog=EPILOG,
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or the name of a run")
-    parser.add_argument(
-        "--runs-dir",
-        default="runs",
-        metavar="DIR",
-        help="where runs lie: runs by default, or s3://BUCKET/PATH",
-    )
+    add_runs_dir(parser)
     parser.add_argument(
         "--storage",
         metavar="URL",
